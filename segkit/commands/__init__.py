@@ -1,0 +1,1 @@
+"""One short module per command; each function is that command as a Python call."""

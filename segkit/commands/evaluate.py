@@ -1,0 +1,104 @@
+"""`segkit evaluate predictions=DIR references=DIR output=DIR`: Dice and more, with intervals; torch is never imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segkit.config.commands import EvaluateConfig
+from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, evaluation_table, write_evaluation
+from segkit.evaluation.pairs import match_folders
+from segkit.foundation.console import paths_written, table, warn
+from segkit.foundation.errors import CasesFailedError, UsageError
+from segkit.foundation.files import check_writable
+from segkit.foundation.strangers import load_json
+
+MANIFEST = "predictions.json"
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks beside their references.
+
+    Attributes:
+        pairs: case name to mask and reference.
+        labels: name to value; None: every value found.
+        output: folder of the results.
+        failed: cases without a mask, with the reason.
+    """
+
+    pairs: Mapping[str, tuple[Path, Path]]
+    labels: dict[str, int] | None
+    output: Path
+    failed: Mapping[str, str]
+
+
+def evaluate(config: EvaluateConfig) -> Evaluation:
+    """Score masks against references and print a table.
+
+    Returns:
+        scores and statistics.
+
+    Raises:
+        UsageError: when neither folders nor a run are given, or both.
+        CasesFailedError: when cases could not be scored; the others were.
+    """
+    masks = masks_of_run(config) if config.run else masks_in_folders(config)
+    check_writable(masks.output)
+    evaluation = evaluate_pairs(
+        masks.pairs,
+        config.labels or masks.labels,
+        workers=config.workers,
+        bootstrap=config.bootstrap.resamples,
+        seed=config.bootstrap.seed,
+        tolerance=config.tolerance,
+        failed=masks.failed,
+    )
+    table(f"{len(evaluation.scores)} cases", *evaluation_table(evaluation))
+    paths_written(write_evaluation(evaluation, masks.output))
+    if evaluation.failed:
+        names = ", ".join(list(evaluation.failed)[:5])
+        raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {names}")
+    return evaluation
+
+
+def masks_in_folders(config: EvaluateConfig) -> Masks:
+    """Match two folders by file name.
+
+    Raises:
+        UsageError: when a folder or the output is not given.
+        DataError: when a folder holds nothing to match.
+    """
+    if not (config.predictions and config.references and config.output):
+        raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
+    matched = match_folders(Path(config.predictions), Path(config.references))
+    if matched.skipped:
+        warn(f"{len(matched.skipped)} masks have no reference and are skipped, {sorted(matched.skipped)[0]} first")
+    manifest = Path(config.predictions) / MANIFEST
+    labels = load_json(manifest).get("labels") if manifest.is_file() else None
+    return Masks(matched.pairs, labels, Path(config.output), matched.failed)
+
+
+def masks_of_run(config: EvaluateConfig) -> Masks:
+    """Predict a split of a run's data set, where that is not done yet, and pair it with its references.
+
+    Raises:
+        UsageError: when folders are given too.
+        DataError: when the run cannot be used.
+    """
+    if config.predictions or config.references:
+        raise UsageError("pass either run=RUN or predictions=DIR references=DIR, not both")
+    from segkit.commands.predict import segment
+    from segkit.commands.preparing import cases_of
+    from segkit.config.compose import configure
+    from segkit.config.recorded import load_config
+    from segkit.runs.folder import RunFolder
+
+    folder = RunFolder(Path(config.run or ""))
+    cohort = segment(configure("predict", [f"run={config.run}", f"split={config.split}"]))
+    data = load_config("train", folder.config).data
+    cases = cases_of(data)
+    pairs = {name: (mask, cases[name].reference) for name, mask in cohort.masks.items()}
+    referenced = {name: (mask, reference) for name, (mask, reference) in pairs.items() if reference is not None}
+    return Masks(referenced, data.labels, Path(config.output or folder.evaluation), cohort.failed)

@@ -1,0 +1,30 @@
+"""`segkit prepare data=NAME`: fingerprint, plan and prepared cases, before anything trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segkit.commands.preparing import Study, prepare_study
+from segkit.config.commands import PrepareConfig
+from segkit.config.targets import check_signatures
+from segkit.foundation.console import paths_written
+
+
+def prepare(config: PrepareConfig) -> Study:
+    """Prepare a data set in the cache, where `train` finds it.
+
+    Raises:
+        CasesFailedError: when cases cannot be used; the others are prepared.
+    """
+    check_signatures(config)
+    study = prepare_study(
+        config.data,
+        fold=config.training.fold,
+        plan=config.plan,
+        preprocessing=config.preprocessing,
+        network=config.network,
+        cache=Path(config.paths.cache),
+        workers=config.workers,
+    )
+    paths_written([config.paths.cache])
+    return study

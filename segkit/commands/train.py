@@ -1,0 +1,190 @@
+"""`segkit train data=NAME`: prepares where needed, trains, leaves a run folder with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from segkit.commands.preparing import Study, prepare_study
+from segkit.config.call import Call
+from segkit.config.commands import TrainConfig
+from segkit.config.labels import swapped_classes
+from segkit.config.plan import plan_from
+from segkit.config.targets import check_signatures
+from segkit.foundation.allocator import keep_freed_memory
+from segkit.foundation.console import paths_written, say
+from segkit.foundation.errors import StoppedError, UsageError
+from segkit.foundation.files import check_writable, read_yaml, write_json, write_yaml
+from segkit.foundation.journal import logged_to
+from segkit.foundation.locks import lock
+from segkit.networks.building import network_arguments
+from segkit.networks.precision import choose_device
+from segkit.preparation.store import hashes
+from segkit.runs.environment import environment
+from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
+from segkit.runs.model_file import ModelRecord, write_model
+from segkit.training.building import (
+    build_augmentation,
+    build_optimizer,
+    build_part,
+    check_strangers_config,
+    initial_network,
+)
+from segkit.training.clock import Clock
+from segkit.training.fit import fit, make_clock
+from segkit.training.module import Segmentation
+from segkit.training.patches import Patches
+from segkit.training.validation import Validator
+from segkit.version import __version__
+
+
+def train(config: TrainConfig, call: Call | None = None) -> Path:
+    """Train one run, or go on with it where it was interrupted.
+
+    Args:
+        config: the composed config; with `resume`, the one that the run recorded.
+        call: what was typed, for the run's own record.
+
+    Returns:
+        the run folder.
+
+    Raises:
+        UsageError: when the config does not hold together, or the output holds another run.
+        CasesFailedError: when cases cannot be used.
+        StoppedError: after Ctrl-C or SIGTERM, once a checkpoint is written.
+    """
+    if config.resume:
+        check_strangers_config(config)
+    else:
+        check_signatures(config)
+    device = choose_device(config.device)
+    folder = folder_of(config)
+    check_writable(folder.path)
+    with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=1):
+        if is_finished(folder, config):
+            say(f"{folder.path} is finished already")
+        else:
+            with logged_to(folder.log), status_kept(folder):
+                run(config, folder, device, call)
+    paths_written([folder.path])
+    return folder.path
+
+
+def folder_of(config: TrainConfig) -> RunFolder:
+    """Return the run folder: the one to go on with, the one named, or a new one."""
+    named = config.resume or config.output
+    return RunFolder(Path(named)) if named else new_run_folder(Path(config.paths.runs), config.name)
+
+
+def is_finished(folder: RunFolder, config: TrainConfig) -> bool:
+    """Say whether this very run stands finished in its folder.
+
+    Raises:
+        UsageError: when the folder holds a run of another config.
+    """
+    if not folder.is_run:
+        return False
+    changed = changed_keys(folder.read_config(), asdict(config))
+    if changed:
+        raise UsageError(
+            f"output={folder.path} holds a run with another {', '.join(changed[:3])}; choose another output"
+        )
+    return folder.is_finished
+
+
+@contextmanager
+def status_kept(folder: RunFolder) -> Iterator[None]:
+    """Keep `status.json` true, whatever happens inside."""
+    folder.set_status("running")
+    try:
+        yield
+    except (StoppedError, KeyboardInterrupt):
+        folder.set_status("stopped")
+        raise
+    except BaseException as error:
+        folder.set_status("failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
+        raise
+
+
+def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call | None) -> None:
+    """Prepare, train and export into a run folder."""
+    keep_freed_memory()
+    if not folder.is_run:
+        write_yaml(folder.overrides, list(call.overrides) if call else [])
+        write_json(folder.environment, environment())
+        write_yaml(folder.config, asdict(config))
+    study = prepare_study(
+        config.data,
+        fold=config.training.fold,
+        plan=plan_from(read_yaml(folder.plan), where=str(folder.plan)) if folder.plan.exists() else config.plan,
+        preprocessing=config.preprocessing,
+        network=config.network,
+        cache=Path(config.paths.cache),
+        workers=config.workers,
+    )
+    record_study(folder, study)
+    clock = make_clock(config.training)
+    module = build_module(config, study, clock)
+    patches = Patches(
+        study.of("training"),
+        study.of("validation"),
+        study.plan,
+        seed=config.seed,
+        foreground=config.training.foreground,
+        workers=config.training.workers,
+    )
+    trainer = fit(
+        module, patches, config.training, folder, clock=clock, labels=list(study.labels)[1:], device=device
+    )
+    export(config, folder, study, module, steps=trainer.global_step, seconds=clock.elapsed)
+    folder.set_status(FINISHED, steps=trainer.global_step, seconds=round(clock.elapsed, 1))
+
+
+def record_study(folder: RunFolder, study: Study) -> None:
+    """Write what the run stands on: plan, split, and the hash of every file that trains or validates."""
+    write_yaml(folder.plan, asdict(study.plan))
+    write_json(folder.split, asdict(study.split))
+    files = {}
+    for name in study.prepared:
+        case = study.cases[name]
+        paths = {**case.images, "reference": case.reference}
+        files[name] = {role: {"file": str(paths[role]), "sha256": sha256} for role, sha256 in hashes(case).items()}
+    write_json(folder.cases, files)
+
+
+def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentation:
+    """Return the LightningModule of a config."""
+    swapped = swapped_classes(study.labels, config.data.mirrored)
+    references = {name: case.reference for name, case in study.cases.items() if case.reference is not None}
+    arguments = network_arguments(config.network, study.plan, out_channels=len(study.labels))
+    return Segmentation(
+        initial_network(arguments, config.seed),
+        loss=build_part(config.loss),
+        optimizer=build_optimizer(config.optimizer),
+        schedule=build_part(config.schedule),
+        augmentation=build_augmentation(config.augmentation, study.plan, swapped, config.seed),
+        validator=Validator(study.plan, config.inference, study.labels, swapped, references),
+        slice_axis=study.plan.slice_axis,
+        progress=clock.progress,
+        seed=config.seed,
+    )
+
+
+def export(
+    config: TrainConfig, folder: RunFolder, study: Study, module: Segmentation, *, steps: int, seconds: float
+) -> None:
+    """Write `model/`: the averaged weights and all that prediction needs."""
+    record = ModelRecord(
+        name=config.name,
+        labels=study.labels,
+        mirrored=config.data.mirrored,
+        plan=study.plan,
+        network=network_arguments(config.network, study.plan, out_channels=len(study.labels)),
+        segkit=__version__,
+        training={"steps": steps, "seconds": round(seconds, 1), "cases": len(study.split.training)},
+    )
+    write_model(folder.model, record, module.network.state_dict())

@@ -1,0 +1,179 @@
+"""Composition: conf/ and what was typed become one checked, typed config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from segkit.config.checks import check_config
+from segkit.config.groups import Sources, choices, config_sources, groups, not_chosen, unknown_choice
+from segkit.config.keys import keys_of, path_keys, unknown_key
+from segkit.config.literal_paths import absolute, escaped
+from segkit.config.overrides import Overrides, read_overrides, schema_of
+from segkit.config.recorded import configure_resumed
+from segkit.config.suggestions import one_line
+from segkit.config.targets import check_own_targets
+from segkit.config.typed import MISSING, not_set, typed
+from segkit.foundation.errors import UsageError
+from segkit.foundation.plain import to_yaml
+
+_REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError)
+
+
+def configure(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] = ()) -> Any:
+    """Return the typed config of a command, as the command line would.
+
+    Args:
+        command: `train`, `predict` ...
+        overrides: `key=value` words; paths are taken literally and relative to the working directory.
+        config_dirs: folders laid out like conf/; they win over segkit's own, the first over the others.
+
+    Returns:
+        The command's dataclass of `segkit.config.commands`, every path absolute.
+
+    Raises:
+        UsageError: in one line, for whatever is wrong with the keys, values, choices or targets.
+        DataError: when `resume` names a run whose config cannot be read.
+    """
+    sources = config_sources(config_dirs)
+    read = read_overrides(command, overrides, sources)
+    if read.paths.get("resume"):
+        return configure_resumed(command, read)
+    schema = schema_of(command)
+    config = typed(schema, plain_config(_composed(command, read, sources), schema, sources))
+    check_own_targets(config)
+    check_config(config)
+    return config
+
+
+def compose(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] = ()) -> DictConfig:
+    """Return the composed config as Hydra's compose makes it: interpolations unresolved, values not yet checked.
+
+    Raises:
+        UsageError: when a key or a choice does not exist, or a group is not chosen.
+    """
+    sources = config_sources(config_dirs)
+    return _composed(command, read_overrides(command, overrides, sources), sources)
+
+
+def composed_yaml(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] = ()) -> str:
+    """Return the composed config as `--cfg job` prints it: resolved, unless something is still missing.
+
+    Raises:
+        UsageError: when a key or a choice does not exist, or a group is not chosen.
+    """
+    sources = config_sources(config_dirs)
+    read = read_overrides(command, overrides, sources)
+    if read.paths.get("resume"):
+        return to_yaml(configure_resumed(command, read))
+    config = _composed(command, read, sources)
+    try:
+        return to_yaml(OmegaConf.to_container(config, resolve=True))
+    except OmegaConfBaseException:
+        return OmegaConf.to_yaml(config)
+
+
+def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
+    lines = [override.input_line for override in (*read.choices, *read.values) if override.input_line]
+    try:
+        config = _hydra(command, lines, sources)
+    except MissingConfigException as error:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        raise unknown_choice(group, choice, error.options or []) from error
+    except _REFUSALS as error:
+        raise _explained(command, read, sources, error) from error
+    _set_paths(config, schema_of(command), read)
+    return config
+
+
+def _hydra(command: str, lines: Sequence[str], sources: Sources) -> DictConfig:
+    # Hydra looks into its config_dir first, then into hydra.searchpath in order.
+    first, *others = sources
+    listed = ",".join(QuotedString(escaped(str(folder)), Quote.single).with_quotes() for folder in others)
+    with initialize_config_dir(str(first), version_base="1.3"):
+        return hydra_compose(command, [*lines, *([f"hydra.searchpath=[{listed}]"] if others else [])])
+
+
+def _explained(command: str, read: Overrides, sources: Sources, error: Exception) -> UsageError:
+    """Turn a refusal of Hydra into one line that says what to type instead."""
+    typed_groups = {override.key_or_group for override in read.choices}
+    for group, default in groups(sources, command).items():
+        if default == MISSING and group not in typed_groups and f"'{group}'" in str(error):
+            return not_chosen(group, choices(sources, group))
+    # Which key does not exist shows once everything but the keys is composed.
+    with suppress(*_REFUSALS):
+        config = _hydra(command, [override.input_line or "" for override in read.choices], sources)
+        for override in read.values:
+            if not override.is_add() and not override.is_force_add() and not _exists(config, override):
+                known = [*keys_of(schema_of(command)), *_open_keys(config)]
+                return unknown_key(override.key_or_group, known)
+    return UsageError(one_line(error) or one_line(error.__cause__ or type(error).__name__))
+
+
+def _exists(config: DictConfig, override: Override) -> bool:
+    parent, _, name = override.key_or_group.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    return isinstance(node, DictConfig) and name in node.keys()  # noqa: SIM118  (`in` hides missing values)
+
+
+def _open_keys(node: Any, prefix: str = "") -> list[str]:
+    names = []
+    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+        for name in map(str, node):
+            names += [f"{prefix}{name}", *_open_keys(node._get_node(name), f"{prefix}{name}.")]
+    return names
+
+
+def _set_paths(config: DictConfig, schema: type, read: Overrides) -> None:
+    for name, value in read.paths.items():
+        literal = [escaped(path) for path in value] if isinstance(value, list) else value and escaped(value)
+        OmegaConf.update(config, name, literal, force_add=True)
+    # A root given in a yaml is made absolute before the paths that are built on it are resolved.
+    for name in sorted(path_keys(schema), key=lambda name: _is_reference(config, name)):
+        with suppress(OmegaConfBaseException):  # it refers to a key that is not set, which is reported later
+            value = OmegaConf.select(config, name)
+            if isinstance(value, str):
+                OmegaConf.update(config, name, escaped(absolute(value)))
+
+
+def _is_reference(config: DictConfig, name: str) -> bool:
+    parent, _, leaf = name.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, leaf)
+
+
+def plain_config(config: DictConfig, schema: type, sources: Sources = ()) -> dict[str, Any]:
+    """Resolve a composed config into plain dicts, lists and scalars.
+
+    Raises:
+        UsageError: when a value is not set, or refers to a key that does not exist.
+    """
+    unresolved = OmegaConf.to_container(config, resolve=False)
+    for name, key in keys_of(schema).items():
+        value = _at(unresolved, name)
+        if value == MISSING:
+            raise not_set(key)
+        if value is None and "." not in name and not (isinstance(unresolved, Mapping) and name in unresolved):
+            raise not_chosen(name, choices(sources, name)) if choices(sources, name) else not_set(key)
+    try:
+        resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key_name = getattr(error, "full_key", None) or "config"
+        raise UsageError(f"{key_name}: {one_line(str(error).partition('full_key:')[0])}") from error
+    return {str(name): value for name, value in resolved.items()} if isinstance(resolved, dict) else {}
+
+
+def _at(values: Any, name: str) -> Any:
+    for part in name.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values

@@ -1,0 +1,121 @@
+"""The keys that a schema declares, by their dotted names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_origin, get_type_hints
+
+from segkit.config.suggestions import did_you_mean, listed
+from segkit.foundation.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a command's config.
+
+    Attributes:
+        name: dotted, as it is typed: `training.budget`.
+        hint: the annotation; a dataclass for a section.
+        metadata: what `path_key`, `duration_key`, `choice_key` or `range_key` declared.
+    """
+
+    name: str
+    hint: Any
+    metadata: Mapping[str, Any]
+
+    @property
+    def is_section(self) -> bool:
+        """Whether further keys are declared below this one."""
+        return dataclasses.is_dataclass(self.hint)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything may stand below this key: a mapping or a list."""
+        return (get_origin(self.hint) or self.hint) in (dict, list)
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the value is a path, or a list of paths."""
+        return bool(self.metadata.get("path"))
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list."""
+        return get_origin(self.hint) is list
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the value in a usage line."""
+        if not self.is_path:
+            return "VALUE"
+        return {"folder": "DIR", "file": "FILE"}.get(self.metadata.get("exists", ""), "PATH")
+
+
+def keys_of(schema: type[Any]) -> dict[str, Key]:
+    """Return every key of a schema by dotted name, sections before the keys they hold."""
+    return _keys_of(schema)  # type: ignore[arg-type]
+
+
+@cache
+def _keys_of(schema: type[Any]) -> dict[str, Key]:
+    return {key.name: key for key in _walk(schema, "")}
+
+
+def _walk(schema: type, prefix: str) -> Iterable[Key]:
+    hints = get_type_hints(schema)
+    for field in dataclasses.fields(schema):
+        key = Key(prefix + field.name, hints[field.name], field.metadata)
+        yield key
+        if key.is_section:
+            yield from _walk(key.hint, f"{key.name}.")
+
+
+def path_keys(schema: type) -> dict[str, Key]:
+    """Return the keys whose values are paths and are therefore taken literally."""
+    return {name: key for name, key in keys_of(schema).items() if key.is_path}
+
+
+def declared_key(schema: type, name: str, also: Iterable[str] = ()) -> Key:
+    """Return the key that declares a dotted name: the key itself, or the open mapping or list it stands in.
+
+    Args:
+        schema: the command's dataclass.
+        name: as typed, `training.budget` or `network.features`.
+        also: further names valid at the top level (groups that are no keys, such as `experiment`).
+
+    Raises:
+        UsageError: when nothing declares it; names the nearest key and those that stand beside it.
+    """
+    keys = keys_of(schema)
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        key = keys.get(".".join(parts[:length]))
+        if key is not None:
+            if length == len(parts) or key.is_open:
+                return key
+            break
+    raise unknown_key(name, keys, also)
+
+
+def unknown_key(name: str, known: Iterable[str], also: Iterable[str] = ()) -> UsageError:
+    """Return the error for a key that does not exist.
+
+    Args:
+        name: the dotted key as typed.
+        known: every dotted key there is.
+        also: further names valid at the top level.
+    """
+    known = list(dict.fromkeys([*known, *also]))
+    section = name.rpartition(".")[0]
+    while section and not any(key.startswith(f"{section}.") for key in known):
+        section = section.rpartition(".")[0]
+    prefix = f"{section}." if section else ""
+    siblings = [key[len(prefix) :] for key in known if key.startswith(prefix) and "." not in key[len(prefix) :]]
+    # A key typed without its section (`budget=5min`) is meant more often than one spelt alike.
+    homes = [key for key in known if key.rpartition(".")[2] == name.rpartition(".")[2]]
+    hint = f"; did you mean {min(homes, key=len)}?" if homes else did_you_mean(name, known)
+    beside = f"{section} has {listed(siblings)}" if section else f"the keys are {listed(siblings)}"
+    return UsageError(f"{name} is not a key{hint or ';'} {beside}")

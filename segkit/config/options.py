@@ -1,0 +1,121 @@
+"""What conf/ may hold: one dataclass a group, one field a key; every value stands in the yaml, none here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def path_key(exists: Literal["", "any", "file", "folder"] = "") -> Any:
+    """Declare a key that holds a path: taken literally, and made absolute from where the command was typed.
+
+    Args:
+        exists: what must lie there before the command starts; "" for a path that may be new.
+    """
+    return field(metadata={"path": True, "exists": exists})
+
+
+def duration_key() -> Any:
+    """Declare a key that holds a duration such as `10min`."""
+    return field(metadata={"duration": True})
+
+
+def choice_key(*choices: str) -> Any:
+    """Declare a key that takes one of `choices`."""
+    return field(metadata={"choices": choices})
+
+
+def range_key(minimum: float, maximum: float = float("inf")) -> Any:
+    """Declare a number within [minimum, maximum]."""
+    return field(metadata={"minimum": minimum, "maximum": maximum})
+
+
+@dataclass(kw_only=True)
+class SplitOptions:
+    """Which cases train, validate and stay untouched."""
+
+    held_out: str | None = path_key("file")
+    folds: int = range_key(2)
+    seed: int = range_key(0)
+
+
+@dataclass(kw_only=True)
+class DatasetOptions:
+    """One data set: where its cases lie and what their voxels mean."""
+
+    name: str
+    root: str = path_key("folder")
+    layout: dict[str, Any]
+    channels: dict[str, str]
+    labels: dict[str, int]
+    mirrored: list[list[str]]
+    split: SplitOptions
+
+
+@dataclass(kw_only=True)
+class PlanOptions:
+    """What the planner decides, and what is decided for it (null: the planner's choice)."""
+
+    dims: int = range_key(2, 3)
+    orientation: str | None
+    spacing: list[float] | None
+    patch: list[int] | None
+    max_voxels: int = range_key(64)
+    batch: int = range_key(1)
+
+
+@dataclass(kw_only=True)
+class PreprocessingOptions:
+    """Intensity transforms after the plan's own orientation, cropping, resampling and normalisation."""
+
+    transforms: list[Any]
+
+
+@dataclass(kw_only=True)
+class AugmentationOptions:
+    """What a training patch goes through."""
+
+    mirror: float = range_key(0, 1)
+    transforms: list[Any]
+
+
+@dataclass(kw_only=True)
+class TrainingOptions:
+    """How long, on which cases, and how."""
+
+    budget: str | None = duration_key()
+    steps: int | None = range_key(1)
+    fold: str
+    precision: str = choice_key("auto", "bf16", "32")
+    foreground: float = range_key(0, 1)
+    gradient_clip: float = range_key(0)
+    ema: float = range_key(0, 1)
+    workers: int = range_key(0)
+    validate_every: str | None = duration_key()
+    checkpoint_every: str = duration_key()
+
+
+@dataclass(kw_only=True)
+class InferenceOptions:
+    """How a whole scan is covered by windows."""
+
+    overlap: float = range_key(0, 0.9)
+    mirror: bool
+    windows: int = range_key(1)
+    precision: str = choice_key("auto", "bf16", "32")
+
+
+@dataclass(kw_only=True)
+class PathsOptions:
+    """Where things go when no output is named."""
+
+    runs: str = path_key()
+    cache: str = path_key()
+
+
+@dataclass(kw_only=True)
+class BootstrapOptions:
+    """Confidence intervals over cases."""
+
+    resamples: int = range_key(100)
+    seed: int = range_key(0)

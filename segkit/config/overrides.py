@@ -1,0 +1,131 @@
+"""The overrides that Hydra's grammar reads, checked against the schema before anything is composed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from segkit.config.commands import CONFIGS
+from segkit.config.groups import Sources, choices, groups, unknown_choice
+from segkit.config.keys import declared_key
+from segkit.config.literal_paths import PathValue, split_paths
+from segkit.config.suggestions import did_you_mean, listed, one_line
+from segkit.config.typed import MISSING, checked
+from segkit.foundation.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What was typed for one command, read and checked.
+
+    Attributes:
+        paths: the value of each path key.
+        choices: overrides of groups, `data=hippocampus`.
+        values: all others, `training.steps=10`, `+network.norm=batch`, `~training.budget`.
+    """
+
+    paths: Mapping[str, PathValue]
+    choices: tuple[Override, ...]
+    values: tuple[Override, ...]
+
+
+def schema_of(command: str) -> type[Any]:
+    """Return a command's dataclass.
+
+    Raises:
+        UsageError: when there is no such command.
+    """
+    if command not in CONFIGS:
+        raise UsageError(
+            f"{command} is not a command{did_you_mean(command, CONFIGS) or ';'} commands: {listed(CONFIGS)}"
+        )
+    return CONFIGS[command]
+
+
+def read_overrides(command: str, words: Sequence[str], sources: Sources, *, sweep: bool = False) -> Overrides:
+    """Read `key=value` words and find every mistake that needs no composed config.
+
+    Args:
+        command: names the schema.
+        words: as typed.
+        sources: folders of configs.
+        sweep: whether `key=A,B` is welcome.
+
+    Raises:
+        UsageError: naming the first word that is malformed, or whose key, choice or value does not exist.
+    """
+    schema, offered = schema_of(command), groups(sources, command)
+    paths, others = split_paths(schema, words)
+    chosen, values = [], []
+    for override in map(parsed, others):
+        _check_form(override, sweep)
+        name = override.key_or_group
+        if name in offered and not isinstance(override.value(), dict):
+            if override.value() is None and offered[name] is None and not override.is_delete():
+                continue  # `experiment=null` says what is so already, and Hydra takes no null for a group
+            _check_choice(override, sources)
+            chosen.append(override)
+        else:
+            _check_value(schema, override, offered)
+            values.append(override)
+    return Overrides(paths, tuple(chosen), tuple(values))
+
+
+def parsed(word: str) -> Override:
+    """Read one word with Hydra's grammar.
+
+    Raises:
+        UsageError: when it does not follow the grammar.
+    """
+    if word.find("=") < 1 and not word.startswith("~"):
+        raise UsageError(f"{word} is not key=value")
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise UsageError(
+            f"{word} does not follow the key=value grammar: {one_line(error)}; "
+            "put a value with special characters in quotes inside quotes: \"key='...'\""
+        ) from error
+
+
+def _check_form(override: Override, sweep: bool) -> None:
+    if override.package is not None:
+        raise UsageError(f"{override.input_line}: a group cannot be moved to another place of the config")
+    if override.is_hydra_override():
+        raise UsageError(f"{override.input_line}: segkit has no use for Hydra's own settings; leave it out")
+    if override.is_sweep_override() and not sweep:
+        raise UsageError(
+            f"{override.input_line} has several values: add -m to train once for each, write [A,B] for a list, "
+            "or quote it as one text: \"key='A,B'\""
+        )
+
+
+def _check_choice(override: Override, sources: Sources) -> None:
+    if override.is_delete() or override.is_sweep_override():
+        return
+    group, value = override.key_or_group, override.value()
+    offered = choices(sources, group)
+    for choice in value if isinstance(value, list) else [value]:
+        if not isinstance(choice, str) or choice.removesuffix(".yaml") not in offered:
+            raise unknown_choice(group, "null" if choice is None else choice, offered)
+
+
+def _check_value(schema: type, override: Override, offered: Mapping[str, object]) -> None:
+    is_checkable = not override.is_delete() and not override.is_sweep_override()
+    _check_key(schema, override.key_or_group, override.value() if is_checkable else MISSING, offered)
+
+
+def _check_key(schema: type, name: str, value: object, offered: Mapping[str, object]) -> None:
+    key = declared_key(schema, name, also=offered)
+    if key.is_section and isinstance(value, dict):
+        for below, member in value.items():
+            _check_key(schema, f"{name}.{below}", member, offered)
+    is_text_to_resolve = isinstance(value, str) and ("${" in value or value == MISSING)
+    # What stands inside an open mapping or refers to other keys is checked once it is composed.
+    if key.name == name and not key.is_section and not is_text_to_resolve:
+        checked(key, value)

@@ -1,0 +1,23 @@
+"""The word that was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return `; did you mean CHOICE?` for the choice nearest to a mistyped word, or "" when none is near."""
+    by_lower_case = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(word.lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[near[0]]}?" if near else ""
+
+
+def listed(choices: Iterable[str]) -> str:
+    """Return choices as they stand in a sentence: `a, b, c`, or `none` when there are none."""
+    return ", ".join(choices) or "none"
+
+
+def one_line(text: object) -> str:
+    """Put a message of several lines on one; blanks inside a line stay, since paths may hold them."""
+    return " ".join(line.strip() for line in str(text).splitlines() if line.strip())

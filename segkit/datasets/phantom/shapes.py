@@ -1,0 +1,104 @@
+"""Shapes as implicit functions: fields of signed distance in mm, negative inside, that can be combined and bent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]  # positions in mm, shape (3, X, Y, Z)
+Field = NDArray[np.float32]  # signed distance in mm, shape (X, Y, Z), negative inside
+
+_TINY = np.float32(1e-6)
+
+
+def ellipsoid(points: Points, centre: Sequence[float], radii: Sequence[float], tilt: Sequence[float] = ()) -> Field:
+    """Return the field of an ellipsoid, or of an endless elliptic cylinder along z when two radii are given.
+
+    Args:
+        points: positions in mm, shape (3, X, Y, Z).
+        centre: mm, as many values as `radii` or more.
+        radii: two or three semi-axes in mm.
+        tilt: rotation about x, y and z in degrees (three radii only).
+
+    Returns:
+        Field in mm, shape (X, Y, Z): exact on the surface, first order beside it.
+
+    Source: Inigo Quilez, "Ellipsoids - bound SDF": k0 (k0 - 1) / k1.
+    """
+    dims = len(radii)
+    offsets = points[:dims] - np.asarray(centre[:dims], np.float32)[:, None, None, None]
+    if len(tilt):
+        offsets = np.tensordot(_rotation(tilt).T, offsets, 1)
+    scaled = offsets / np.asarray(radii, np.float32)[:, None, None, None]
+    k0 = np.sqrt(np.einsum("a...,a...->...", scaled, scaled))
+    scaled /= np.asarray(radii, np.float32)[:, None, None, None]
+    k1 = np.sqrt(np.einsum("a...,a...->...", scaled, scaled))
+    return np.asarray(k0 * (k0 - 1) / np.maximum(k1, _TINY), np.float32)
+
+
+def tube(points: Points, start: Sequence[float], end: Sequence[float], radius: float) -> Field:
+    """Return the exact field of a straight tube with round ends; `start`, `end` and `radius` are in mm."""
+    first = np.asarray(start, np.float32)
+    axis = np.asarray(end, np.float32) - first
+    offsets = points - first[:, None, None, None]
+    along = np.clip(np.tensordot(axis, offsets, 1) / np.float32(axis @ axis), 0, 1)
+    offsets = offsets - axis[:, None, None, None] * along
+    return np.asarray(np.sqrt(np.einsum("a...,a...->...", offsets, offsets)) - np.float32(radius), np.float32)
+
+
+def union(*fields: Field, blend: float = 0.0) -> Field:
+    """Return the field of all shapes together; `blend` mm rounds the creases between them.
+
+    Source: Inigo Quilez, "smooth minimum", the quadratic polynomial.
+    """
+
+    def join(first: Field, second: Field) -> Field:
+        overlap = np.maximum(np.float32(blend) - np.abs(first - second), 0)
+        return np.asarray(np.minimum(first, second) - overlap * overlap / np.float32(4 * max(blend, 1e-6)), np.float32)
+
+    return reduce(join, fields)
+
+
+def common(*fields: Field) -> Field:
+    """Return the field of what all shapes share."""
+    return reduce(np.maximum, fields)
+
+
+def without(shape: Field, *cuts: Field) -> Field:
+    """Return `shape` with every one of `cuts` taken out."""
+    return reduce(lambda rest, cut: np.maximum(rest, -cut), cuts, shape)
+
+
+def bent(points: Points, rng: np.random.Generator, *, amplitude: float, count: int = 10) -> Points:
+    """Move points by a smooth random displacement, so that shapes evaluated there come out deformed.
+
+    The displacement is a sum of plane waves in space: it does not depend on the grid and never folds at the amplitudes
+    used here, since the shortest wave is 100 mm long.
+
+    Args:
+        points: positions in mm, shape (3, X, Y, Z).
+        rng: where directions, wavelengths, phases and amplitudes are drawn from.
+        amplitude: standard deviation in mm of the displacement along each axis.
+        count: number of waves.
+
+    Returns:
+        Displaced positions in mm, shape (3, X, Y, Z).
+    """
+    moved = points.copy()
+    for _ in range(count):
+        direction = rng.normal(size=3)
+        wave = 2 * np.pi / rng.uniform(100, 280) * direction / np.linalg.norm(direction)
+        push = rng.normal(scale=amplitude * np.sqrt(2 / count), size=3).astype(np.float32)
+        phase = np.tensordot(wave.astype(np.float32), points, 1) + np.float32(rng.uniform(0, 2 * np.pi))
+        moved += push[:, None, None, None] * np.cos(phase)
+    return moved
+
+
+def _rotation(degrees: Sequence[float]) -> NDArray[np.float32]:
+    """Return the 3x3 rotation about x, then y, then z."""
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_euler("xyz", degrees, degrees=True).as_matrix(), np.float32)

@@ -1,0 +1,114 @@
+"""Scores many cases side by side: the door to this package."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from segkit.evaluation.cases import evaluate_pair, foreground_of, foreground_values
+from segkit.evaluation.metrics import metrics
+from segkit.evaluation.summary import Evaluation, Scores, summarise
+from segkit.evaluation.tables import evaluation_table, write_evaluation
+from segkit.foundation.console import progress
+from segkit.foundation.errors import DataError, SegkitError
+from segkit.foundation.parallel import Outcome, parallel_map
+from segkit.volumes.reading import read_grid
+
+__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "write_evaluation"]
+
+BYTES_PER_VOXEL = 16  # two files read as float64, the widest that is common
+FEW_VOXELS = 100_000_000  # read and counted in about the time that other processes take to start
+
+Value = TypeVar("Value")
+
+
+class _Pair(NamedTuple):
+    case: str
+    mask: Path
+    reference: Path
+
+
+def evaluate_pairs(
+    pairs: Mapping[str, tuple[Path, Path]],
+    labels: Mapping[str, int] | None = None,
+    *,
+    workers: int | None = None,
+    bootstrap: int = 10_000,
+    seed: int = 0,
+    tolerance: float | None = None,
+    failed: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Score masks against references, per case and label, and summarise over the cases.
+
+    Args:
+        pairs: case -> (mask, reference).
+        labels: name -> value; by default every non-zero value of the references, named by itself ("1", "2").
+        workers: processes; by default as many as cores and memory allow, and one where there is little to read.
+        bootstrap: resamples behind the intervals.
+        seed: of the bootstrap.
+        tolerance: largest distance in mm between equal voxels of both files; None takes that of `Grid.check_same_as`.
+        failed: cases that could not be paired, with the reason: they are reported with those that fail here.
+
+    Returns:
+        Scores and statistics; a case that fails is named in `failed` and the others are finished.
+
+    Raises:
+        DataError: when there is no pair, or no label is given and none is found.
+        UsageError: when `labels` is ambiguous or names only the background.
+    """
+    if not pairs:
+        raise DataError("there is nothing to evaluate: no case has both a mask and a reference")
+    todo = [_Pair(case, Path(mask), Path(reference)) for case, (mask, reference) in pairs.items()]
+    declared = _labels_found(todo, workers) if labels is None else dict(labels)
+    names = list(foreground_of(declared))
+    failures, scores = dict(failed or {}), dict[str, Scores]()
+    for outcome in _side_by_side(partial(_score, labels=declared, tolerance=tolerance), todo, workers, "evaluating"):
+        if outcome.value is None:
+            failures[outcome.item.case] = str(outcome.error)
+        else:
+            scores[outcome.item.case] = outcome.value
+    metric_names = [metric.name for metric in metrics()]
+    return summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed)
+
+
+def _score(pair: _Pair, labels: Mapping[str, int], tolerance: float | None) -> Scores:
+    return evaluate_pair(pair.mask, pair.reference, labels, tolerance=tolerance)
+
+
+def _values(pair: _Pair) -> list[int]:
+    return foreground_values(pair.reference)
+
+
+def _case_of(pair: _Pair) -> str:
+    return pair.case
+
+
+def _labels_found(todo: Sequence[_Pair], workers: int | None) -> dict[str, int]:
+    """Name every non-zero value of the references; one that cannot be read is reported when it is scored."""
+    outcomes = list(_side_by_side(_values, todo, workers, "looking for labels"))
+    found = {value for outcome in outcomes for value in outcome.value or ()}
+    if not found:
+        errors = [f"{outcome.item.case}: {outcome.error}" for outcome in outcomes if outcome.error]
+        raise DataError(errors[0] if errors else "no reference holds a value other than 0: there is no label to score")
+    return {str(value): value for value in sorted(found)}
+
+
+def _side_by_side(
+    function: Callable[[_Pair], Value], todo: Sequence[_Pair], workers: int | None, what: str
+) -> Iterator[Outcome[_Pair, Value]]:
+    """Apply a function to every pair, with as many workers as their sizes suggest."""
+    sizes = [_voxels(pair.reference) for pair in todo]
+    if workers is None and sum(sizes) < FEW_VOXELS:
+        workers = 1
+    outcomes = parallel_map(function, todo, workers=workers, bytes_each=BYTES_PER_VOXEL * max(sizes), name=_case_of)
+    return progress(outcomes, len(todo), what)
+
+
+def _voxels(path: Path) -> int:
+    try:
+        return math.prod(read_grid(path).shape)
+    except SegkitError:  # the case fails with this very message when it is read
+        return 0

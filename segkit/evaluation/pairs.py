@@ -1,0 +1,67 @@
+"""Matches a folder of predictions with a folder of references by case name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segkit.foundation.errors import DataError
+from segkit.volumes.reading import find_volumes, stem
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What two folders have in common.
+
+    Attributes:
+        pairs: case -> (mask, reference), sorted by case.
+        failed: case -> why a reference cannot be compared.
+        skipped: predictions without a reference.
+    """
+
+    pairs: dict[str, tuple[Path, Path]]
+    failed: dict[str, str]
+    skipped: tuple[Path, ...]
+
+
+def match_folders(predictions: Path, references: Path) -> Matched:
+    """Match masks and references whose file names are the same up to the suffix.
+
+    Args:
+        predictions: folder of masks, searched at any depth.
+        references: folder of the expert's segmentations, likewise.
+
+    Returns:
+        The pairs; a reference without a mask, or a name that stands for two files, is a failed case.
+
+    Raises:
+        DataError: when a folder holds no volume, or no name stands in both.
+    """
+    masks, experts = _by_case(predictions), _by_case(references)
+    pairs: dict[str, tuple[Path, Path]] = {}
+    failed: dict[str, str] = {}
+    for case, reference_paths in sorted(experts.items()):
+        mask_paths = masks.get(case, [])
+        folder, several = (predictions, mask_paths) if len(mask_paths) > 1 else (references, reference_paths)
+        if not mask_paths:
+            failed[case] = f"no prediction for {reference_paths[0].name} in {predictions}"
+        elif len(several) > 1:
+            names = " and ".join(str(path.relative_to(folder)) for path in several)
+            failed[case] = f"{names} in {folder} have one case name: keep or rename one"
+        else:
+            pairs[case] = (mask_paths[0], reference_paths[0])
+    if not set(masks) & set(experts):
+        raise DataError(
+            f"no file of {predictions} has the name of a reference in {references} (e.g. {min(masks)}, {min(experts)})"
+        )
+    skipped = tuple(path for case, paths in sorted(masks.items()) if case not in experts for path in paths)
+    return Matched(pairs, failed, skipped)
+
+
+def _by_case(folder: Path) -> dict[str, list[Path]]:
+    cases: dict[str, list[Path]] = {}
+    for path in find_volumes(folder):
+        cases.setdefault(stem(path), []).append(path)
+    if not cases:
+        raise DataError(f"{folder} holds no volume that segkit reads")
+    return cases

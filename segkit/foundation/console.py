@@ -1,0 +1,229 @@
+"""What people read while segkit works: rich on a terminal, plain lines when piped."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+
+from segkit.foundation.durations import format_duration
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+T = TypeVar("T")
+_PLAIN_LINES = 10
+_BAR_WIDTH = 50  # characters: a narrower terminal shows the count without a bar
+# Names in scans are a stranger's text: control characters could rewrite the terminal.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+_live: "Progress | None" = None
+
+
+class Advance(Protocol):
+    """Moves a progress bar on."""
+
+    def __call__(self, steps: int = 1) -> None:
+        """Count `steps` more as done."""
+
+
+def say(text: str) -> None:
+    """Print one line on stdout."""
+    _print(text, sys.stdout)
+
+
+def warn(text: str) -> None:
+    """Print one line on stderr that begins with "warning:"."""
+    _print(f"warning: {text}", sys.stderr, style="yellow")
+
+
+def error(text: str) -> None:
+    """Print one line on stderr that begins with "error:"."""
+    _print(f"error: {text}", sys.stderr, style="bold red")
+
+
+def paths_written(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Print the lines that close a command: one for each file or folder it wrote."""
+    for path in paths:
+        say(f"wrote {os.fspath(path)}")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on stdout; columns of numbers are aligned to the right.
+
+    Where the terminal is too narrow for the table, each row is printed as a short list instead.
+
+    Args:
+        title: a line above it; "" for none.
+        columns: the head of each column.
+        rows: cells in the order of `columns`, already rounded as they should be read.
+
+    Raises:
+        ValueError: when a row has not one cell for each column.
+    """
+    cells = [[_printable(str(cell), sys.stdout).replace("\n", " ") for cell in row] for row in rows]
+    if any(len(row) != len(columns) for row in cells):
+        raise ValueError(f"each row of the table {title!r} needs {len(columns)} cells")
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    numeric = [all(_is_number(row[index]) for row in cells) for index in range(len(columns))]
+    if not _is_terminal(sys.stdout):
+        _plain_table(title, columns, cells, widths, numeric)
+    elif sum(widths) + 3 * len(widths) + 1 > _console(sys.stdout).width:
+        _record_list(title, columns, cells)
+    else:
+        _rich_table(title, columns, cells, numeric)
+
+
+def _plain_table(
+    title: str, columns: Sequence[str], cells: list[list[str]], widths: list[int], numeric: list[bool]
+) -> None:
+    if title:
+        say(title)
+    for row in (list(columns), ["-" * width for width in widths], *cells):
+        padded = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        say("  ".join(padded).rstrip())
+
+
+def _record_list(title: str, columns: Sequence[str], cells: list[list[str]]) -> None:
+    if title:
+        say(title)
+    for row in cells:
+        say(f"- {row[0]}" if row else "-")
+        for column, cell in zip(columns[1:], row[1:], strict=True):
+            say(f"  {column}: {cell}")
+
+
+def _rich_table(title: str, columns: Sequence[str], cells: list[list[str]], numeric: list[bool]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=Text(title, style="bold") if title else None, title_justify="left")
+    for column, right in zip(columns, numeric, strict=True):
+        drawn.add_column(Text(column), justify="right" if right else "left", no_wrap=True)
+    for row in cells:
+        drawn.add_row(*map(Text, row))
+    _console(sys.stdout).print(drawn)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.strip("±% "))
+    except ValueError:
+        return cell in ("", "-", "–")
+    return True
+
+
+def progress(iterable: Iterable[T], total: int | None = None, what: str = "") -> Iterator[T]:
+    """Pass an iterable through and show how far it is.
+
+    Args:
+        iterable: what is worked through.
+        total: how many there are; None takes `len(iterable)` where it has one.
+        what: the work, as a word before the bar ("predicting").
+
+    Yields:
+        The members of `iterable`; each counts as done when the next is asked for.
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    with progress_bar(total, what) as advance:
+        for member in iterable:
+            yield member
+            advance()
+
+
+@contextmanager
+def progress_bar(total: int | None, what: str) -> Iterator[Advance]:
+    """Show how far a piece of work is: a bar on a terminal, about ten lines when piped.
+
+    Args:
+        total: how many steps there are; None when nobody knows.
+        what: the work, as a word before the bar ("predicting").
+
+    Yields:
+        A function that counts steps as done: `advance()` or `advance(3)`.
+    """
+    if not _is_terminal(sys.stdout):
+        yield _line_counter(total, what)
+        return
+    nested = _live is not None
+    with _shared_bars() as bars:
+        task = bars.add_task(_printable(what, sys.stdout), total=total)
+        try:
+            yield lambda steps=1: bars.advance(task, steps)
+        finally:
+            bars.stop_task(task)
+            if nested:  # only the outermost line stays on the screen
+                bars.remove_task(task)
+
+
+def _line_counter(total: int | None, what: str) -> Callable[..., None]:
+    started, done, shown = time.monotonic(), 0, 0
+
+    def advance(steps: int = 1) -> None:
+        nonlocal done, shown
+        done += steps
+        # Tenths where the total is known, else powers of two: either way a log file stays short.
+        mark = done * _PLAIN_LINES // total if total else done.bit_length()
+        if mark > shown or done == steps:
+            shown = mark
+            elapsed = time.monotonic() - started
+            left = f", about {format_duration(elapsed / done * (total - done))} left" if total and done < total else ""
+            say(f"{what}: {done}{f'/{total}' if total else ''} after {format_duration(elapsed)}{left}")
+
+    return advance
+
+
+@contextmanager
+def _shared_bars() -> Iterator["Progress"]:
+    # A terminal has room for one live display: nested work adds its line to the bars already there.
+    global _live
+    if _live is not None:
+        yield _live
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = _console(sys.stdout)
+    words, count, elapsed = TextColumn("{task.description}", markup=False), MofNCompleteColumn(), TimeElapsedColumn()
+    wide = (words, BarColumn(bar_width=None), count, elapsed, TimeRemainingColumn())
+    columns = wide if console.width >= _BAR_WIDTH else (words, count, elapsed)
+    with Progress(*columns, console=console) as _live:
+        try:
+            yield _live
+        finally:
+            _live = None
+
+
+def _print(text: str, stream: TextIO, style: str | None = None) -> None:
+    text = _printable(text, stream)
+    if style and _is_terminal(stream):
+        _console(stream).print(text, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    else:
+        print(text, file=stream, flush=True)
+
+
+def _printable(text: str, stream: TextIO) -> str:
+    # File names that are not UTF-8 hold lone surrogates, which no stream can encode.
+    encoding = stream.encoding or "utf-8"
+    return text.translate(_CONTROLS).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _is_terminal(stream: Any) -> bool:
+    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def _console(stream: TextIO) -> "Console":
+    from rich.console import Console
+
+    return Console(file=stream)

@@ -1,0 +1,39 @@
+"""Errors for people: what is wrong, in which file or key, what to do."""
+
+
+class SegkitError(Exception):
+    """Something a person can mend; the command line prints its message as one line and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(SegkitError):
+    """A mistake in the call or in the config, found before anything started."""
+
+    exit_code = 2
+
+
+class DataError(SegkitError):
+    """A file or a case that cannot be used; the message names the file."""
+
+
+class GeometryError(DataError):
+    """Grids that should be one and are not, or a grid that a format cannot hold."""
+
+
+class CasesFailedError(SegkitError):
+    """Some cases of a batch failed, each named already; the others were finished."""
+
+
+class StoppedError(SegkitError):
+    """Ctrl-C or SIGTERM; the state is saved and the same command goes on."""
+
+    exit_code = 130
+
+
+class MissingExtraError(SegkitError):
+    """An optional package is needed; the message names the extra to install."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        """Say that `purpose` needs `package`, which `segkit[extra]` installs."""
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'segkit[{extra}]'")

@@ -1,0 +1,250 @@
+"""Files and folders that are whole or absent, whatever kills the process that writes them."""
+
+import errno
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from segkit.foundation.errors import DataError, SegkitError
+from segkit.foundation.plain import from_yaml, to_json, to_yaml
+
+_UNIQUE = r"([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{8}"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PROBE_BYTES = 1 << 16
+_being_written: set[Path] = set()
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a file beside its place and move it there in one rename when the block succeeds.
+
+    Args:
+        path: the file to write; missing parents are created, a symbolic link is written through.
+
+    Yields:
+        A path in the same folder with all suffixes of `path`, for the block to write.
+
+    Raises:
+        OSError: when the disk is full, read-only or closed to us; it names the target, and nothing is left behind.
+    """
+    target = _prepared(path)
+    with _temporary(target) as temporary:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(target)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Fill a folder beside its place and move it there in one rename when the block succeeds.
+
+    Args:
+        path: the folder to make; it must be absent or empty.
+
+    Yields:
+        An empty folder beside `path`, for the block to fill.
+
+    Raises:
+        SegkitError: when `path` exists and is not an empty folder, at the start or at the end.
+        OSError: when the disk is full, read-only or closed to us; nothing is left behind.
+    """
+    target = _prepared(path)
+    _require_absent_or_empty(target)
+    with _temporary(target) as temporary:
+        temporary.mkdir()
+        yield temporary
+        try:
+            temporary.replace(target)
+        except OSError:
+            _require_absent_or_empty(target)
+            raise
+
+
+def _require_absent_or_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists():
+        raise SegkitError(f"{folder} exists and is not an empty folder: remove it or choose another place")
+
+
+def _prepared(path: str | os.PathLike[str]) -> Path:
+    target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    _sweep(target)
+    temporary = target.with_name(_beside(target, f"{_machine()}-{os.getpid()}-{os.urandom(4).hex()}"))
+    _being_written.add(temporary)
+    try:
+        yield temporary
+    except OSError as error:
+        _name_target(error, temporary, target)
+        raise
+    finally:
+        with suppress(OSError):
+            _remove(temporary)
+        _being_written.discard(temporary)
+
+
+def _name_target(error: OSError, temporary: Path, target: Path) -> None:
+    """Put the file that people know into an error that names ours, or none because the disk is full."""
+    # NumPy's tofile says "8192 requested and 1024 written" and gives no errno.
+    if error.errno is None and str(error).endswith(" written"):
+        error.errno, error.strerror = errno.ENOSPC, os.strerror(errno.ENOSPC)
+    if error.filename is not None:
+        error.filename = str(error.filename).replace(str(temporary), str(target))
+        error.filename2 = None
+    elif error.errno in _FULL:
+        error.filename = str(target)
+
+
+def _beside(target: Path, unique: str) -> str:
+    suffixes = "".join(target.suffixes)
+    stem = target.name.removesuffix(suffixes)
+    if len(os.fsencode(target.name)) > 180:  # 255 bytes is the limit of common file systems
+        stem, suffixes = f"{zlib.crc32(os.fsencode(target.name)):08x}", target.suffix[:40]
+    return f".{stem}.{unique}.tmp{suffixes}"
+
+
+def _machine() -> str:
+    # Process numbers mean something on one machine only; on a shared disk the others' files are left alone.
+    import platform
+
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _sweep(target: Path) -> None:
+    before, after = _beside(target, "\0").split("\0")
+    litter = re.compile(re.escape(before) + _UNIQUE + re.escape(after))
+    for name in os.listdir(target.parent):  # noqa: PTH208  (names are enough, and folders may hold many)
+        match = litter.fullmatch(name) if name.startswith(before) else None
+        if match and match[1] == _machine() and not _is_alive(int(match[2]), target.parent / name):
+            with suppress(OSError):
+                _remove(target.parent / name)
+
+
+def _is_alive(pid: int, temporary: Path) -> bool:
+    if pid == os.getpid():  # a container gives each of its runs the same number
+        return temporary in _being_written
+    import psutil
+
+    return psutil.pid_exists(pid)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text atomically, with the line ends that `text` holds.
+
+    Raises:
+        OSError: when the file cannot be written; the old one stays.
+    """
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write strict JSON atomically; numbers that are not finite become null.
+
+    Args:
+        path: the file to write.
+        value: what `plain` accepts: also dataclasses, paths, NumPy scalars and arrays.
+
+    Raises:
+        TypeError: when something in `value` has no plain form.
+        OSError: when the file cannot be written; the old one stays.
+    """
+    write_text(path, to_json(value) + "\n")
+
+
+def write_yaml(path: str | os.PathLike[str], value: Any) -> None:
+    """Write YAML atomically, keys in their order.
+
+    Args:
+        path: the file to write.
+        value: what `plain` accepts: also dataclasses, paths, NumPy scalars and arrays.
+
+    Raises:
+        TypeError: when something in `value` has no plain form.
+        OSError: when the file cannot be written; the old one stays.
+    """
+    write_text(path, to_yaml(value))
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: when the file is not JSON; the message names it.
+        OSError: when the file cannot be read.
+    """
+    import json
+
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{os.fspath(path)} is not JSON: {error}") from error
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Read a YAML file with safe tags only.
+
+    Raises:
+        DataError: when the file is not YAML or asks for a Python object; the message names it.
+        OSError: when the file cannot be read.
+    """
+    import yaml
+
+    try:
+        return from_yaml(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{os.fspath(path)} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and prove that files can be written in it.
+
+    Raises:
+        SegkitError: when it is not a folder, is closed to us, or lies on a full or read-only disk.
+    """
+    folder = Path(folder)
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary(folder / "probe") as probe:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+            _flush(probe)
+    except OSError as error:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise SegkitError(f"{folder} cannot be written: {_reason(error)}; choose another folder") from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return "it, or a part of its path, is a file and not a folder"
+    return (error.strerror or str(error)).lower()

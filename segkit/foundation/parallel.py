@@ -1,0 +1,274 @@
+"""One function over many items in worker processes, where one bad item never takes the rest down."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from segkit.foundation.errors import SegkitError, StoppedError
+from segkit.foundation.machine import available_cores, available_memory
+
+__all__ = ["Outcome", "available_cores", "available_memory", "parallel_map"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+_GRACE_SECONDS = 2.0
+_KILLED = "the worker was killed, probably out of memory"
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Item, Value]):
+    """What became of one item: `value`, or `error` in one line; `trace` for errors that nobody foresaw."""
+
+    index: int
+    item: Item
+    value: Value | None
+    error: str | None
+    name: str = ""
+    trace: str | None = None
+
+
+def parallel_map(
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    *,
+    workers: int | None = None,
+    bytes_each: int = 0,
+    memory: int | None = None,
+    name: Callable[[Item], str] = str,
+) -> Generator[Outcome[Item, Value], None, None]:
+    """Apply a function to each item, one item per worker process at a time.
+
+    Args:
+        function: picklable when more than one worker runs; called with one item.
+        items: taken one by one as workers become free, never all at once.
+        workers: how many processes at most; None takes the cores this process may use. With 1 it all happens in
+            this process.
+        bytes_each: the memory in bytes that one item needs at its peak; 0 when it does not matter.
+        memory: the budget in bytes for all workers together; None takes what is available now.
+        name: how an item is called in messages.
+
+    Yields:
+        Outcomes in the order of completion. An exception becomes `error`: the message of a SegkitError, others with
+        their type before it. A worker that is killed costs its own item only.
+
+    Raises:
+        StoppedError: passed on when the function itself was stopped by a signal.
+        SegkitError: when worker processes cannot start at all.
+    """
+    count = _worker_count(items, workers, bytes_each, memory)
+    tasks = ((index, item, name(item)) for index, item in enumerate(items))
+    if count == 1:
+        return (_outcome(task, *_attempt(function, task[1])) for task in tasks)
+    return _in_processes(function, tasks, count)
+
+
+def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, memory: int | None) -> int:
+    if multiprocessing.current_process().daemon:  # a worker may not have workers
+        return 1
+    count = available_cores() if workers is None else workers
+    if bytes_each > 0:
+        count = min(count, (available_memory() if memory is None else memory) // bytes_each)
+    if isinstance(items, Sized):
+        count = min(count, len(items))
+    return max(1, count)
+
+
+def _attempt(function: Callable[[Item], Value], item: Item) -> tuple[Value | None, str | None, str | None]:
+    """Call the function; give its value, or the error in one line and the trace of an unforeseen one."""
+    try:
+        return function(item), None, None
+    except StoppedError:
+        raise
+    except SegkitError as error:
+        return None, _one_line(error), None
+    except Exception as error:  # noqa: BLE001  (any failure of one item is that item's outcome)
+        return None, f"{type(error).__name__}: {_one_line(error)}".removesuffix(": "), traceback.format_exc()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _outcome(task: tuple[int, Any, str], value: Any, error: str | None, trace: str | None = None) -> Outcome[Any, Any]:
+    index, item, name = task
+    return Outcome(index=index, item=item, value=value, error=error, name=name, trace=trace)
+
+
+@dataclass
+class _Worker:
+    """A worker process, the pipe to it, and the task in its hands."""
+
+    process: BaseProcess
+    pipe: Connection
+    ready: bool = False
+    task: tuple[int, Any, str] | None = field(default=None)
+
+
+def _in_processes(
+    function: Callable[[Any], Any], tasks: Iterator[tuple[int, Any, str]], count: int
+) -> Generator[Outcome[Any, Any], None, None]:
+    pool: list[_Worker] = []
+    threads = max(1, available_cores() // count)
+    try:
+        while True:
+            yield from _hand_out(pool, tasks, count, function, threads)
+            busy = {worker.pipe: worker for worker in pool if worker.task is not None}
+            if not busy:
+                return
+            for pipe in wait(list(busy)):
+                outcome = _receive(busy[pipe], pool)  # type: ignore[index]
+                if outcome is None:
+                    continue
+                # The freed worker gets its next item before the caller looks at this result.
+                yield from _hand_out(pool, tasks, count, function, threads)
+                yield outcome
+    finally:
+        _stop(pool)
+
+
+def _hand_out(
+    pool: list[_Worker], tasks: Iterator[tuple[int, Any, str]], count: int, function: Callable[[Any], Any], threads: int
+) -> Iterator[Outcome[Any, Any]]:
+    """Give every free worker an item, and start workers while there are fewer than `count`."""
+    while len([worker for worker in pool if worker.task is not None]) < count:
+        task = next(tasks, None)
+        if task is None:
+            return
+        worker = next((worker for worker in pool if worker.task is None), None) or _start(pool, function, threads)
+        worker.task = task
+        try:
+            with suppress(OSError):  # the worker died meanwhile: its pipe is at its end, and `_receive` says so
+                worker.pipe.send(task[1])
+        except Exception as error:  # noqa: BLE001  (pickling runs the item's own code)
+            worker.task = None
+            yield _outcome(task, None, f"the item cannot be sent to a worker: {_one_line(error)}")
+
+
+def _start(pool: list[_Worker], function: Callable[[Any], Any], threads: int) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, threads), daemon=True)
+    if sys.platform != "win32":
+        resource_tracker.ensure_running()  # starting it unblocks what we are about to block
+    with _interrupts_blocked():
+        process.start()
+        worker = _Worker(process, ours)
+        pool.append(worker)
+    theirs.close()
+    with suppress(OSError):
+        ours.send(function)
+    return worker
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    # A child inherits the mask, so Ctrl-C reaches the parent only, which then stops its workers.
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _receive(worker: _Worker, pool: list[_Worker]) -> Outcome[Any, Any] | None:
+    """Take one message from a worker: None for its sign of life, else what became of its item."""
+    task = worker.task
+    if task is None:
+        return None
+    try:
+        message = worker.pipe.recv()
+    except (EOFError, OSError):
+        pool.remove(worker)
+        return _outcome(task, None, _cause_of_death(worker))
+    except Exception as error:  # noqa: BLE001  (unpickling runs the value's own code)
+        worker.task = None
+        return _outcome(task, None, f"the result cannot be received: {_one_line(error)}")
+    if message is None:
+        worker.ready = True
+        return None
+    worker.task = None
+    return _outcome(task, *message)
+
+
+def _cause_of_death(worker: _Worker) -> str:
+    worker.pipe.close()
+    worker.process.join(_GRACE_SECONDS)
+    if worker.process.exitcode is None:  # it closed its pipe and lives on
+        worker.process.kill()
+        worker.process.join()
+    code = worker.process.exitcode or 0
+    if code >= 0 and not worker.ready:
+        raise SegkitError(
+            "worker processes cannot start: call from a script under `if __name__ == '__main__':`, or use 1 worker"
+        )
+    if code == -9:
+        return _KILLED
+    return (
+        f"the worker died of signal {-code}" if code is not None and code < 0 else f"the worker ended with code {code}"
+    )
+
+
+def _stop(pool: list[_Worker]) -> None:
+    for worker in pool:
+        if worker.task is None:
+            worker.pipe.close()  # an idle worker ends by itself at the end of its pipe
+        else:
+            worker.process.terminate()
+    for worker in pool:
+        worker.process.join(_GRACE_SECONDS)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.pipe.close()
+
+
+def _end(*_: object) -> None:
+    # Leaving by an exception lets half-written files be removed, which a second signal must not cut short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _work(pipe: Connection, threads: int) -> None:
+    """Serve items until the parent closes the pipe or dies."""
+    # Set before the function's module is imported by unpickling it: NumPy and torch read these once.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, str(threads))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(OSError):  # when memory runs out, the kernel should take a worker and spare the parent
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+    with suppress(EOFError, OSError):
+        function = pipe.recv()
+        pipe.send(None)
+        while True:
+            result = _attempt(function, pipe.recv())
+            try:
+                pipe.send(result)
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001  (pickling runs the value's own code)
+                pipe.send((None, f"the result cannot be sent back: {_one_line(error)}", None))

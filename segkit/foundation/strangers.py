@@ -1,0 +1,147 @@
+"""The one loader for files of others: nothing that a stranger sends is executed."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.foundation.errors import DataError
+from segkit.foundation.files import read_json
+from segkit.foundation.plain import from_yaml, yaml_loader
+from segkit.foundation.targets import resolve_target
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+__all__ = ["load_array", "load_checkpoint", "load_json", "load_tensors", "load_yaml", "resolve_target"]
+
+_DEEPEST = 100
+
+
+def load_yaml(path: str | os.PathLike[str]) -> Any:
+    """Read YAML with safe tags, without aliases and at most 100 levels deep.
+
+    Raises:
+        DataError: when the file cannot be read or is not such YAML; the message names it.
+    """
+    import yaml
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        _check_structure(text)
+        return from_yaml(text)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{os.fspath(path)} is not plain YAML: {_one_line(error)}") from error
+
+
+def _check_structure(text: str) -> None:
+    # Aliases can blow a kilobyte up to gigabytes, and deep nesting overflows the C stack of the composer.
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml_loader(text)):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"it uses the alias *{event.anchor}")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"it is nested deeper than {_DEEPEST} levels")
+
+
+def load_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON.
+
+    Raises:
+        DataError: when the file cannot be read or is not JSON; the message names it.
+    """
+    try:
+        return read_json(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def load_tensors(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Read a safetensors file onto the CPU.
+
+    Returns:
+        The tensors by name.
+
+    Raises:
+        DataError: when the file cannot be read or is not safetensors; the message names it.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path, device="cpu")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DataError(f"{os.fspath(path)} is not a whole safetensors file: {_one_line(error)}") from error
+    return tensors
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint of tensors and plain containers onto the CPU; objects of other classes are refused.
+
+    Raises:
+        DataError: when the file cannot be read, is damaged or holds anything else; the message names it.
+    """
+    import torch
+
+    try:
+        _check_archive(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:
+        raise DataError(
+            f"{os.fspath(path)} is damaged or is no checkpoint of tensors and plain values; nothing in it was run"
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise DataError(f"{os.fspath(path)} is no checkpoint: it holds a {type(checkpoint).__name__} and not a mapping")
+    return checkpoint
+
+
+def _check_archive(path: str | os.PathLike[str]) -> None:
+    """Let only the archives pass that torch.save writes: no bare pickle, no TorchScript, nothing compressed."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            # A stored entry is as large as it says; a compressed one could unpack to any size.
+            if entry.compress_type != zipfile.ZIP_STORED or entry.filename.endswith("/constants.pkl"):
+                raise zipfile.BadZipFile(entry.filename)
+
+
+def load_array(path: str | os.PathLike[str], mmap: bool = False) -> np.ndarray[Any, Any]:
+    """Read a .npy file that holds numbers.
+
+    Args:
+        path: the file.
+        mmap: map the file into memory, read-only, instead of reading it.
+
+    Raises:
+        DataError: when the file cannot be read, is shorter than its header says, or holds Python objects.
+    """
+    import numpy as np
+
+    try:
+        # The map compares the header's size with the file's before any memory is taken, and reads no pickle.
+        mapped = np.lib.format.open_memmap(Path(path), mode="r")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:
+        raise DataError(f"{os.fspath(path)} is not a whole .npy file of numbers: {_one_line(error)}") from error
+    return mapped if mmap else np.array(mapped)
+
+
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
+    reason = (error.strerror or "").lower() or _one_line(error)
+    return DataError(f"{os.fspath(path)} cannot be read: {reason}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

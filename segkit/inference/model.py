@@ -1,0 +1,163 @@
+"""A trained model, ready to segment: `segkit.load(RUN).segment(PATH).save(PATH)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from segkit.config.groups import conf_folder
+from segkit.config.labels import swapped_classes
+from segkit.config.options import InferenceOptions
+from segkit.config.typed import typed
+from segkit.foundation.errors import DataError
+from segkit.foundation.files import read_yaml
+from segkit.inference.restoring import labels_on_scan
+from segkit.inference.sliding import sliding_logits
+from segkit.networks.building import build_network, check_network
+from segkit.networks.precision import choose_device
+from segkit.preparation.intensity_transforms import check_transforms
+from segkit.preparation.prepare import prepare
+from segkit.preparation.scans import Scan, read_scan
+from segkit.runs.model_file import ModelRecord, read_record, read_weights
+from segkit.volumes.volume import Volume
+from segkit.volumes.writing import write_mask
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A predicted segmentation on the grid of its scan.
+
+    Attributes:
+        array: label values, shape (X, Y[, Z]).
+        labels: name to value.
+        scan: the scan's first channel, whose geometry the mask takes.
+    """
+
+    array: NDArray[np.integer]
+    labels: dict[str, int]
+    scan: Volume
+
+    def save(self, path: str | Path) -> Path:
+        """Write the mask; the suffix names the format. Returns the path.
+
+        Raises:
+            GeometryError: when the format cannot hold the scan's grid.
+        """
+        target = Path(path)
+        write_mask(self.array, self.scan, target)
+        return target
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One network, or several of one plan whose logits are averaged.
+
+    Attributes:
+        records: what each network is; plan and labels are the same in all.
+        networks: in evaluation mode, on their device.
+        options: how a whole scan is covered.
+    """
+
+    records: tuple[ModelRecord, ...]
+    networks: tuple[nn.Module, ...]
+    options: InferenceOptions
+
+    @property
+    def record(self) -> ModelRecord:
+        """The first network's record."""
+        return self.records[0]
+
+    def segment(self, images: str | Path | dict[str, Path]) -> Mask:
+        """Segment one scan.
+
+        Args:
+            images: a file or DICOM folder, or one per channel by name.
+
+        Raises:
+            DataError: when the scan cannot be read or has other channels than the model.
+            GeometryError: when its channels do not share one grid.
+        """
+        names = list(self.record.plan.normalisation)
+        paths = images if isinstance(images, dict) else {names[0]: Path(images)}
+        if set(paths) != set(names):
+            raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
+        scan = read_scan({name: paths[name] for name in names}, channels=len(self.record.plan.channels))
+        return self.segment_scan(scan)
+
+    def segment_scan(self, scan: Scan) -> Mask:
+        """Segment a scan that is read already."""
+        prepared = prepare(scan, self.record.plan)
+        swapped = swapped_classes(self.record.labels, self.record.mirrored)
+        logits = sum(
+            sliding_logits(network, prepared.image, self.record.plan, self.options, swapped)
+            for network in self.networks
+        )
+        assert isinstance(logits, torch.Tensor)
+        classes = labels_on_scan(logits.cpu().numpy(), prepared.grid, prepared.scan_grid)
+        return Mask(self.as_values(classes).reshape(scan.first.grid.shape), self.record.labels, scan.first)
+
+    def as_values(self, classes: NDArray[np.uint8]) -> NDArray[np.integer]:
+        """Turn classes 0..K-1 into the data set's label values."""
+        values = np.array(list(self.record.labels.values()))
+        return values.astype(np.min_scalar_type(int(values.max())) if values.min() >= 0 else np.int32)[classes]
+
+
+def load(
+    run: str | Path | Sequence[str | Path],
+    *,
+    device: str = "auto",
+    options: InferenceOptions | None = None,
+    trust: Sequence[str] = (),
+) -> Model:
+    """Load a trained run, or several as an ensemble.
+
+    Args:
+        run: a run folder or its `model/`; several for an ensemble.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
+        trust: packages beside segkit, monai and torch whose networks may be built.
+
+    Raises:
+        DataError: when a folder holds no model, the weights are not the recorded ones, or the models do not fit.
+        UsageError: when the device is missing, or a network is of a package that is not trusted.
+    """
+    paths = [run] if isinstance(run, str | Path) else list(run)
+    folders = [path / "model" if (path / "model").is_dir() else path for path in map(Path, paths)]
+    records = tuple(read_record(folder) for folder in folders)
+    for folder, record in zip(folders, records, strict=True):
+        same = record.plan.patch == records[0].plan.patch and record.plan.spacing == records[0].plan.spacing
+        if not same or record.labels != records[0].labels or record.plan.channels != records[0].plan.channels:
+            raise DataError(f"{folder} has another plan or other labels than {folders[0]}; they make no ensemble")
+    where = choose_device(device)
+    networks = tuple(
+        load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
+    )
+    return Model(records, networks, options or standard_options())
+
+
+def standard_options() -> InferenceOptions:
+    """Return `conf/inference/standard.yaml`."""
+    return typed(InferenceOptions, read_yaml(conf_folder() / "inference" / "standard.yaml"), "inference")
+
+
+def load_network(folder: Path, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
+    """Build a recorded network, once nothing in its record is what a stranger may not name, and give it its weights.
+
+    Raises:
+        DataError: when the weights do not fit the network, or the record names something that may not be built.
+        UsageError: when the record names a package that is not allowed.
+    """
+    check_network(record.network, trust)
+    check_transforms(record.plan.transforms, trust)
+    network = build_network(record.network)
+    try:
+        network.load_state_dict(read_weights(folder, record))
+    except RuntimeError as error:
+        raise DataError(f"the weights in {folder} do not fit its network: {str(error).splitlines()[-1]}") from error
+    return network

@@ -1,0 +1,58 @@
+"""A network from its yaml and the plan."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.utils import get_class
+from torch import nn
+
+from segkit.config.plan import Plan
+from segkit.foundation.strangers import resolve_target
+
+
+def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: int) -> dict[str, Any]:
+    """Return a network's yaml with what the data set and the plan decide filled in.
+
+    Args:
+        network: `_target_` and its options.
+        plan: decides channels, dimensions, strides and kernels; each goes only to a network that takes it.
+        out_channels: classes, background included.
+    """
+    decided = {
+        "in_channels": len(plan.channels),
+        "out_channels": out_channels,
+        "dims": plan.dims,
+        "spatial_dims": plan.dims,  # MONAI's name for it
+        "strides": [list(level) for level in plan.strides],
+        "kernels": [list(level) for level in plan.kernels],
+    }
+    accepted = inspect.signature(get_class(network["_target_"])).parameters
+    return {**{name: value for name, value in decided.items() if name in accepted}, **network}
+
+
+def build_network(arguments: Mapping[str, Any]) -> nn.Module:
+    """Build a network from `network_arguments`; those of a stranger's model pass `check_network` first.
+
+    Arguments are handed over as they stand: a `_target_` inside them is not followed.
+    """
+    options = {name: value for name, value in arguments.items() if name != "_target_"}
+    network: nn.Module = get_class(arguments["_target_"])(**options)
+    return network
+
+
+def check_network(arguments: Mapping[str, Any], trust: Sequence[str]) -> None:
+    """Refuse a stranger's network that is not a network class of an allowed package.
+
+    Args:
+        arguments: out of a model file or a run's config.
+        trust: packages beside segkit, monai and torch that may be named.
+
+    Raises:
+        UsageError: when the package is not allowed; nothing was imported then.
+        DataError: when the target is no network, or one that reads, writes, downloads or takes a callable.
+    """
+    options = {name: value for name, value in arguments.items() if name != "_target_"}
+    resolve_target(str(arguments["_target_"]), roles=(nn.Module,), trust=trust, slot="network", arguments=options)

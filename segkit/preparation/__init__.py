@@ -1,0 +1,1 @@
+"""From scans to prepared cases: fingerprint, plan, orientation, cropping, resampling, normalisation, the store."""

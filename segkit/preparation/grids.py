@@ -1,0 +1,98 @@
+"""Grids on the way from a scan to its prepared array; each step is a grid, so its inverse needs no record but the grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.plan import AXES, Plan
+from segkit.foundation.errors import DataError
+from segkit.volumes.grid import Grid
+
+Box = tuple[slice, ...]
+
+
+def as_3d(grid: Grid) -> Grid:
+    """Return a picture's grid as one slice, (X, Y) to (X, Y, 1); a 3D grid as it is."""
+    return grid if grid.dims == AXES else Grid((*grid.shape, 1), grid.affine)
+
+
+def cropped(grid: Grid, box: Box) -> Grid:
+    """Return the part of a grid that `box` (slices with start and stop, one per axis) leaves."""
+    affine = grid.affine.copy()
+    affine[:3, 3] = (grid.affine @ [*(part.start for part in box), 1])[:3]
+    return Grid(tuple(part.stop - part.start for part in box), affine)
+
+
+def reoriented(grid: Grid, codes: str | None) -> Grid:
+    """Return the same voxels with axes ordered and directed as `codes`, e.g. `RAS`; None leaves them.
+
+    Raises:
+        DataError: when `codes` are not three axis codes.
+    """
+    if codes is None:
+        return grid
+    try:
+        wanted = nib.orientations.axcodes2ornt(tuple(codes))
+    except (ValueError, KeyError, IndexError) as error:
+        raise DataError(f"plan.orientation: {codes!r} are not axis codes such as RAS or LPS") from error
+    transform = nib.orientations.ornt_transform(nib.orientations.io_orientation(grid.affine), wanted)
+    to_old = nib.orientations.inv_ornt_aff(transform, grid.shape)
+    shape = [0] * AXES
+    for axis, (target, _) in enumerate(transform):
+        shape[int(target)] = grid.shape[axis]
+    return Grid(tuple(shape), grid.affine @ to_old)
+
+
+def respaced(grid: Grid, spacing: Sequence[float | None]) -> Grid:
+    """Return a grid over the same extent whose spacing is as near to `spacing` (mm; None: as it is) as whole voxels allow."""
+    shape = tuple(
+        size if wanted is None else max(1, round(size * own / wanted))
+        for size, own, wanted in zip(grid.shape, grid.spacing, spacing, strict=True)
+    )
+    # The outer faces of the first and last voxels stay where they are, so the first centre moves by half the change.
+    scale = np.divide(grid.shape, shape)
+    step = np.diag([*scale, 1.0])
+    step[:3, 3] = (scale - 1) / 2
+    return Grid(shape, grid.affine @ step)
+
+
+def orthogonal(grid: Grid) -> Grid:
+    """Return an orthogonal grid that covers a sheared one: its in-plane axes, and their normal with the slices' spacing."""
+    if not grid.is_sheared:
+        return grid
+    axes = grid.affine[:3, :3]
+    spacing = np.asarray(grid.spacing)
+    first = axes[:, 0] / spacing[0]
+    second = axes[:, 1] - first * (first @ axes[:, 1])
+    second /= np.linalg.norm(second)
+    third = np.cross(first, second)
+    third *= np.sign(third @ axes[:, 2])
+    directions = np.stack([first, second, third], axis=1)
+    # Distances between slices and rows are measured along the new axes, not along the slanted ones.
+    spacing = np.abs(np.einsum("ij,ij->j", directions, axes))
+    corners = np.array(np.meshgrid(*[(-0.5, size - 0.5) for size in grid.shape], indexing="ij")).reshape(3, -1)
+    places = directions.T @ (axes @ corners + grid.affine[:3, 3:])
+    low, high = places.min(axis=1), places.max(axis=1)
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    affine[:3, 3] = directions @ (low + spacing / 2)
+    return Grid(tuple(int(n) for n in np.maximum(1, np.ceil((high - low) / spacing - 1e-6))), affine)
+
+
+def target_grid(grid: Grid, plan: Plan) -> Grid:
+    """Return the prepared grid of a (cropped, orthogonal) scan grid: the plan's orientation and spacing."""
+    return respaced(reoriented(grid, plan.orientation), plan.spacing)
+
+
+def nonzero_box(array: NDArray[np.generic]) -> Box:
+    """Return the box of voxels that are not zero in any channel of (C, X, Y, Z); the whole array where all are."""
+    mask = (array != 0).any(axis=0)
+    box = []
+    for axis in range(mask.ndim):
+        inside = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, mask.shape[axis]))
+    return tuple(box)

@@ -1,0 +1,152 @@
+"""Prepared cases on disk: content-addressed, whole or absent, shared by all runs, read as memory maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.plan import Plan
+from segkit.datasets.case import Case
+from segkit.foundation.counted import generator
+from segkit.foundation.files import atomic_folder, read_yaml, write_yaml
+from segkit.foundation.hashing import file_hash, value_hash
+from segkit.foundation.locks import lock
+from segkit.foundation.strangers import load_array
+from segkit.preparation.prepare import prepare
+from segkit.preparation.resampling import labels_onto
+from segkit.preparation.scans import read_reference, read_scan
+from segkit.volumes.grid import Grid
+
+LAYOUT = 1  # of a case's folder and of the numbers in it; raised whenever either changes
+POSITIONS = 10_000  # per class, kept for foreground sampling
+
+
+@dataclass(frozen=True)
+class PreparedCase:
+    """One case in the store; arrays are memory maps, opened on first use.
+
+    Attributes:
+        name: of the case.
+        folder: where its arrays lie.
+    """
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def image(self) -> NDArray[Any]:
+        """Shape (C, X, Y, Z), normalised."""
+        return load_array(self.folder / "image.npy", mmap=True)
+
+    @cached_property
+    def reference(self) -> NDArray[np.uint8]:
+        """Class indices, shape (X, Y, Z)."""
+        return load_array(self.folder / "reference.npy", mmap=True)
+
+    @cached_property
+    def positions(self) -> list[NDArray[np.int32]]:
+        """Per foreground class that the case has, (n, 3) voxel indices."""
+        found = load_array(self.folder / "positions.npy", mmap=True)
+        stops = np.cumsum(self.record["positions"])
+        return [part for part in np.split(found, stops[:-1]) if len(part)]
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """Grids and counts."""
+        return dict(read_yaml(self.folder / "case.yaml"))
+
+    @property
+    def grid(self) -> Grid:
+        """The prepared grid."""
+        return Grid(tuple(self.record["shape"]), np.array(self.record["affine"]))
+
+    @property
+    def scan_grid(self) -> Grid:
+        """The scan's own 3D grid."""
+        return Grid(tuple(self.record["scan_shape"]), np.array(self.record["scan_affine"]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"name": self.name, "folder": self.folder}  # workers open their own maps
+
+
+def hashes(case: Case) -> dict[str, str]:
+    """Return the sha256 of each file of a case by its role; a DICOM folder counts as the hash of its files."""
+    paths = {**case.images, **({"reference": case.reference} if case.reference else {})}
+    return {role: content_hash(path) for role, path in paths.items()}
+
+
+def content_hash(path: Path) -> str:
+    """Return the sha256 of a file, or of the files of a folder in order of name."""
+    if path.is_dir():
+        return value_hash([file_hash(file) for file in sorted(path.iterdir()) if file.is_file()])
+    return file_hash(path)
+
+
+def prepare_case(case: Case, *, plan: Plan, labels: Mapping[str, int], store: Path) -> PreparedCase:
+    """Return a case from the store, preparing it first where it is not there yet.
+
+    Args:
+        case: with its reference.
+        plan: how it is prepared.
+        labels: name to value in the reference, in class order.
+        store: folder of all prepared cases.
+
+    Raises:
+        DataError: when an image or the reference cannot be used.
+        GeometryError: when the reference does not lie on the scan's grid.
+    """
+    decisions = {key: value for key, value in asdict(plan).items() if key in ("orientation", "spacing", "transforms")}
+    normalisation = {name: asdict(how) for name, how in plan.normalisation.items()}
+    key = value_hash([LAYOUT, hashes(case), decisions, normalisation, list(labels.values())])
+    folder = store / key[:2] / key
+    if not folder.exists():
+        with lock(store / key[:2] / f"{key}.lock", doing=f"preparing {case.name}"):
+            if not folder.exists():
+                write_case(case, plan, labels, folder)
+    return PreparedCase(case.name, folder)
+
+
+def write_case(case: Case, plan: Plan, labels: Mapping[str, int], folder: Path) -> None:
+    """Prepare one case into `folder`, which appears whole."""
+    scan = read_scan(case.images, channels=len(plan.channels))
+    prepared = prepare(scan, plan)
+    record = {
+        "case": case.name,
+        "shape": list(prepared.grid.shape),
+        "affine": prepared.grid.affine.tolist(),
+        "scan_shape": list(prepared.scan_grid.shape),
+        "scan_affine": prepared.scan_grid.affine.tolist(),
+    }
+    with atomic_folder(folder) as temporary:
+        np.save(temporary / "image.npy", prepared.image, allow_pickle=False)
+        if case.reference is not None:
+            classes = labels_onto(read_reference(case.reference, scan.grid, labels), scan.grid, prepared.grid)
+            found = [class_positions(classes == index, index) for index in range(1, len(labels))]
+            record["positions"] = [len(part) for part in found]
+            np.save(temporary / "reference.npy", classes, allow_pickle=False)
+            np.save(temporary / "positions.npy", np.concatenate(found), allow_pickle=False)
+        write_yaml(temporary / "case.yaml", record)
+
+
+def class_positions(mask: NDArray[np.bool_], index: int) -> NDArray[np.int32]:
+    """Return up to `POSITIONS` voxel indices of a class, (n, 3), drawn evenly where it has more."""
+    found = np.flatnonzero(mask)
+    if found.size > POSITIONS:
+        found = np.sort(generator(index).choice(found, POSITIONS, replace=False))
+    return np.stack(np.unravel_index(found, mask.shape), axis=1).astype(np.int32)
+
+
+def preparer(plan: Plan, labels: Mapping[str, int], store: Path) -> partial[PreparedCase]:
+    """Return `prepare_case` for one data set, ready for worker processes."""
+    return partial(prepare_case, plan=plan, labels=dict(labels), store=store)
+
+
+def total_bytes(cases: Iterable[PreparedCase]) -> int:
+    """Return the size on disk of prepared cases in bytes."""
+    return sum(file.stat().st_size for case in cases for file in case.folder.iterdir())

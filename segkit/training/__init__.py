@@ -1,0 +1,1 @@
+"""From prepared cases to a trained model: patches, augmentation, loss, the LightningModule and its callbacks."""

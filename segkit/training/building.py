@@ -1,0 +1,86 @@
+"""Loss, optimiser, schedule and augmentation from their yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.utils import get_class
+from torch import nn
+
+from segkit.config.commands import TrainConfig
+from segkit.config.options import AugmentationOptions
+from segkit.config.plan import Plan
+from segkit.datasets import Layout
+from segkit.foundation.counted import seed_from
+from segkit.foundation.strangers import resolve_target
+from segkit.inference.sliding import left_right_axis
+from segkit.networks.building import build_network, check_network
+from segkit.preparation.intensity_transforms import build_transform, check_transforms
+from segkit.training.augmentation import Augmentation
+from segkit.training.schedules import Schedule
+
+WEIGHTS = 4  # the stream of the initial weights
+
+
+def initial_network(arguments: Mapping[str, Any], seed: int) -> nn.Module:
+    """Build a network whose weights depend on `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_from(seed, WEIGHTS))
+        return build_network(arguments)
+
+
+def build_part(options: Mapping[str, Any]) -> Any:
+    """Build the loss, schedule or layout that `_target_` names, from the arguments beside it."""
+    return get_class(options["_target_"])(**{key: value for key, value in options.items() if key != "_target_"})
+
+
+def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.Optimizer]:
+    """Return what makes the optimiser of `options` (`_target_` and its arguments) from parameters."""
+    arguments = {key: value for key, value in options.items() if key != "_target_"}
+    return partial(get_class(options["_target_"]), **arguments)
+
+
+def build_augmentation(
+    options: AugmentationOptions, plan: Plan, swapped: Sequence[int], seed: int
+) -> Augmentation:
+    """Return the augmentation of a data set.
+
+    Args:
+        options: flips and MONAI transforms.
+        plan: tells which axes the network sees and which of them is left-right.
+        swapped: for each class the one that takes its place under a left-right flip.
+        seed: of every draw.
+    """
+    from monai.transforms import Compose
+
+    transforms = [build_transform(transform) for transform in options.transforms]
+    seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
+    left_right = left_right_axis(plan)
+    sided = list(swapped) != list(range(len(swapped)))
+    return Augmentation(
+        transforms=Compose(transforms) if transforms else None,
+        mirror=options.mirror,
+        flip_axes=() if sided and left_right is None else tuple(range(len(seen))),
+        left_right=seen.index(left_right) if left_right in seen else None,
+        swapped=tuple(swapped),
+        seed=seed,
+    )
+
+
+def check_strangers_config(config: TrainConfig) -> None:
+    """Refuse the config of a run folder that names anything but classes of the roles that its slots expect.
+
+    Raises:
+        UsageError: when it names a package beside segkit, monai, torch and `trust`; nothing was imported then.
+        DataError: when it names what is no class of its slot's role, or one that reads, writes or downloads.
+    """
+    check_network(config.network, config.trust)
+    check_transforms(config.preprocessing.transforms, config.trust)
+    check_transforms(config.augmentation.transforms, config.trust)
+    roles = {"loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule}
+    for slot, role in roles.items():
+        resolve_target(str(getattr(config, slot)["_target_"]), roles=(role,), trust=config.trust, slot=slot)
+    resolve_target(str(config.data.layout["_target_"]), roles=(Layout,), trust=config.trust, slot="data.layout")

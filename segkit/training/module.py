@@ -1,0 +1,105 @@
+"""The LightningModule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from segkit.foundation.counted import seed_from
+from segkit.inference.sliding import network_logits
+from segkit.preparation.store import PreparedCase
+from segkit.training.augmentation import Augmentation
+from segkit.training.losses import supervised
+from segkit.training.validation import Validator
+
+DROPOUT = 3  # the stream of a step's own draws inside the network
+
+
+class Segmentation(pl.LightningModule):
+    """A network, what it learns by, and how it is validated.
+
+    Args:
+        network: (N, C, *size) to logits (N, K, *size), or a list of them, finest first, while training.
+        loss: logits and classes to a number.
+        optimizer: parameters to an optimiser whose rates are the schedule's peaks.
+        schedule: progress 0..1 to a factor on those rates.
+        augmentation: of each batch; None: none.
+        validator: predicts and scores whole cases; None where nothing validates.
+        slice_axis: the patch axis that a 2D network does not see, None in 3D.
+        progress: optimiser steps done to progress 0..1; None: by the trainer's `max_steps`.
+        seed: of draws inside the network.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        loss: nn.Module,
+        optimizer: Callable[[Any], torch.optim.Optimizer],
+        schedule: Callable[[float], float],
+        augmentation: Augmentation | None = None,
+        validator: Validator | None = None,
+        slice_axis: int | None = None,
+        progress: Callable[[int], float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.augmentation = augmentation
+        self.validator = validator
+        self.slice_axis = slice_axis
+        self.progress = progress or (lambda step: step / max(1, self.trainer.max_steps))
+        self.seed = seed
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, K, X, Y, Z) for patches (N, C, X, Y, Z)."""
+        return network_logits(self.network, images, self.slice_axis)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make the optimiser and remember the rates it was given."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        return optimizer
+
+    def on_train_batch_start(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:
+        """Set the rates of this step."""
+        factor = self.schedule(self.progress(self.global_step))
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+    @torch.no_grad()
+    def augmented(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Turn a batch of stored patches into images and classes to train on, where the network lives."""
+        images, references = batch["image"].float(), batch["reference"]
+        if self.slice_axis is not None:
+            images, references = images.squeeze(self.slice_axis + 2), references.squeeze(self.slice_axis + 1)
+        if self.augmentation is not None:
+            with torch.autocast(self.device.type, enabled=False):
+                images, references = self.augmentation(images, references, batch["counter"].tolist())
+        return images, references.long()
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch; dropout draws from the step's own counter."""
+        images, references = self.augmented(batch)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed_from(self.seed, self.global_step, self.global_rank, DROPOUT))
+            outputs = self.network(images)
+        return supervised(self.loss, outputs, references)
+
+    def validation_step(self, case: PreparedCase, batch_idx: int) -> None:
+        """Predict and score one whole case."""
+        if self.validator is not None:
+            self.validator.score(self.network, case)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log mean Dice per label and over labels."""
+        if self.validator is not None:
+            self.log_dict(self.validator.means())

@@ -1,0 +1,71 @@
+"""The LightningDataModule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from segkit.config.plan import Plan
+from segkit.preparation.store import PreparedCase
+from segkit.training.sampling import CountedBatches, PatchDataset, Sample
+
+
+def first(cases: Sequence[PreparedCase]) -> PreparedCase:
+    """Hand a case on as it is; whole cases differ in size and make no batch."""
+    return cases[0]
+
+
+class Patches(pl.LightningDataModule):
+    """Patches to train on, whole prepared cases to validate on.
+
+    Use `Trainer(use_distributed_sampler=False)`: the sampler itself gives each rank its share.
+
+    Args:
+        training: cases that train.
+        validation: cases that validate; may be empty.
+        plan: patch size and batch.
+        seed: of every draw.
+        foreground: share of patches centred on a labelled voxel.
+        workers: processes that read patches; what is read does not depend on it.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[PreparedCase],
+        validation: Sequence[PreparedCase],
+        plan: Plan,
+        *,
+        seed: int,
+        foreground: float,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.training, self.validation = training, validation
+        self.plan, self.seed, self.foreground, self.workers = plan, seed, foreground, workers
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return batches without end, from the step that the trainer stands at."""
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        step, rank = (self.trainer.global_step, self.trainer.global_rank) if self.trainer is not None else (0, 0)
+        return DataLoader(
+            PatchDataset(self.training, self.plan.patch, self.seed, self.foreground),  # type: ignore[arg-type]
+            batch_sampler=CountedBatches(self.plan.batch, start=step, rank=rank),  # type: ignore[arg-type]
+            num_workers=self.workers,
+            pin_memory=on_gpu,
+        )
+
+    def val_dataloader(self) -> DataLoader[PreparedCase] | list[PreparedCase]:
+        """Return whole cases, one at a time."""
+        if not self.validation:
+            return []
+        return DataLoader(self.validation, batch_size=1, collate_fn=first)  # type: ignore[arg-type]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move patches to the network; whole cases stay on disk until they are read."""
+        if isinstance(batch, PreparedCase):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)

@@ -1,0 +1,92 @@
+"""Which patch each sample of each step is: counted, so that it depends on nothing but seed, step and index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from segkit.foundation.counted import generator
+from segkit.preparation.store import PreparedCase
+
+Sample = tuple[int, int]  # optimiser step, global index within the step
+
+
+class CountedBatches(Sampler[list[Sample]]):
+    """Batches of (step, index) from a step on, without end; each rank takes its share of every step's indices.
+
+    Args:
+        batch: samples a step and rank.
+        start: the first step, the checkpoint's when a training goes on.
+        rank: of this process.
+    """
+
+    def __init__(self, batch: int, *, start: int = 0, rank: int = 0) -> None:
+        self.batch, self.start, self.rank = batch, start, rank
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        """Yield the batches of step `start`, `start + 1` ..."""
+        step = self.start
+        while True:
+            yield [(step, self.rank * self.batch + index) for index in range(self.batch)]
+            step += 1
+
+
+@dataclass(frozen=True)
+class PatchDataset(Dataset[dict[str, Any]]):
+    """Patches of prepared cases; workers only draw, index and copy.
+
+    Attributes:
+        cases: that train.
+        patch: voxels per prepared axis.
+        seed: of the draws.
+        foreground: share of patches centred on a labelled voxel.
+    """
+
+    cases: Sequence[PreparedCase]
+    patch: tuple[int, ...]
+    seed: int
+    foreground: float
+
+    def __getitem__(self, sample: Sample) -> dict[str, Any]:
+        """Return `image` (C, *patch), `reference` (*patch) and the sample's `counter` (step, index)."""
+        draw = generator(self.seed, *sample)
+        case = self.cases[int(draw.integers(len(self.cases)))]
+        start = patch_start(draw, case, self.patch, self.foreground)
+        return {
+            "image": cut(case.image, start, self.patch),
+            "reference": cut(case.reference[None], start, self.patch)[0],
+            "counter": np.array(sample),
+        }
+
+
+def patch_start(
+    draw: np.random.Generator, case: PreparedCase, patch: Sequence[int], foreground: float
+) -> NDArray[np.int64]:
+    """Draw where a patch begins: around a labelled voxel of a class drawn evenly, or anywhere.
+
+    An axis shorter than the patch lies anywhere inside it, so starts may be negative.
+    """
+    room = np.array(case.reference.shape) - np.array(patch)
+    low, high = np.minimum(room, 0), np.maximum(room, 0)
+    start: NDArray[np.int64] = draw.integers(low, high, endpoint=True)
+    if draw.random() < foreground and case.positions:
+        positions = case.positions[int(draw.integers(len(case.positions)))]
+        centre = positions[int(draw.integers(len(positions)))]
+        around = np.clip(centre - np.array(patch) // 2, low, high)
+        start = np.where(room > 0, around, start)
+    return start
+
+
+def cut(array: NDArray[Any], start: NDArray[np.int64], patch: Sequence[int]) -> NDArray[Any]:
+    """Copy a patch out of (C, X, Y, Z), zeros where it leaves the array."""
+    shape = np.array(array.shape[1:])
+    inside = [slice(max(0, a), min(n, a + p)) for a, p, n in zip(start, patch, shape, strict=True)]
+    there = [slice(part.start - a, part.stop - a) for part, a in zip(inside, start, strict=True)]
+    result = np.zeros((len(array), *patch), array.dtype)
+    result[(slice(None), *there)] = array[(slice(None), *inside)]
+    return result

@@ -1,0 +1,59 @@
+"""Validation is the real prediction: whole cases, sliding windows, scored on the scan's own grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from torch import nn
+
+from segkit.config.options import InferenceOptions
+from segkit.config.plan import Plan
+from segkit.evaluation.cases import evaluate_arrays
+from segkit.inference.restoring import labels_on_scan
+from segkit.inference.sliding import sliding_logits
+from segkit.preparation.scans import read_reference
+from segkit.preparation.store import PreparedCase
+
+
+@dataclass
+class Validator:
+    """Predicts cases as `segkit predict` does and gathers their Dice.
+
+    Attributes:
+        plan: of the prepared cases.
+        options: of inference.
+        labels: name to value, in class order.
+        swapped: for each class the one that takes its place under a left-right flip.
+        references: case name to reference file.
+        scores: of the validation that is under way, a row per case.
+    """
+
+    plan: Plan
+    options: InferenceOptions
+    labels: Mapping[str, int]
+    swapped: list[int]
+    references: Mapping[str, Path]
+    scores: list[dict[str, float]] = field(default_factory=list)
+
+    def score(self, network: nn.Module, case: PreparedCase) -> None:
+        """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
+        logits = sliding_logits(network, case.image, self.plan, self.options, self.swapped)
+        classes = labels_on_scan(logits.cpu().numpy(), case.grid, case.scan_grid)
+        reference = read_reference(self.references[case.name], case.scan_grid, self.labels)
+        indices = {name: index for index, name in enumerate(self.labels)}
+        scores = evaluate_arrays(classes, reference, case.scan_grid, indices)
+        self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
+
+    def means(self) -> dict[str, float]:
+        """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur are left out."""
+        cases, self.scores = self.scores, []
+        per_label = {}
+        for name in list(self.labels)[1:]:
+            values = [case[name] for case in cases if not math.isnan(case[name])]
+            if values:
+                per_label[f"dice_{name}"] = fmean(values)
+        return {"dice": fmean(per_label.values()) if per_label else 0.0, **per_label}

@@ -1,0 +1,175 @@
+"""Read any volume: the format is chosen by the longest suffix that fits, else by content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from segkit.foundation.errors import DataError, GeometryError, SegkitError
+from segkit.volumes.formats import Format, formats
+from segkit.volumes.grid import Grid
+from segkit.volumes.volume import Volume
+
+T = TypeVar("T")
+
+AMBIGUOUS_SUFFIXES = (".img",)  # one half of a NIfTI pair, and what some PACS call a DICOM slice
+LITTER_ENDINGS = ("~", ".tmp", ".part", ".crdownload", ".swp")  # what editors and downloads leave behind
+
+
+def read(path: str | os.PathLike[str]) -> Volume:
+    """Read a volume with its geometry.
+
+    Args:
+        path: a file of any supported format, or a folder that holds one DICOM series.
+
+    Returns:
+        Channel-first voxels (C, X, Y[, Z]) in the file's axis order, with an RAS+ affine in mm.
+
+    Raises:
+        DataError: when the path is missing, of no supported format, damaged or cut short; the message names it.
+        GeometryError: when its geometry cannot be a grid.
+    """
+    path = Path(path)
+    chosen = _format_of(path)
+    volume = _guarded(path, chosen, chosen.read)
+    if volume.array.dtype.kind not in "biuf":
+        raise DataError(f"{path}: holds voxels of type {volume.array.dtype}, not real numbers")
+    return volume
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """Read shape and affine from the headers alone.
+
+    Args:
+        path: as for `read`.
+
+    Raises:
+        DataError: when the path is missing, of no supported format, or its header is damaged.
+        GeometryError: when its geometry cannot be a grid.
+    """
+    path = Path(path)
+    chosen = _format_of(path)
+    return _guarded(path, chosen, chosen.read_grid)
+
+
+def is_volume(path: str | os.PathLike[str]) -> bool:
+    """Tell whether `path` exists and looks like a volume, by its suffix or else its content."""
+    path = Path(path)
+    return path.exists() and _format_for(path) is not None
+
+
+def stem(path: str | os.PathLike[str]) -> str:
+    """Return the case's name: the last part of `path` without any known suffix ("a.nii.gz" gives "a")."""
+    name = Path(path).name
+    suffix = _longest_suffix(name)
+    return name[: len(name) - len(suffix)] if suffix else name
+
+
+def find_volumes(folder: str | os.PathLike[str]) -> list[Path]:
+    """Find every volume below a folder.
+
+    A folder of DICOM slices counts once, as the folder; so do a pair of .hdr and .img and a header with its raw file.
+    Hidden and temporary files are passed over, links to folders are not followed.
+
+    Args:
+        folder: where to look, at any depth.
+
+    Returns:
+        Sorted paths, each of which `read` takes.
+
+    Raises:
+        DataError: when `folder` is not a folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder")
+    found: set[Path] = set()
+    for parent, subfolders, names in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found |= _volumes_among([Path(parent, name) for name in names if not _is_litter(name)])
+    return sorted(found)
+
+
+def format_by_suffix(path: Path) -> Format | None:
+    """Return the format whose suffix is the longest that ends the name of `path`; None when no suffix fits."""
+    suffix = _longest_suffix(path.name)
+    return next((known for known in formats() if suffix in known.suffixes), None) if suffix else None
+
+
+def suffixes() -> list[str]:
+    """Return every suffix that can be read, sorted."""
+    return sorted({suffix for known in formats() for suffix in known.suffixes})
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an exception of a library says, in one line of bearable length."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _longest_suffix(name: str) -> str:
+    name = name.lower()
+    fitting = (known for known in suffixes() if name.endswith(known) and len(name) > len(known))
+    return max(fitting, key=len, default="")
+
+
+def _format_of(path: Path) -> Format:
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{path} is an empty file")
+    chosen = _format_for(path)
+    if chosen is not None:
+        return chosen
+    if path.is_dir():
+        raise DataError(f"{path} is a folder without DICOM slices: name a file, or the folder of one series")
+    raise DataError(f"{path} is of no format that segkit reads: DICOM, or a file that ends in {' '.join(suffixes())}")
+
+
+def _format_for(path: Path) -> Format | None:
+    by_suffix = None if path.is_dir() else format_by_suffix(path)
+    if by_suffix is not None and path.suffix.lower() not in AMBIGUOUS_SUFFIXES:
+        return by_suffix
+    return _format_by_content(path) or by_suffix
+
+
+def _format_by_content(path: Path) -> Format | None:
+    return next((known for known in formats() if known.recognises is not None and known.recognises(path)), None)
+
+
+def _guarded(path: Path, chosen: Format, function: Callable[[Path], T]) -> T:
+    """Call a reader; whatever it raises becomes one line that begins with the path."""
+    try:
+        return function(path)
+    except (DataError, GeometryError) as error:
+        raise type(error)(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    except SegkitError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit into memory") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
+    except Exception as error:
+        raise DataError(f"{path}: cannot be read as {chosen.name}: {one_line(error)}") from error
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower().endswith(LITTER_ENDINGS)
+
+
+def _volumes_among(files: list[Path]) -> set[Path]:
+    """Return the volumes among the files of one folder."""
+    found: set[Path] = set()
+    series: set[Path] = set()
+    for path in files:
+        by_suffix = format_by_suffix(path)
+        if series and (by_suffix is None or by_suffix.recognises is not None):
+            continue  # one more slice, or something beside them that nobody could name
+        chosen = _format_for(path)
+        if chosen is not None:
+            is_slice = chosen.recognises is not None and chosen.recognises(path.parent)
+            (series if is_slice else found).add(path.parent if is_slice else path)
+    headers = {path.with_suffix("") for path in found if path.suffix.lower() == ".hdr"}
+    voxels_of_pairs = {path for path in found if path.suffix.lower() == ".img" and path.with_suffix("") in headers}
+    return found - voxels_of_pairs | series

@@ -1,0 +1,66 @@
+import csv
+import json
+import math
+
+import pytest
+
+from segkit.evaluation.metrics import metrics
+from segkit.evaluation.summary import summarise
+from segkit.evaluation.tables import evaluation_table, write_evaluation
+
+NAMES = [metric.name for metric in metrics()]
+
+
+def scored(*values):
+    return {label: dict.fromkeys(NAMES, value) for label, value in zip(("liver", "rare"), values, strict=True)}
+
+
+@pytest.fixture
+def evaluation():
+    scores = {"c, 2": scored(0.8, math.nan), "c 1": scored(1 / 3, math.nan)}
+    return summarise(scores, ["liver", "rare"], NAMES, failed={"torn": "cannot be read"}, resamples=300, seed=4)
+
+
+def test_cases_csv_is_long_and_exact(evaluation, tmp_path):
+    path, _ = write_evaluation(evaluation, tmp_path / "new" / "folder")
+    assert path.name == "cases.csv"
+    rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
+    assert rows[0] == ["case", "label", "metric", "value"]
+    assert len(rows) == 1 + 2 * 2 * len(NAMES)
+    assert rows[1] == ["c 1", "liver", "dice", repr(1 / 3)]
+    assert ["c, 2", "rare", "iou", ""] in rows
+    assert path.read_bytes().count(b"\r") == 0
+
+
+def test_summary_json_has_the_agreed_shape(evaluation, tmp_path):
+    _, path = write_evaluation(evaluation, tmp_path)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    tree = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert set(tree) == {"labels", "mean", "cases", "failed", "metrics", "rules"}
+    assert list(tree["labels"]) == ["liver", "rare"]
+    assert list(tree["mean"]) == NAMES
+    one = tree["labels"]["liver"]["dice"]
+    assert list(one) == ["mean", "std", "median", "ci95", "n", "left_out"]
+    assert one["mean"] == pytest.approx((0.8 + 1 / 3) / 2)
+    assert 1 / 3 <= one["ci95"][0] <= one["ci95"][1] <= 0.8
+    assert (one["n"], one["left_out"]) == (2, 0)
+    assert tree["labels"]["rare"]["dice"] == {
+        "mean": None, "std": None, "median": None, "ci95": [None, None], "n": 0, "left_out": 2,
+    }  # fmt: skip
+    assert tree["cases"] == 2
+    assert tree["failed"] == [{"case": "torn", "error": "cannot be read"}]
+    assert tree["metrics"]["volume_difference"]["unit"] == "ml"
+    assert "300 resamples, seed 4" in tree["rules"]["ci95"]
+
+
+def test_the_console_table(evaluation):
+    columns, rows = evaluation_table(evaluation)
+    assert columns[:4] == ["label", "dice", "95% interval", "iou"]
+    assert columns[-3:] == ["volume_difference [ml]", "n", "left out"]
+    assert [row[0] for row in rows] == ["liver", "rare", "mean"]
+    assert rows[0][1:3] == ["0.567", "0.333 to 0.800"]
+    assert rows[1][1:] == ["-"] * 6 + ["0", "2"]
+    assert all(len(row) == len(columns) for row in rows)
