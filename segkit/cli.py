@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segkit.foundation.console import error as say_error
+from segkit.foundation.console import say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError
 from segkit.version import __version__
 
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             is_debug = is_debug or wants_debug
             task()
             sys.stdout.flush()
-        except (Exception, KeyboardInterrupt) as error:  # every failure ends as one line, here
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (every failure ends here, as one line)
             return _report(error, is_debug)
     return 0
 
@@ -107,18 +109,18 @@ def _task(line: Line) -> tuple[Task, bool]:
     from segkit.config.groups import config_sources
 
     if "--version" in line.switches:
-        return lambda: print(f"segkit {__version__}"), False
+        return lambda: say(f"segkit {__version__}"), False
     sources = config_sources(line.all("--config-dir"))
     if not line.words:
         from segkit.config.help import index_text
 
-        return lambda: print(index_text(sources, commands(), __version__)), False
+        return lambda: say(index_text(sources, commands(), __version__)), False
     command, *words = line.words
     _check_command(command)
     if "--help" in line.switches:
         from segkit.config.help import command_text
 
-        return lambda: print(command_text(sources, command, words)), False
+        return lambda: say(command_text(sources, command, words)), False
     return _work(line, command, words)
 
 
@@ -147,7 +149,7 @@ def _work(line: Line, command: str, words: list[str]) -> tuple[Task, bool]:
 
         return lambda: sweep(call), False
     if is_print:
-        return lambda: print(composed_yaml(command, words, config_dirs=directories), end=""), False
+        return lambda: say(composed_yaml(command, words, config_dirs=directories).rstrip()), False
     if files:
         config = load_config(command, files[-1], words, config_dirs=directories)
         call = replace(call, overrides=(*recorded_overrides(files[-1]), *words))
@@ -197,7 +199,6 @@ def _stop(number: int, frame: object) -> None:
 
 def _report(error: BaseException, is_debug: bool) -> int:
     from segkit.config.suggestions import one_line
-    from segkit.foundation import console
 
     if isinstance(error, BrokenPipeError) and _stdout_is_closed():
         return 1
@@ -206,22 +207,22 @@ def _report(error: BaseException, is_debug: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, SegkitError):
-        console.error(one_line(error))
+        say_error(one_line(error))
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        console.error("stopped by Ctrl-C")
+        say_error("stopped by Ctrl-C")
         return StoppedError.exit_code
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        console.error(one_line(where + error.strerror.lower()))
+        say_error(one_line(where + error.strerror.lower()))
     else:
         hint = "" if is_debug else " (debug=true shows the traceback)"
-        console.error(one_line(f"an unexpected error: {type(error).__name__}: {error}") + hint)
+        say_error(one_line(f"an unexpected error: {type(error).__name__}: {error}") + hint)
     return 1
 
 
 def _stdout_is_closed() -> bool:
-    """Tell whether whoever read our output has gone (`segkit ... | head`), and keep Python from complaining about it."""
+    """Tell whether whoever read our output has gone (`segkit ... | head`); keep Python from complaining at its exit."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -15,7 +15,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 
 from segkit.volumes.reading import read
 from segkit.volumes.writing import write_mask
@@ -72,7 +72,7 @@ def main() -> None:
             "segkit.read": lambda: read(path).array,
             "nibabel get_fdata": lambda: nib.load(path).get_fdata(),
             "nibabel asanyarray(dataobj)": lambda: np.asanyarray(nib.load(path).dataobj),
-            "SimpleITK": lambda: sitk.GetArrayViewFromImage(sitk.ReadImage(path)),
+            "SimpleITK": lambda: SimpleITK.GetArrayViewFromImage(SimpleITK.ReadImage(path)),
         }
         report(f"read {SHAPE} int16 .nii.gz, {path.stat().st_size / 1e6:.0f} MB", timed(reading, repeats))
         writing = {

@@ -1,4 +1,4 @@
-"""`segkit evaluate predictions=DIR references=DIR output=DIR`: Dice and more, with intervals; torch is never imported."""
+"""`segkit evaluate predictions=DIR references=DIR output=DIR`: Dice and more, with intervals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from segkit.foundation.console import paths_written, table, warn
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
+from segkit.volumes.reading import stem
 
 MANIFEST = "predictions.json"
 
@@ -74,10 +75,14 @@ def masks_in_folders(config: EvaluateConfig) -> Masks:
         raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
     matched = match_folders(Path(config.predictions), Path(config.references))
     if matched.skipped:
-        warn(f"{len(matched.skipped)} masks have no reference and are skipped, {sorted(matched.skipped)[0]} first")
+        warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
     manifest = Path(config.predictions) / MANIFEST
-    labels = load_json(manifest).get("labels") if manifest.is_file() else None
-    return Masks(matched.pairs, labels, Path(config.output), matched.failed)
+    record = load_json(manifest) if manifest.is_file() else {}
+    unpredicted = {stem(path): record.get("failed", {}).get(stem(path)) for path in matched.missing}
+    failed = {case: f"it was not segmented: {reason}" for case, reason in unpredicted.items() if reason}
+    if len(failed) < len(unpredicted):
+        warn(f"{len(unpredicted) - len(failed)} references have no mask and are left out")
+    return Masks(matched.pairs, record.get("labels"), Path(config.output), {**matched.failed, **failed})
 
 
 def masks_of_run(config: EvaluateConfig) -> Masks:

@@ -33,6 +33,7 @@ from segkit.training.building import (
     build_part,
     check_strangers_config,
     initial_network,
+    training_flips,
 )
 from segkit.training.clock import Clock
 from segkit.training.fit import fit, make_clock
@@ -137,9 +138,7 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         foreground=config.training.foreground,
         workers=config.training.workers,
     )
-    trainer = fit(
-        module, patches, config.training, folder, clock=clock, labels=list(study.labels)[1:], device=device
-    )
+    trainer = fit(module, patches, config.training, folder, clock=clock, labels=list(study.labels)[1:], device=device)
     export(config, folder, study, module, steps=trainer.global_step, seconds=clock.elapsed)
     folder.set_status(FINISHED, steps=trainer.global_step, seconds=round(clock.elapsed, 1))
 
@@ -167,7 +166,14 @@ def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentatio
         optimizer=build_optimizer(config.optimizer),
         schedule=build_part(config.schedule),
         augmentation=build_augmentation(config.augmentation, study.plan, swapped, config.seed),
-        validator=Validator(study.plan, config.inference, study.labels, swapped, references),
+        validator=Validator(
+            study.plan,
+            config.inference,
+            study.labels,
+            flips=training_flips(config.augmentation, study.plan, swapped),
+            swapped=swapped,
+            references=references,
+        ),
         slice_axis=study.plan.slice_axis,
         progress=clock.progress,
         seed=config.seed,
@@ -182,6 +188,9 @@ def export(
         name=config.name,
         labels=study.labels,
         mirrored=config.data.mirrored,
+        flips=list(
+            training_flips(config.augmentation, study.plan, swapped_classes(study.labels, config.data.mirrored))
+        ),
         plan=study.plan,
         network=network_arguments(config.network, study.plan, out_channels=len(study.labels)),
         segkit=__version__,

@@ -7,11 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from hydra.version import setbase
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -89,19 +92,33 @@ def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
         config = _hydra(command, lines, sources)
     except MissingConfigException as error:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        if not group:
+            raise UsageError(one_line(str(error).partition("Config search path:")[0])) from error
         raise unknown_choice(group, choice, error.options or []) from error
     except _REFUSALS as error:
         raise _explained(command, read, sources, error) from error
+    # Hydra would merge them into the labels that the chosen data set has already.
+    for name, table in read.tables.items():
+        OmegaConf.update(config, name, table, merge=False, force_add=True)
     _set_paths(config, schema_of(command), read)
     return config
 
 
 def _hydra(command: str, lines: Sequence[str], sources: Sources) -> DictConfig:
-    # Hydra looks into its config_dir first, then into hydra.searchpath in order.
-    first, *others = sources
-    listed = ",".join(QuotedString(escaped(str(folder)), Quote.single).with_quotes() for folder in others)
-    with initialize_config_dir(str(first), version_base="1.3"):
-        return hydra_compose(command, [*lines, *([f"hydra.searchpath=[{listed}]"] if others else [])])
+    # Hydra's public compose() looks for the root config in one folder only, and always before any other folder, so a
+    # user's folder could not win. The loader behind it takes the folders in our order, and leaves no global state.
+    search_path = ConfigSearchPathImpl()
+    search_path.append("hydra", "pkg://hydra.conf")
+    for folder in sources:
+        search_path.append("segkit", f"file://{folder}")
+    search_path.append("schema", "structured://")
+    Plugins.instance()  # registers the readers of these schemes
+    setbase("1.3")
+    words = ["hydra.job.name=segkit", *lines]
+    config = ConfigLoaderImpl(search_path).load_configuration(command, words, RunMode.RUN, from_shell=False)
+    with open_dict(config):
+        del config["hydra"]
+    return config
 
 
 def _explained(command: str, read: Overrides, sources: Sources, error: Exception) -> UsageError:

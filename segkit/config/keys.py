@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
@@ -35,6 +35,11 @@ class Key:
     def is_open(self) -> bool:
         """Whether anything may stand below this key: a mapping or a list."""
         return (get_origin(self.hint) or self.hint) in (dict, list)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the value maps names to plain values, as labels do: typed anew, it replaces and does not add."""
+        return any(get_origin(h) is dict and get_args(h)[1] is not Any for h in (self.hint, *get_args(self.hint)))
 
     @property
     def is_path(self) -> bool:
@@ -114,8 +119,10 @@ def unknown_key(name: str, known: Iterable[str], also: Iterable[str] = ()) -> Us
         section = section.rpartition(".")[0]
     prefix = f"{section}." if section else ""
     siblings = [key[len(prefix) :] for key in known if key.startswith(prefix) and "." not in key[len(prefix) :]]
-    # A key typed without its section (`budget=5min`) is meant more often than one spelt alike.
-    homes = [key for key in known if key.rpartition(".")[2] == name.rpartition(".")[2]]
-    hint = f"; did you mean {min(homes, key=len)}?" if homes else did_you_mean(name, known)
+    leaf = name.rpartition(".")[2]
+    # Spelt wrong beside its neighbours, typed without its section (`budget=5min`), or wrong in both.
+    near = did_you_mean(leaf, siblings).replace("mean ", f"mean {prefix}")
+    homes = sorted((key for key in known if key.rpartition(".")[2] == leaf), key=len)
+    hint = near or (f"; did you mean {homes[0]}?" if homes else did_you_mean(name, () if section else known))
     beside = f"{section} has {listed(siblings)}" if section else f"the keys are {listed(siblings)}"
     return UsageError(f"{name} is not a key{hint or ';'} {beside}")

@@ -65,7 +65,7 @@ def literal_value(key: Key, text: str) -> PathValue:
 
 def _expanded(key: Key, text: str) -> list[str]:
     path = absolute(text)
-    if os.path.lexists(path) or not glob.has_magic(path):
+    if os.path.lexists(path) or not glob.has_magic(text):
         return [path]
     # The folders above may hold brackets of their own; only what was typed is a pattern.
     found = sorted(glob.glob(os.path.expanduser(text), recursive=True))  # noqa: PTH111, PTH207

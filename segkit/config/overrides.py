@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 
 from segkit.config.commands import CONFIGS
 from segkit.config.groups import Sources, choices, groups, unknown_choice
-from segkit.config.keys import declared_key
+from segkit.config.keys import Key, declared_key
 from segkit.config.literal_paths import PathValue, split_paths
 from segkit.config.suggestions import did_you_mean, listed, one_line
 from segkit.config.typed import MISSING, checked
@@ -26,11 +26,13 @@ class Overrides:
     Attributes:
         paths: the value of each path key.
         choices: overrides of groups, `data=hippocampus`.
+        tables: whole mappings of names to plain values, `data.labels={background: 0, liver: 1}`.
         values: all others, `training.steps=10`, `+network.norm=batch`, `~training.budget`.
     """
 
     paths: Mapping[str, PathValue]
     choices: tuple[Override, ...]
+    tables: Mapping[str, Any]
     values: tuple[Override, ...]
 
 
@@ -61,7 +63,7 @@ def read_overrides(command: str, words: Sequence[str], sources: Sources, *, swee
     """
     schema, offered = schema_of(command), groups(sources, command)
     paths, others = split_paths(schema, words)
-    chosen, values = [], []
+    chosen, values, tables = [], [], {}
     for override in map(parsed, others):
         _check_form(override, sweep)
         name = override.key_or_group
@@ -71,9 +73,12 @@ def read_overrides(command: str, words: Sequence[str], sources: Sources, *, swee
             _check_choice(override, sources)
             chosen.append(override)
         else:
-            _check_value(schema, override, offered)
-            values.append(override)
-    return Overrides(paths, tuple(chosen), tuple(values))
+            key = _check_value(schema, override, offered)
+            if key.is_table and key.name == name and isinstance(override.value(), dict):
+                tables[name] = override.value()
+            else:
+                values.append(override)
+    return Overrides(paths, tuple(chosen), tables, tuple(values))
 
 
 def parsed(word: str) -> Override:
@@ -115,12 +120,12 @@ def _check_choice(override: Override, sources: Sources) -> None:
             raise unknown_choice(group, "null" if choice is None else choice, offered)
 
 
-def _check_value(schema: type, override: Override, offered: Mapping[str, object]) -> None:
+def _check_value(schema: type, override: Override, offered: Mapping[str, object]) -> Key:
     is_checkable = not override.is_delete() and not override.is_sweep_override()
-    _check_key(schema, override.key_or_group, override.value() if is_checkable else MISSING, offered)
+    return _check_key(schema, override.key_or_group, override.value() if is_checkable else MISSING, offered)
 
 
-def _check_key(schema: type, name: str, value: object, offered: Mapping[str, object]) -> None:
+def _check_key(schema: type, name: str, value: object, offered: Mapping[str, object]) -> Key:
     key = declared_key(schema, name, also=offered)
     if key.is_section and isinstance(value, dict):
         for below, member in value.items():
@@ -129,3 +134,4 @@ def _check_key(schema: type, name: str, value: object, offered: Mapping[str, obj
     # What stands inside an open mapping or refers to other keys is checked once it is composed.
     if key.name == name and not key.is_section and not is_text_to_resolve:
         checked(key, value)
+    return key

@@ -1,4 +1,4 @@
-"""The plan: every decision between a scan as it is and the patches a network sees; stored, read and obeyed everywhere."""
+"""The plan: every decision between a scan and the patches that a network sees; stored, read and obeyed everywhere."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from segkit.foundation.strangers import load_yaml
 CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 # What may differ between the two halves of a run without changing its weights.
-RESUMABLE = ("resume", "workers", "training.workers", "device", "debug")
+RESUMABLE = ("resume", "trust", "workers", "training.workers", "device", "debug")
 
 
 def load_config(
@@ -66,7 +66,7 @@ def configure_resumed(command: str, read: Overrides) -> Any:
         UsageError: when there is no such run, or something typed would make it another run.
     """
     run = Path(str(read.paths["resume"]))
-    names = [*read.paths, *(override.key_or_group for override in (*read.choices, *read.values))]
+    names = [*read.paths, *read.tables, *(override.key_or_group for override in (*read.choices, *read.values))]
     for name in names:
         if name not in RESUMABLE:
             raise UsageError(
@@ -96,7 +96,7 @@ def _configured(command: str, path: str | Path, read: Overrides) -> Any:
 def _apply(values: dict[str, Any], read: Overrides) -> None:
     for choice in read.choices:
         raise UsageError(f"{choice.input_line}: a composed config has its groups already; pass single keys instead")
-    changes: dict[str, Any] = dict(read.paths)
+    changes: dict[str, Any] = {**read.paths, **read.tables}
     for override in read.values:
         if override.is_delete():
             raise UsageError(f"{override.input_line}: a key of a composed config can be changed, not deleted")

@@ -14,13 +14,12 @@ from segkit.config.suggestions import did_you_mean, listed, one_line
 from segkit.config.typed import shown
 from segkit.foundation.errors import UsageError
 
-# What segkit itself passes to the target of a slot when it builds it.
+# What segkit passes to the target of a slot when it builds it, where the config does not say otherwise.
 PROVIDED: Mapping[str, frozenset[str]] = {
-    "network": frozenset({"in_channels", "out_channels", "dims", "strides", "kernels"}),
+    "network": frozenset({"in_channels", "out_channels", "dims", "spatial_dims", "strides", "kernels"}),
     "optimizer": frozenset({"params"}),
     "launcher": frozenset({"trials"}),
 }
-_HYDRA = frozenset({TARGET, "_partial_", "_convert_", "_recursive_", "_args_"})
 
 
 def check_own_targets(config: Any) -> None:
@@ -33,8 +32,7 @@ def check_own_targets(config: Any) -> None:
         UsageError: naming the key that the target does not take, or whose value is of another type.
     """
     for key, node in targets(dataclasses.asdict(config)):
-        if str(node[TARGET]).split(".")[0] == "segkit":
-            _check(key, node, source_signature)
+        _check(key, node, lambda target: source_signature(target) if target.startswith("segkit.") else None)
 
 
 def check_signatures(config: Any) -> None:
@@ -86,21 +84,18 @@ def check_arguments(key: str, node: Mapping[str, Any], signature: Signature) -> 
         UsageError: naming the key.
     """
     provided = PROVIDED.get(key, frozenset())
-    parameters = {name: p for name, p in signature.parameters.items() if name not in provided}
-    given = {name: value for name, value in node.items() if name not in _HYDRA}
+    parameters = signature.parameters
+    given = {name: value for name, value in node.items() if name != TARGET}
     for name, value in given.items():
-        if name in provided:
-            raise UsageError(f"{key}.{name} is set by segkit itself: leave it out")
         if name not in parameters and not signature.open:
             meant = did_you_mean(name, parameters) or ";"
-            raise UsageError(f"{key}.{name} is not a parameter of {node[TARGET]}{meant} it takes {listed(parameters)}")
+            own = listed(known for known in parameters if known not in provided)
+            raise UsageError(f"{key}.{name} is not a parameter of {node[TARGET]}{meant} it takes {own}")
         hint = parameters[name].hint if name in parameters else Any
         if not accepts(hint, value):
             raise UsageError(f"{key}.{name}: {shown(value)} is not {describe(hint)}")
-    if "_args_" in node or node.get("_partial_"):
-        return
     for name, parameter in parameters.items():
-        if parameter.required and name not in given:
+        if parameter.required and name not in given and name not in provided:
             raise UsageError(f"{key}.{name} is not set, and {node[TARGET]} needs it: pass +{key}.{name}=VALUE")
 
 

@@ -16,11 +16,13 @@ class Matched:
     Attributes:
         pairs: case -> (mask, reference), sorted by case.
         failed: case -> why a reference cannot be compared.
+        missing: references without a prediction.
         skipped: predictions without a reference.
     """
 
     pairs: dict[str, tuple[Path, Path]]
     failed: dict[str, str]
+    missing: tuple[Path, ...]
     skipped: tuple[Path, ...]
 
 
@@ -32,7 +34,7 @@ def match_folders(predictions: Path, references: Path) -> Matched:
         references: folder of the expert's segmentations, likewise.
 
     Returns:
-        The pairs; a reference without a mask, or a name that stands for two files, is a failed case.
+        The pairs; a name that stands for two files is a failed case.
 
     Raises:
         DataError: when a folder holds no volume, or no name stands in both.
@@ -40,11 +42,12 @@ def match_folders(predictions: Path, references: Path) -> Matched:
     masks, experts = _by_case(predictions), _by_case(references)
     pairs: dict[str, tuple[Path, Path]] = {}
     failed: dict[str, str] = {}
+    missing: list[Path] = []
     for case, reference_paths in sorted(experts.items()):
         mask_paths = masks.get(case, [])
         folder, several = (predictions, mask_paths) if len(mask_paths) > 1 else (references, reference_paths)
         if not mask_paths:
-            failed[case] = f"no prediction for {reference_paths[0].name} in {predictions}"
+            missing.append(reference_paths[0])
         elif len(several) > 1:
             names = " and ".join(str(path.relative_to(folder)) for path in several)
             failed[case] = f"{names} in {folder} have one case name: keep or rename one"
@@ -55,7 +58,7 @@ def match_folders(predictions: Path, references: Path) -> Matched:
             f"no file of {predictions} has the name of a reference in {references} (e.g. {min(masks)}, {min(experts)})"
         )
     skipped = tuple(path for case, paths in sorted(masks.items()) if case not in experts for path in paths)
-    return Matched(pairs, failed, skipped)
+    return Matched(pairs, failed, tuple(missing), skipped)
 
 
 def _by_case(folder: Path) -> dict[str, list[Path]]:

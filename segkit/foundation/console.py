@@ -1,5 +1,6 @@
 """What people read while segkit works: rich on a terminal, plain lines when piped."""
 
+import logging
 import os
 import sys
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from segkit.foundation.durations import format_duration
+from segkit.foundation.journal import JOURNAL
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PLAIN_LINES = 10
+_PLAIN_SECONDS = 2.0
 _BAR_WIDTH = 50  # characters: a narrower terminal shows the count without a bar
 # Names in scans are a stranger's text: control characters could rewrite the terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
@@ -30,17 +33,17 @@ class Advance(Protocol):
 
 def say(text: str) -> None:
     """Print one line on stdout."""
-    _print(text, sys.stdout)
+    _print(text, sys.stdout, logging.INFO)
 
 
 def warn(text: str) -> None:
     """Print one line on stderr that begins with "warning:"."""
-    _print(f"warning: {text}", sys.stderr, style="yellow")
+    _print(text, sys.stderr, logging.WARNING, prefix="warning: ", style="yellow")
 
 
 def error(text: str) -> None:
     """Print one line on stderr that begins with "error:"."""
-    _print(f"error: {text}", sys.stderr, style="bold red")
+    _print(text, sys.stderr, logging.ERROR, prefix="error: ", style="bold red")
 
 
 def paths_written(paths: Iterable[str | os.PathLike[str]]) -> None:
@@ -162,16 +165,16 @@ def progress_bar(total: int | None, what: str) -> Iterator[Advance]:
 
 
 def _line_counter(total: int | None, what: str) -> Callable[..., None]:
-    started, done, shown = time.monotonic(), 0, 0
+    started, done, shown, said = time.monotonic(), 0, 0, time.monotonic()
 
     def advance(steps: int = 1) -> None:
-        nonlocal done, shown
+        nonlocal done, shown, said
         done += steps
-        # Tenths where the total is known, else powers of two: either way a log file stays short.
+        # Tenths where the total is known, else powers of two, and only where one would begin to wonder.
         mark = done * _PLAIN_LINES // total if total else done.bit_length()
-        if mark > shown or done == steps:
-            shown = mark
-            elapsed = time.monotonic() - started
+        if done == total or (mark > shown and time.monotonic() - said >= _PLAIN_SECONDS):
+            shown, said = mark, time.monotonic()
+            elapsed = said - started
             left = f", about {format_duration(elapsed / done * (total - done))} left" if total and done < total else ""
             say(f"{what}: {done}{f'/{total}' if total else ''} after {format_duration(elapsed)}{left}")
 
@@ -205,17 +208,18 @@ def _shared_bars() -> Iterator["Progress"]:
             _live = None
 
 
-def _print(text: str, stream: TextIO, style: str | None = None) -> None:
-    text = _printable(text, stream)
+def _print(text: str, stream: TextIO, level: int, *, prefix: str = "", style: str = "") -> None:
+    JOURNAL.log(level, "%s", _printable(text, None))
+    text = _printable(prefix + text, stream)
     if style and _is_terminal(stream):
         _console(stream).print(text, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
     else:
         print(text, file=stream, flush=True)
 
 
-def _printable(text: str, stream: TextIO) -> str:
+def _printable(text: str, stream: TextIO | None) -> str:
     # File names that are not UTF-8 hold lone surrogates, which no stream can encode.
-    encoding = stream.encoding or "utf-8"
+    encoding = (stream and stream.encoding) or "utf-8"
     return text.translate(_CONTROLS).encode(encoding, "backslashreplace").decode(encoding)
 
 

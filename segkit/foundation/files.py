@@ -138,7 +138,7 @@ def _is_alive(pid: int, temporary: Path) -> bool:
         return temporary in _being_written
     import psutil
 
-    return psutil.pid_exists(pid)
+    return bool(psutil.pid_exists(pid))
 
 
 def _remove(path: Path) -> None:

@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -114,7 +114,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    task: tuple[int, Any, str] | None = field(default=None)
+    task: tuple[int, Any, str] | None = None
 
 
 def _in_processes(
@@ -147,7 +147,8 @@ def _hand_out(
         task = next(tasks, None)
         if task is None:
             return
-        worker = next((worker for worker in pool if worker.task is None), None) or _start(pool, function, threads)
+        idle = (worker for worker in pool if worker.task is None and worker.process.is_alive())
+        worker = next(idle, None) or _start(pool, function, threads)
         worker.task = task
         try:
             with suppress(OSError):  # the worker died meanwhile: its pipe is at its end, and `_receive` says so
@@ -219,9 +220,7 @@ def _cause_of_death(worker: _Worker) -> str:
         )
     if code == -9:
         return _KILLED
-    return (
-        f"the worker died of signal {-code}" if code is not None and code < 0 else f"the worker ended with code {code}"
-    )
+    return f"the worker died of signal {-code}" if code < 0 else f"the worker ended with code {code}"
 
 
 def _stop(pool: list[_Worker]) -> None:

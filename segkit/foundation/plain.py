@@ -105,7 +105,7 @@ def to_yaml(value: Any) -> str:
     import yaml
 
     reduced = plain(value)
-    options = {"sort_keys": False, "allow_unicode": True, "width": 120}
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 120}
     try:
         return str(yaml.dump(reduced, Dumper=_dumper(fast=True), **options))
     except UnicodeEncodeError:  # lone surrogates: only PyYAML's own emitter escapes them

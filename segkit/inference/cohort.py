@@ -16,7 +16,7 @@ from segkit.preparation.store import content_hash
 
 MANIFEST = "predictions.json"
 SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
-OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "pictures": "png"}
+OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Path]], output
             else:
                 mask = model.segment(dict(images))
                 masks[name] = mask.save(output / f"{name}{suffix_for(mask, export)}")
+            manifest["cases"][name] = {"mask": masks[name].name, "key": key}
         except SegkitError as problem:
             failed[name] = str(problem)
             error(f"{name}: {problem}")
-            continue
-        manifest["cases"][name] = {"mask": masks[name].name, "key": key}
-        write_json(output / MANIFEST, {**manifest, "cases": {**before, **manifest["cases"]}})
+        kept = {case: entry for case, entry in before.items() if case not in failed}
+        write_json(output / MANIFEST, {**manifest, "cases": {**kept, **manifest["cases"]}, "failed": failed})
     return Cohort(masks, reused, failed)
 
 

@@ -95,7 +95,9 @@ class Model:
         prepared = prepare(scan, self.record.plan)
         swapped = swapped_classes(self.record.labels, self.record.mirrored)
         logits = sum(
-            sliding_logits(network, prepared.image, self.record.plan, self.options, swapped)
+            sliding_logits(
+                network, prepared.image, self.record.plan, self.options, flips=self.record.flips, swapped=swapped
+            )
             for network in self.networks
         )
         assert isinstance(logits, torch.Tensor)

@@ -27,8 +27,7 @@ def labels_on_scan(logits: NDArray[np.float32], grid: Grid, scan_grid: Grid) -> 
     """
     maps = axis_maps(grid, scan_grid)
     if maps is not None and all(axis_map.exact is not None for axis_map in maps):
-        classes = labels_onto(logits.argmax(axis=0).astype(np.uint8), grid, scan_grid)
-        return np.asarray(classes, dtype=np.uint8)
+        return labels_onto(logits.argmax(axis=0).astype(np.uint8), grid, scan_grid).astype(np.uint8, copy=False)
     classes = np.zeros(scan_grid.shape, np.uint8)
     best = image_onto(logits[0], grid, scan_grid, order=1, fill=FAR)
     for index in range(1, len(logits)):

@@ -22,7 +22,13 @@ T = TypeVar("T")
 
 @torch.inference_mode()
 def sliding_logits(
-    network: nn.Module, image: NDArray[Any], plan: Plan, options: InferenceOptions, swapped: Sequence[int]
+    network: nn.Module,
+    image: NDArray[Any],
+    plan: Plan,
+    options: InferenceOptions,
+    *,
+    flips: Sequence[int],
+    swapped: Sequence[int],
 ) -> Tensor:
     """Run a network over a prepared image.
 
@@ -30,7 +36,8 @@ def sliding_logits(
         network: in evaluation mode, on its device.
         image: shape (C, X, Y, Z), prepared.
         plan: gives the window's size and, for 2D networks, the axis across slices.
-        options: overlap, windows at once, flips, precision.
+        options: overlap, windows at once, whether to average over flips, precision.
+        flips: prepared axes along which training flipped.
         swapped: for each class the one that takes its place under a left-right flip.
 
     Returns:
@@ -41,11 +48,11 @@ def sliding_logits(
     weights = gaussian(plan.patch).to(device)
     logits = torch.zeros((len(swapped), *padded.shape[1:]), device=device)
     total = torch.zeros(padded.shape[1:], device=device)
-    flips = flip_axes(plan, swapped) if options.mirror else [()]
+    mirrors = combinations_of(flips if options.mirror else ())
     for boxes in groups(windows(padded.shape[1:], plan.patch, options.overlap), options.windows):
         batch = torch.stack([padded[(slice(None), *box)] for box in boxes])
         with autocast(options.precision, device):
-            outputs = mirrored_logits(network, batch, plan, flips, swapped)
+            outputs = mirrored_logits(network, batch, plan, mirrors, swapped)
         for box, output in zip(boxes, outputs, strict=True):
             logits[(slice(None), *box)] += output * weights
             total[box] += weights
@@ -76,16 +83,20 @@ def network_logits(network: nn.Module, batch: Tensor, slice_axis: int | None) ->
     return logits.unsqueeze(slice_axis + 2)
 
 
-def flip_axes(plan: Plan, swapped: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return every combination of prepared axes along which flips are averaged, the empty one first.
+def combinations_of(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return every choice of some of the axes, none of them first."""
+    return [chosen for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
 
-    Where labels are sided, and the plan fixes no orientation, no axis is known to be left-right, and none is flipped.
+
+def flippable_axes(plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
+    """Return the prepared axes along which a patch may be flipped: all that the network sees.
+
+    Where labels are sided and the plan keeps each scan's orientation, no axis is known to be left-right: none may be.
     """
     sided = list(swapped) != list(range(len(swapped)))
-    axes = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     if sided and left_right_axis(plan) is None:
-        axes = []
-    return [chosen for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
+        return ()
+    return tuple(axis for axis in range(len(plan.patch)) if axis != plan.slice_axis)
 
 
 def left_right_axis(plan: Plan) -> int | None:

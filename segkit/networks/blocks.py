@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from torch import Tensor, nn
 
@@ -65,7 +64,9 @@ class ResidualBlock(nn.Module):
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.activation(self.body(x) + self.shortcut(x)))
+        """Return the block's features."""
+        features: Tensor = self.activation(self.body(x) + self.shortcut(x))
+        return features
 
 
 BLOCKS = {"plain": PlainBlock, "residual": ResidualBlock}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
-CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
-DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
-POOLING = {"max": {2: nn.MaxPool2d, 3: nn.MaxPool3d}, "average": {2: nn.AvgPool2d, 3: nn.AvgPool3d}}
+Layers = Mapping[int, Callable[..., nn.Module]]
+CONVOLUTION: Layers = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED: Layers = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+INSTANCE_NORM: Layers = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+DROPOUT: Layers = {2: nn.Dropout2d, 3: nn.Dropout3d}
+POOLING: Mapping[str, Layers] = {
+    "max": {2: nn.MaxPool2d, 3: nn.MaxPool3d},
+    "average": {2: nn.AvgPool2d, 3: nn.AvgPool3d},
+}
 NEGATIVE_SLOPE = 0.01
 
 

@@ -77,6 +77,7 @@ class UNet(nn.Module):
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Return logits; with deep supervision and in training those of every decoder level, finest first."""
         skips = []
         for encode in self.encoder:
             x = encode(x)

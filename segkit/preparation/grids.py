@@ -1,4 +1,4 @@
-"""Grids on the way from a scan to its prepared array; each step is a grid, so its inverse needs no record but the grids."""
+"""Grids on the way from a scan to its prepared array; two grids are all that the way back needs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def reoriented(grid: Grid, codes: str | None) -> Grid:
 
 
 def respaced(grid: Grid, spacing: Sequence[float | None]) -> Grid:
-    """Return a grid over the same extent whose spacing is as near to `spacing` (mm; None: as it is) as whole voxels allow."""
+    """Return a grid over the same extent, its spacing as near to `spacing` (mm; None: as it is) as voxels allow."""
     shape = tuple(
         size if wanted is None else max(1, round(size * own / wanted))
         for size, own, wanted in zip(grid.shape, grid.spacing, spacing, strict=True)
@@ -61,7 +61,7 @@ def respaced(grid: Grid, spacing: Sequence[float | None]) -> Grid:
 
 
 def orthogonal(grid: Grid) -> Grid:
-    """Return an orthogonal grid that covers a sheared one: its in-plane axes, and their normal with the slices' spacing."""
+    """Return an orthogonal grid that covers a sheared one: its in-plane axes and their normal."""
     if not grid.is_sheared:
         return grid
     axes = grid.affine[:3, :3]

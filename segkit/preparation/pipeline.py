@@ -110,7 +110,9 @@ def stored_fingerprint(
     return found
 
 
-def for_each(function: Callable[[Case], Value], cases: Sequence[Case], workers: int | None, *, what: str) -> list[Value]:
+def for_each(
+    function: Callable[[Case], Value], cases: Sequence[Case], workers: int | None, *, what: str
+) -> list[Value]:
     """Apply a function to each case, side by side within memory, and name the cases that fail.
 
     Raises:

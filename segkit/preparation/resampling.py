@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from segkit.volumes.grid import Grid
 
 EXACT = 1e-3  # voxels: coordinates nearer than this to whole voxels are those voxels
 FloatArray = NDArray[np.float32]
+Order = Literal[1, 2, 3]  # of a B-spline
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class AxisMap:
             return None
         return np.clip(whole, 0, self.size - 1).astype(np.intp)
 
-    def weights(self, order: int) -> FloatArray:
+    def weights(self, order: Order) -> FloatArray:
         """Return the (target, source) matrix of B-spline interpolation, edges repeated beyond the source."""
         inside = np.clip(self.coordinates, -0.5, self.size - 0.5)
         units = np.eye(self.size)
@@ -68,7 +70,7 @@ def axis_maps(source: Grid, target: Grid) -> list[AxisMap] | None:
 
 
 def image_onto(
-    array: NDArray[np.generic], source: Grid, target: Grid, *, order: int = 3, fill: float = 0.0
+    array: NDArray[np.generic], source: Grid, target: Grid, *, order: Order = 3, fill: float = 0.0
 ) -> FloatArray:
     """Resample an image.
 
@@ -119,7 +121,7 @@ def labels_onto(labels: NDArray[np.integer], source: Grid, target: Grid) -> NDAr
     maps = axis_maps(source, target)
     if maps is not None and all(axis_map.exact is not None for axis_map in maps):
         result = np.transpose(labels, [axis_map.source_axis for axis_map in maps])
-        result = result[np.ix_(*[axis_map.exact for axis_map in maps])]  # type: ignore[arg-type]
+        result = result[np.ix_(*[axis_map.exact for axis_map in maps])]
         fill_outside(result, maps, 0)
         return result
     result = np.zeros(target.shape, labels.dtype)

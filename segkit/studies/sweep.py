@@ -22,7 +22,7 @@ from segkit.config.suggestions import one_line
 from segkit.config.targets import import_target
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
-from segkit.foundation.errors import CasesFailedError, SegkitError, UsageError
+from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable, write_json, write_yaml
 from segkit.runs.folder import new_run_folder
 from segkit.studies.trial import Result, Trial
@@ -126,8 +126,6 @@ def _study_folder(configs: Sequence[Any]) -> Path:
     else:
         names = {config.name for config in configs}
         study = new_run_folder(Path(first.paths.runs), first.name if len(names) == 1 else "sweep").path
-    if (study / "study.json").exists():
-        raise SegkitError(f"{study} holds a study already: pass another output")
     check_writable(study)
     return study
 

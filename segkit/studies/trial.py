@@ -25,7 +25,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Result:
-    """How a trial ended: `exit_code` is the process's, negative for the signal that killed it; `seconds` of wall time."""
+    """How a trial ended.
+
+    Attributes:
+        trial: which.
+        exit_code: of its process; negative for the signal that killed it.
+        seconds: wall time.
+    """
 
     trial: Trial
     exit_code: int

@@ -16,7 +16,7 @@ from segkit.config.plan import Plan
 from segkit.datasets import Layout
 from segkit.foundation.counted import seed_from
 from segkit.foundation.strangers import resolve_target
-from segkit.inference.sliding import left_right_axis
+from segkit.inference.sliding import flippable_axes, left_right_axis
 from segkit.networks.building import build_network, check_network
 from segkit.preparation.intensity_transforms import build_transform, check_transforms
 from segkit.training.augmentation import Augmentation
@@ -43,9 +43,7 @@ def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.O
     return partial(get_class(options["_target_"]), **arguments)
 
 
-def build_augmentation(
-    options: AugmentationOptions, plan: Plan, swapped: Sequence[int], seed: int
-) -> Augmentation:
+def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequence[int], seed: int) -> Augmentation:
     """Return the augmentation of a data set.
 
     Args:
@@ -59,15 +57,19 @@ def build_augmentation(
     transforms = [build_transform(transform) for transform in options.transforms]
     seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     left_right = left_right_axis(plan)
-    sided = list(swapped) != list(range(len(swapped)))
     return Augmentation(
         transforms=Compose(transforms) if transforms else None,
         mirror=options.mirror,
-        flip_axes=() if sided and left_right is None else tuple(range(len(seen))),
+        flip_axes=tuple(seen.index(axis) for axis in training_flips(options, plan, swapped)),
         left_right=seen.index(left_right) if left_right in seen else None,
         swapped=tuple(swapped),
         seed=seed,
     )
+
+
+def training_flips(options: AugmentationOptions, plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
+    """Return the prepared axes along which training flips."""
+    return flippable_axes(plan, swapped) if options.mirror > 0 else ()
 
 
 def check_strangers_config(config: TrainConfig) -> None:
@@ -81,6 +83,10 @@ def check_strangers_config(config: TrainConfig) -> None:
     check_transforms(config.preprocessing.transforms, config.trust)
     check_transforms(config.augmentation.transforms, config.trust)
     roles = {"loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule}
-    for slot, role in roles.items():
-        resolve_target(str(getattr(config, slot)["_target_"]), roles=(role,), trust=config.trust, slot=slot)
-    resolve_target(str(config.data.layout["_target_"]), roles=(Layout,), trust=config.trust, slot="data.layout")
+    parts = [
+        *((slot, role, getattr(config, slot)) for slot, role in roles.items()),
+        ("data.layout", Layout, config.data.layout),
+    ]
+    for slot, role, part in parts:
+        options = {key: value for key, value in part.items() if key != "_target_"}
+        resolve_target(str(part["_target_"]), roles=(role,), trust=config.trust, slot=slot, arguments=options)

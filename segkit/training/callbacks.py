@@ -158,7 +158,7 @@ class Checkpoints(Callback):
         """Save when it is time, and leave when that was asked."""
         by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0
         by_time = self.every_seconds is not None and self.clock.elapsed - self.saved_at >= self.every_seconds
-        if by_steps or by_time or self.stop_asked():
+        if by_steps or by_time or trainer.should_stop or self.stop_asked():
             self.saved_at = self.clock.elapsed
             save(trainer, self.last)
         self.leave_when_asked()

@@ -52,7 +52,7 @@ class Clock:
         return min(1.0, step / (self.steps or 1))
 
     def is_over(self, step: int) -> bool:
-        """Say whether the training ends after `step` steps: another one would end further beyond the budget than now."""
+        """Say whether the training ends after `step` steps: one more would miss the budget by more."""
         if self.budget is not None:
             return self.elapsed + median(self.durations or [0.0]) / 2 >= self.budget
         return step >= (self.steps or 0)

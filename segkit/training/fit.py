@@ -90,7 +90,7 @@ def fit(
         averaging = [AveragedWeights(options.ema)] if options.ema > 0 else []
         callbacks = [*averaging, ClockKeeper(clock), MetricsFile(folder.metrics, clock, labels),
                      ProgressLine(clock), keeping]  # fmt: skip
-        trainer = make_trainer(options, clock, callbacks, folder.path, device)
+        trainer = make_trainer(options, clock, callbacks, folder.path, device, validates=bool(patches.validation))
         resumed = folder.last if folder.last.exists() else None
         if resumed:
             load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
@@ -102,7 +102,13 @@ def fit(
 
 
 def make_trainer(
-    options: TrainingOptions, clock: Clock, callbacks: list[pl.Callback], root: Path, device: torch.device
+    options: TrainingOptions,
+    clock: Clock,
+    callbacks: list[pl.Callback],
+    root: Path,
+    device: torch.device,
+    *,
+    validates: bool,
 ) -> pl.Trainer:
     """Return Lightning's trainer, quiet, with segkit's own clock, checkpoints and records."""
     quiet_lightning()
@@ -116,6 +122,7 @@ def make_trainer(
         max_steps=clock.steps or -1,
         val_check_interval=interval,
         check_val_every_n_epoch=None,
+        limit_val_batches=1.0 if validates else 0,
         num_sanity_val_steps=0,
         gradient_clip_val=options.gradient_clip or None,
         use_distributed_sampler=False,
@@ -132,5 +139,9 @@ def make_trainer(
 def quiet_lightning() -> None:
     """Silence what Lightning says about choices that are segkit's own; its other warnings stay."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*`IterableDataset` has `__len__`.*", ".*no `val_dataloader`.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*`IterableDataset` has `__len__`.*",
+        ".*isinstance.treespec, LeafSpec.*",
+    ):
         warnings.filterwarnings("ignore", message=message)

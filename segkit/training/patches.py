@@ -53,15 +53,13 @@ class Patches(pl.LightningDataModule):
         step, rank = (self.trainer.global_step, self.trainer.global_rank) if self.trainer is not None else (0, 0)
         return DataLoader(
             PatchDataset(self.training, self.plan.patch, self.seed, self.foreground),  # type: ignore[arg-type]
-            batch_sampler=CountedBatches(self.plan.batch, start=step, rank=rank),  # type: ignore[arg-type]
+            batch_sampler=CountedBatches(self.plan.batch, start=step, rank=rank),
             num_workers=self.workers,
             pin_memory=on_gpu,
         )
 
-    def val_dataloader(self) -> DataLoader[PreparedCase] | list[PreparedCase]:
+    def val_dataloader(self) -> DataLoader[PreparedCase]:
         """Return whole cases, one at a time."""
-        if not self.validation:
-            return []
         return DataLoader(self.validation, batch_size=1, collate_fn=first)  # type: ignore[arg-type]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:

@@ -27,6 +27,7 @@ class Validator:
         plan: of the prepared cases.
         options: of inference.
         labels: name to value, in class order.
+        flips: prepared axes along which training flips.
         swapped: for each class the one that takes its place under a left-right flip.
         references: case name to reference file.
         scores: of the validation that is under way, a row per case.
@@ -35,13 +36,14 @@ class Validator:
     plan: Plan
     options: InferenceOptions
     labels: Mapping[str, int]
+    flips: tuple[int, ...]
     swapped: list[int]
     references: Mapping[str, Path]
     scores: list[dict[str, float]] = field(default_factory=list)
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:
         """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
-        logits = sliding_logits(network, case.image, self.plan, self.options, self.swapped)
+        logits = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
         classes = labels_on_scan(logits.cpu().numpy(), case.grid, case.scan_grid)
         reference = read_reference(self.references[case.name], case.scan_grid, self.labels)
         indices = {name: index for index, name in enumerate(self.labels)}
@@ -49,7 +51,7 @@ class Validator:
         self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
 
     def means(self) -> dict[str, float]:
-        """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur are left out."""
+        """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""
         cases, self.scores = self.scores, []
         per_label = {}
         for name in list(self.labels)[1:]:

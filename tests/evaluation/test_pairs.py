@@ -17,7 +17,8 @@ def test_same_names_are_pairs_whatever_the_suffix(write_nifti, tmp_path):
         "b": (tmp_path / "p" / "b.nii", tmp_path / "r" / "b.nii.gz"),
     }
     assert list(found.pairs) == ["a", "b"]
-    assert found.failed == {"lost": f"no prediction for lost.nii in {tmp_path / 'p'}"}
+    assert found.missing == (tmp_path / "r" / "lost.nii",)
+    assert found.failed == {}
     assert found.skipped == (tmp_path / "p" / "extra.nii",)
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def fail_on_odd(number):
 def kill_on_three(number):
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_after_zero(number):
+    """Give the value, and die a moment later when nothing is left to do."""
+    if number == 0:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()
     return number
 
 

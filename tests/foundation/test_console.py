@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from segkit.foundation import console
 from segkit.foundation.console import error, paths_written, progress, progress_bar, say, table, warn
+from segkit.foundation.journal import logged_to
 
 LONG = "/a" * 200 + "/DOE^JOHN (1) ü=~& [red].nii.gz"
 
@@ -36,6 +38,16 @@ def test_lines_go_to_stdout_and_trouble_to_stderr(capsys):
     error("bad")
     paths_written([LONG, "b"])
     assert capsys.readouterr() == (f"hello [bold]\nwrote {LONG}\nwrote b\n", "warning: odd\nerror: bad\n")
+
+
+def test_what_is_printed_is_journalled_too(tmp_path, capsys):
+    say("before")
+    with logged_to(tmp_path / "log.txt"):
+        say(b"caf\xe9 100%".decode("utf-8", "surrogateescape"))
+        error("bad")
+    say("after")
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert [line.split(" ", 2)[2] for line in lines] == ["INFO caf\\udce9 100%", "ERROR bad"]
 
 
 def test_names_of_strangers_cannot_steer_the_terminal(capsys):
@@ -76,16 +88,23 @@ def test_a_table_with_a_wrong_row_is_refused():
 
 
 @pytest.mark.parametrize("total", [1, 3, 10, 19, 260, 100_000])
-def test_piped_progress_is_about_ten_plain_lines(capsys, total):
+def test_piped_progress_of_slow_work_is_about_ten_plain_lines(capsys, total, monkeypatch):
+    monkeypatch.setattr(console, "_PLAIN_SECONDS", 0)
     assert list(progress(range(total), what="predicting")) == list(range(total))
     lines = capsys.readouterr().out.splitlines()
     assert min(total, 10) <= len(lines) <= 11
-    assert lines[0].startswith(f"predicting: 1/{total} after ")
     assert lines[-1].startswith(f"predicting: {total}/{total} after ")
     assert "left" not in lines[-1]
 
 
-def test_piped_progress_without_a_total_stays_short(capsys):
+def test_piped_progress_of_quick_work_is_one_line(capsys):
+    assert list(progress(range(1000), what="predicting")) == list(range(1000))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("predicting: 1000/1000 after ")
+
+
+def test_piped_progress_without_a_total_stays_short(capsys, monkeypatch):
+    monkeypatch.setattr(console, "_PLAIN_SECONDS", 0)
     assert sum(1 for _ in progress(iter(range(5000)), what="reading")) == 5000
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 13
@@ -101,10 +120,7 @@ def test_the_bar_counts_several_steps(capsys):
     with progress_bar(100, "copying") as advance:
         advance(50)
         advance(50)
-    assert [line.split(" after")[0] for line in capsys.readouterr().out.splitlines()] == [
-        "copying: 50/100",
-        "copying: 100/100",
-    ]
+    assert [line.split(" after")[0] for line in capsys.readouterr().out.splitlines()] == ["copying: 100/100"]
 
 
 def test_a_terminal_shows_a_bar_and_lines_above_it():
@@ -142,6 +158,6 @@ def test_a_terminal_never_breaks_a_path():
 
 
 def test_rich_is_not_imported_when_piped():
-    code = "import sys; from segkit.foundation.console import *; say('x'); list(progress([1])); print('rich' in sys.modules)"
+    code = "import sys; from segkit.foundation.console import *; list(progress([1])); print('rich' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.endswith("False\n")

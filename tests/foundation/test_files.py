@@ -69,9 +69,14 @@ def test_a_file_is_written_beside_its_place_and_moved_in(tmp_path, name):
 def test_the_old_file_stays_when_the_block_fails(tmp_path):
     target = tmp_path / "x.txt"
     target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), atomic_file(target) as temporary:
-        temporary.write_text("ne")
-        raise KeyboardInterrupt
+
+    def stopped_half_way():
+        with atomic_file(target) as temporary:
+            temporary.write_text("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped_half_way()
     assert target.read_text() == "old"
     assert names(tmp_path) == ["x.txt"]
 
@@ -170,9 +175,12 @@ def test_a_folder_is_filled_beside_its_place_and_moved_in(tmp_path):
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "cases") as temporary:
-        (temporary / "x").write_text("x")
-        raise RuntimeError
+    with (
+        pytest.raises(FileNotFoundError, match="cases/missing/x") as caught,
+        atomic_folder(tmp_path / "cases") as folder,
+    ):
+        (folder / "missing" / "x").write_text("x")
+    assert ".tmp" not in str(caught.value)
     assert names(tmp_path) == []
 
 
@@ -180,9 +188,8 @@ def test_a_folder_that_is_taken_is_refused_at_the_start_and_at_the_end(tmp_path)
     target = tmp_path / "cases"
     with (
         pytest.raises(SegkitError, match="cases exists and is not an empty folder"),
-        atomic_folder(target) as temporary,
+        atomic_folder(target),
     ):
-        (temporary / "mine").touch()
         write_text(target / "theirs", "")
     assert names(tmp_path) == ["cases"]
     assert names(target) == ["theirs"]
@@ -204,8 +211,8 @@ def test_a_full_disk_names_the_target_and_keeps_the_old_file(small_disk):
         (folder / "x").write_bytes(bytes(1 << 20))
     assert target.read_text() == "old"
     assert names(small_disk) == ["x.npy"]
+    (small_disk / "filler").write_bytes(bytes(40000))
     with pytest.raises(SegkitError, match=r"runs cannot be written: no space left on device; choose another folder"):
-        (small_disk / "filler").write_bytes(bytes(40000))
         check_writable(small_disk / "runs")
     assert names(small_disk) == ["filler", "x.npy"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from segkit.foundation.errors import SegkitError, StoppedError
+from segkit.foundation.errors import StoppedError
 from segkit.foundation.parallel import parallel_map
 
 HERE = Path(__file__).parent
@@ -92,6 +92,17 @@ def test_a_worker_that_dies_costs_its_own_item_only(function, message):
 def test_every_worker_may_die_and_each_item_is_still_named():
     outcomes = list(parallel_map(jobs.kill_on_three, [3, 3, 3], workers=2))
     assert len(outcomes) == len(errors(outcomes)) == 3
+
+
+def test_a_worker_that_dies_idle_costs_nothing():
+    def cases() -> Iterator[int]:
+        yield 0
+        time.sleep(0.6)
+        yield from (1, 2, 3)
+
+    outcomes = list(parallel_map(jobs.die_after_zero, cases(), workers=2))
+    assert errors(outcomes) == {}
+    assert len(outcomes) == 4
 
 
 def test_an_item_that_cannot_be_sent_is_its_own_error():

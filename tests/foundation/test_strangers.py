@@ -63,7 +63,9 @@ def test_a_torchscript_archive_is_refused(tmp_path):
     import torch
 
     path = tmp_path / "model.pt"
-    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), path)
+    torch.save({"w": torch.zeros(1)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("model/constants.pkl", pickle.dumps(()))
     with pytest.raises(DataError, match=r"model\.pt is damaged or is no checkpoint"):
         load_checkpoint(path)
 

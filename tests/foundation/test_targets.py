@@ -90,14 +90,14 @@ def test_other_packages_are_refused_before_they_are_imported(target):
     ],
 )
 def test_what_is_no_class_of_an_allowed_package_is_refused_in_one_line(target):
-    with pytest.raises(DataError, match="^network: ") as caught:
+    with pytest.raises(DataError, match=r"^network: ") as caught:
         resolve_target(target, roles=(object,), slot="network")
     assert "\n" not in str(caught.value)
 
 
 def test_a_class_of_another_role_is_refused():
     with pytest.raises(
-        DataError, match=r"loss: torch.optim.SGD is not a class of the kind that belongs there \(Module\)"
+        DataError, match=r"loss: torch\.optim\.SGD is not a class of the kind that belongs there \(Module\)"
     ):
         resolve_target("torch.optim.SGD", roles=NETWORK, slot="loss")
 
@@ -176,7 +176,7 @@ def test_plain_arguments_pass():
 def test_a_module_that_fails_to_import_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "broken_package.py").write_text("raise RuntimeError('first\\nsecond')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(SegkitError, match="broken_package.Net cannot be found: first second"):
+    with pytest.raises(SegkitError, match=r"broken_package\.Net cannot be found: first second"):
         resolve_target("broken_package.Net", roles=NETWORK, trust=["broken_package"], slot="network")
 
 

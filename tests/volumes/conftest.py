@@ -10,9 +10,7 @@ from segkit.volumes import voxel_bytes
 from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Volume
 
-OBLIQUE = np.array(
-    [[-1.2, 0.3, 0.1, 20.5], [0.25, 1.6, -0.4, -31.25], [0.12, 0.45, 2.2, 7.125], [0.0, 0.0, 0.0, 1.0]]
-)
+OBLIQUE = np.array([[-1.2, 0.3, 0.1, 20.5], [0.25, 1.6, -0.4, -31.25], [0.12, 0.45, 2.2, 7.125], [0.0, 0.0, 0.0, 1.0]])
 
 
 def _orthogonal_affine() -> np.ndarray:

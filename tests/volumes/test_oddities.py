@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 
 from segkit.foundation.errors import DataError
 from segkit.volumes.reading import find_volumes, read, read_grid
@@ -39,9 +39,9 @@ def test_itk_oddities_read_as_simpleitk_reads_them(oddities, ras_affine):
     paths = [path for path in oddities if path.suffix in (".mha", ".mhd", ".nrrd")]
     assert len(paths) >= 2
     for path in paths:
-        volume, expected = read(path), sitk.ReadImage(path)
+        volume, expected = read(path), SimpleITK.ReadImage(path)
         np.testing.assert_allclose(volume.affine, ras_affine(expected), atol=1e-9, err_msg=path.name)
-        assert np.array_equal(volume.array[0], sitk.GetArrayFromImage(expected).T), path.name
+        assert np.array_equal(volume.array[0], SimpleITK.GetArrayFromImage(expected).T), path.name
 
 
 @pytest.mark.parametrize(("name", "message"), REFUSALS.items())

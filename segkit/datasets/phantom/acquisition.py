@@ -47,9 +47,7 @@ class Acquisition:
 
     def body_points(self) -> Points:
         """Return each voxel's place in the standard body, mm from its centre, axes as LPS, shape (3, X, Y, Z)."""
-        steps = [
-            (np.arange(size) - (size - 1) / 2) * step for size, step in zip(self.shape, self.spacing, strict=True)
-        ]
+        steps = [(np.arange(size) - (size - 1) / 2) * step for size, step in zip(self.shape, self.spacing, strict=True)]
         matrix = self.axes / self.habitus[:, None]
         lattice = np.stack(np.meshgrid(*steps, indexing="ij"))
         return np.tensordot(matrix, lattice, 1).astype(np.float32)

@@ -76,8 +76,8 @@ def draw_anatomy(points: Points, rng: np.random.Generator, *, smallest_lesion: f
         rng=rng,
         cavity=ellipsoid(inner, (0, 0), (120 * wall, 78 * wall)),
         dome=ellipsoid(inner, (-10, 0, -58), (165, 130, 125 + rng.uniform(-6, 6))),
-        muscle=rng.uniform(66, 80),
-        enhancement=rng.uniform(-40, 25),
+        muscle=rng.uniform(75, 88),
+        enhancement=rng.uniform(-40, 40),
     )
     skin = ellipsoid(bent(points, rng, amplitude=2.0), (0, 0), (146, 104))
     behind = [Tissue(table, -300, 20), *_walls(body, skin, wall), *_skeleton(body, wall), *_bowel(body)]
@@ -153,7 +153,7 @@ def _liver(body: _Body) -> Iterator[Tissue]:
     gap = np.float32(body.rng.uniform(-2, 1.5))  # contact with the wall in most, thin fat in some
     cava = ellipsoid(body.points, (-20, 21), (12.5, 10.5))
     liver = without(common(lobes, body.cavity + gap, body.dome + np.float32(3)), cava)
-    hu = body.perfused(100, 12)
+    hu = body.perfused(88, 12)
     yield Tissue(liver, hu, 5, LABELS["liver"])
     trunk = tube(body.points, (-22, -4, 5), (-48, -6, 16), 6)
     branch = tube(body.points, (-48, -6, 16), (-80, 4, 28), 4.5)
@@ -186,12 +186,12 @@ def _spleen(body: _Body) -> Iterator[Tissue]:
     spleen = without(common(outer, body.cavity + gap, body.dome + np.float32(3)), hilum)
     # Fat around it parts it from stomach and colon.
     yield Tissue(common(spleen - np.float32(3), body.cavity, body.dome), FAT, 10)
-    yield Tissue(spleen, body.perfused(110, 15), 6, LABELS["spleen"])
+    yield Tissue(spleen, body.perfused(96, 15), 6, LABELS["spleen"])
 
 
 def _kidneys(body: _Body) -> Iterator[Tissue]:
     """Both kidneys in their fat: a brighter cortex, a darker medulla, and a sinus of fat that is not segmented."""
-    cortex = body.perfused(125, 20)
+    cortex = body.perfused(112, 18)
     for centre, side in (((60, 31, -27), 1), ((-59, 32, -36), -1)):
         kidney = body.blob(centre, (27, 27, 50), (-8, -10 * side, -25 * side), loose=4)
         place = np.asarray(centre) - (side * 20, 4, 0)

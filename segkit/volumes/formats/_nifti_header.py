@@ -71,7 +71,8 @@ def parse_header(file: IO[bytes]) -> Any:
 
     stream: Any = gzip_reader(file) if sniff_encoding(file) == "gzip" else file
     block = stream.read(LONGEST_HEADER)
-    for kind, magic in ((Nifti1Header, block[344:347]), (Nifti2Header, block[4:7])):
+    kinds: tuple[tuple[Any, bytes], ...] = ((Nifti1Header, block[344:347]), (Nifti2Header, block[4:7]))
+    for kind, magic in kinds:
         if len(block) >= kind.sizeof_hdr and magic in SINGLE_MAGIC + PAIR_MAGIC:
             return kind(block[: kind.sizeof_hdr], check=False)
     if int.from_bytes(block[:4], "little") == 348 or int.from_bytes(block[:4], "big") == 348:
@@ -86,8 +87,8 @@ def mended(header: Any) -> Any:
 
     if header["magic"].item() in PAIR_MAGIC:
         # The rules for the offset of the voxels differ between pairs and single files.
-        pair = Nifti2PairHeader if isinstance(header, Nifti2Header) else Nifti1PairHeader
-        copied = pair(header.binaryblock, header.endianness, check=False)
+        pair: Any = Nifti2PairHeader if isinstance(header, Nifti2Header) else Nifti1PairHeader
+        copied: Any = pair(header.binaryblock, header.endianness, check=False)
     else:
         copied = header.copy()
     copied.check_fix(_SILENT, error_level=FAULT_LEVEL)
@@ -105,7 +106,8 @@ def layout_of(header: Any) -> Layout:
     """Return where the voxels lie and how they are stored.
 
     Raises:
-        DataError: for complex, bit-packed and quadruple precision voxels, and for axes that are neither space nor one list of channels.
+        DataError: for complex, bit-packed and quadruple precision voxels, and for axes that are neither space nor one
+            list of channels.
     """
     checked = mended(header)
     shape, channels = _split_axes(tuple(int(size) for size in checked.get_data_shape()))

@@ -197,7 +197,7 @@ def _voxels(slices: list[Slice]) -> NDArray[Any]:
 
 
 def _decoded(one: Slice) -> NDArray[Any]:
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     try:
         return np.asarray(pixel_array(one.path))

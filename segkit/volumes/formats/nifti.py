@@ -158,7 +158,8 @@ def _from_affine(grid: Grid) -> Any:
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
-    header = (Nifti2Header if max(grid.shape) > LONGEST_AXIS else Nifti1Header)(endianness="<")
+    kind: Any = Nifti2Header if max(grid.shape) > LONGEST_AXIS else Nifti1Header
+    header = kind(endianness="<")
     header.set_data_shape(grid.shape)
     header.set_sform(grid.affine, code=1)
     header["pixdim"][1:4] = np.linalg.norm(grid.affine[:3, :3], axis=0)

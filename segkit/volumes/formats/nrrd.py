@@ -168,7 +168,8 @@ def _axis_aligned(header: dict[str, Any], spatial: list[int]) -> tuple[NDArray[n
     if "axismins" in header:
         # A border lies half a voxel before the first centre, unless the header says that samples sit on nodes.
         centerings = header.get("centerings", ["cell"] * header["dimension"])
-        origin += [0.0 if centerings[axis] == "node" else spacing / 2 for axis, spacing in zip(spatial, spacings)]
+        is_cell = np.array([centerings[axis] != "node" for axis in spatial])
+        origin += is_cell * spacings / 2
     return np.diag(spacings), origin
 
 

@@ -32,7 +32,8 @@ def read(path: Path) -> Volume:
 
     Returns:
         (C, X, Y) with X = column on the 4x4 identity: one channel for grey (8 and 16 bits are kept, 1 bit becomes 0
-        and 1), three for colours and palettes. An EXIF orientation is not applied: masks are drawn on stored pixels.
+        and 1), three for colours and for palettes that are not all grey. An EXIF orientation is not applied, since
+        masks are drawn on the stored pixels.
 
     Raises:
         DataError: for an animation, a transparent picture, or 16-bit colours, which Pillow cannot keep.
@@ -80,7 +81,13 @@ def _mode_for(picture: Image) -> str:
         return "1"
     if picture.mode in ("PA", "La", "RGBa") or "transparency" in picture.info:
         return "RGBA"
-    return "RGB"
+    return "L" if _has_grey_palette(picture) else "RGB"
+
+
+def _has_grey_palette(picture: Image) -> bool:
+    # GIF has no other way to hold grey, and many BMP files use none.
+    colours = np.array(picture.getpalette() or [0, 1, 2]).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
 
 
 def write(volume: Volume, path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +69,31 @@ def read_grid(path: Path) -> Grid:
         return Grid((sizes["X"], sizes["Y"], *pages), _affine(tif, series.keyframe))
 
 
-def _open(path: Path) -> TiffFile:
+class _Faults(logging.Handler):
+    """Keeps what tifffile logs as an error while it goes on with fewer pages."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[TiffFile]:
     from tifffile import TiffFile
 
-    # A multi-file OME-TIFF names further files to open: a stranger's file may not.
-    return TiffFile(path, _multifile=False)
+    faults, log = _Faults(), logging.getLogger("tifffile")
+    log.addHandler(faults)
+    try:
+        # A multi-file OME-TIFF names further files to open: a stranger's file may not.
+        with TiffFile(path, _multifile=False) as tif:
+            yield tif
+    finally:
+        log.removeHandler(faults)
+    if faults.messages:
+        raise DataError(f"is cut short or damaged: {faults.messages[0]}")
 
 
 def _only_series(tif: TiffFile) -> TiffPageSeries:

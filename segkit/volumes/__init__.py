@@ -1,0 +1,1 @@
+"""A volume and its geometry; every file format in and out."""

@@ -1,0 +1,215 @@
+"""Composition: what is typed, what conf/ holds, and what comes out."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from segkit.config.compose import compose, composed_yaml, configure
+from segkit.config.groups import choices, conf_folder, config_sources
+from segkit.foundation.errors import UsageError
+
+SOURCES = config_sources()
+TRAIN = ["data=paired", "data.root=cohort", "training.steps=10"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(command: str, *words: str, **options: object) -> str:
+    with pytest.raises(UsageError) as caught:
+        configure(command, words, **options)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("experiment", ["null", *choices(SOURCES, "experiment")])
+@pytest.mark.parametrize("data", choices(SOURCES, "data"))
+def test_every_data_set_composes_with_every_experiment(data, experiment):
+    length = ["training.steps=1", "training.budget=null"]
+    config = configure("train", [f"data={data}", "data.root=/x", f"experiment={experiment}", *length])
+    assert config.data.name == config.name == data
+    assert configure("prepare", [f"data={data}", "data.root=/x", f"experiment={experiment}"]).plan == config.plan
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [
+        (group.name, choice)
+        for group in sorted(conf_folder().iterdir())
+        if group.is_dir() and group.name not in ("data", "experiment")
+        for choice in choices(SOURCES, group.name)
+    ],
+)
+def test_every_choice_composes(group, choice):
+    assert configure("train", [*TRAIN, f"{group}={choice}"]).data.name == "paired"
+
+
+@pytest.mark.parametrize("path", sorted(conf_folder().rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_yaml_begins_with_a_comment(path):
+    assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_paths_are_absolute_and_built_on_one_another(folder):
+    config = configure("train", TRAIN)
+    assert config.data.root == f"{folder}/cohort"
+    assert config.data.layout["images"] == f"{folder}/cohort/images"
+    assert config.paths.runs == f"{folder}/runs"
+    assert config.paths.cache == os.path.expanduser("~/.cache/segkit")
+    assert config.output is None
+    assert Path.cwd() == folder
+
+
+@pytest.mark.parametrize("name", ["DOE^JOHN (1) ü=~&", "a,b", "${oc.env:HOME}", "{x: [1]}", "back\\${slash"])
+def test_odd_paths_arrive_unchanged_everywhere(folder, name):
+    config = configure("train", ["data=phantom_ct", f"data.root={name}", f"output={name}", "training.steps=10"])
+    assert config.data.root == config.output == f"{folder}/{name}"
+    assert config.data.layout["images"] == f"{folder}/{name}/images"
+    assert config.data.split.held_out == f"{folder}/{name}/held_out.txt"
+
+
+def test_the_cache_follows_its_environment_variable(monkeypatch):
+    monkeypatch.setenv("SEGKIT_CACHE", "/fast/${x}, (1)")
+    assert configure("train", TRAIN).paths.cache == "/fast/${x}, (1)"
+    assert configure("train", [*TRAIN, "paths.cache=/typed"]).paths.cache == "/typed"
+
+
+def test_an_experiment_sets_values_and_what_is_typed_wins():
+    words = ["data=paired", "data.root=/x", "experiment=hippocampus_cpu"]
+    assert configure("train", words).training.budget == "10min"
+    config = configure("train", [*words, "training.budget=1h", "network=unet", "network.features=[8,16]"])
+    assert (config.training.budget, config.network["block"], config.network["features"]) == ("1h", "plain", [8, 16])
+
+
+def test_labels_typed_anew_replace_those_of_the_data_set():
+    config = configure("train", [*TRAIN, "data.labels={background: 0, tumour: 1}", "data.channels={T1: mr}"])
+    assert config.data.labels == {"background": 0, "tumour": 1}
+    assert config.data.channels == {"T1": "mr"}
+
+
+def test_numbers_become_text_where_text_is_asked_for():
+    config = configure("train", [*TRAIN, "training.precision=32", "training.fold=0", "training.ema=0"])
+    assert (config.training.precision, config.training.fold, config.training.ema) == ("32", "0", 0.0)
+
+
+def test_members_of_lists_and_added_keys():
+    config = configure("train", [*TRAIN, "augmentation.transforms.0.prob=0.9", "+optimizer.betas=[0.9,0.99]"])
+    assert config.augmentation.transforms[0]["prob"] == 0.9
+    assert config.optimizer["betas"] == [0.9, 0.99]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "data is not chosen: pass data=NAME; choices: em_membranes, hippocampus, paired, phantom_ct"),
+        (["data=hipocampus"], "data=hipocampus: there is no data of that name; did you mean hippocampus? choices: em_"),
+        (["data=null"], "data=null: there is no data of that name; choices: "),
+        (["network=unett"], "network=unett: there is no network of that name; did you mean unet? choices: "),
+        (["experiment=nope"], "experiment=nope: there is no experiment of that name; choices: "),
+        (["data=paired"], "data.root is not set: pass data.root=DIR"),
+        (["training.budgt=5min"], "training.budgt is not a key; did you mean training.budget? training has budget, "),
+        (["training.budget=soon"], "training.budget: 'soon' is not a duration: write e.g. 90s, 10min, 2h or 1h30min"),
+        (["training.validate_every=often"], "training.validate_every: 'often' is not a duration"),
+        (["training.steps=many"], "training.steps: many is not an integer or null"),
+        (["training.steps=1.5"], "training.steps: 1.5 is not an integer or null"),
+        (["training.steps=0"], "training.steps: 0 is not at least 1"),
+        (["training.precision=16"], "training.precision: 16 is not one of auto, bf16, 32"),
+        (["plan.batch=[1]"], "plan.batch: [1] is not an integer"),
+        (["plan.dims=4"], "plan.dims: 4 is not between 2 and 3"),
+        (["training={stes: 1}"], "training.stes is not a key; did you mean training.steps?"),
+        (["+training.foo=1"], "training.foo is not a key"),
+        (["network.features=[1"], "network.features=[1 does not follow the key=value grammar: "),
+        (["training.steps=1,2"], "training.steps=1,2 has several values: add -m"),
+        (["hydra.run.dir=x"], "hydra.run.dir=x: segkit has no use for Hydra's own settings"),
+        (["data@x=paired"], "data@x=paired: a group cannot be moved"),
+        (["hippocampus"], "hippocampus is not key=value"),
+        (["=3"], "=3 is not key=value"),
+    ],
+)
+def test_mistakes_that_are_found_whatever_else_is_missing(words, message):
+    assert refusal("train", *words).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("network.featurs=[1]", "network.featurs is not a key; did you mean network.features? network has _target_, "),
+        ("network.features=[a]", "network.features: [a] is not a list of integers"),
+        ("+network.foo=1", "network.foo is not a parameter of segkit.networks.UNet; it takes features, block, "),
+        ("name=${nme}", "name: Interpolation key 'nme' not found"),
+        ("~network", "network is not chosen: pass network=NAME; choices: residual_unet, unet"),
+        ("~training.steps", "training.steps is not set: pass training.steps=VALUE"),
+        ("training=5", "training=5: there is no training of that name; choices: standard"),
+        ("+seed=2", "Could not append to config. An item is already at 'seed'."),
+    ],
+)
+def test_mistakes_that_show_once_composed(word, message):
+    assert refusal("train", *TRAIN, word).startswith(message)
+
+
+def test_an_unknown_command():
+    assert refusal("trian") == (
+        "trian is not a command; did you mean train? commands: train, prepare, predict, evaluate, convert, demo"
+    )
+
+
+@pytest.fixture
+def mine(folder):
+    (folder / "mine" / "data").mkdir(parents=True)
+    (folder / "mine" / "network").mkdir()
+    (folder / "mine" / "data" / "lungs.yaml").write_text(
+        "# Lungs.\ndefaults:\n  - paired\n  - _self_\nname: lungs\nroot: lungs/raw\n"
+    )
+    (folder / "mine" / "network" / "unet.yaml").write_text("# Mine.\n_target_: segkit.networks.UNet\nfeatures: [8]\n")
+    return folder / "mine"
+
+
+def test_the_users_own_conf_wins(mine, folder):
+    config = configure("train", ["data=lungs", "training.steps=1"], config_dirs=["mine"])
+    assert config.data.root == f"{folder}/lungs/raw"
+    assert config.data.layout["references"] == f"{folder}/lungs/raw/labels"
+    assert config.network == {"_target_": "segkit.networks.UNet", "features": [8]}
+    assert "choices: em_membranes, hippocampus, lungs, paired" in refusal("train", "data=x", config_dirs=[mine])
+
+
+def test_mistakes_in_the_users_own_conf(mine):
+    assert "there is no folder nowhere" in refusal("train", *TRAIN, config_dirs=["nowhere"])
+    (mine / "data" / "bad.yaml").write_text("# Bad.\nname: [\n")
+    assert "bad.yaml" in refusal("train", "data=bad", config_dirs=[mine])
+    (mine / "data" / "typo.yaml").write_text("# Typo.\ndefaults: [paired, _self_]\nmirored: []\n")
+    message = refusal("train", "data=typo", "data.root=x", config_dirs=[mine])
+    assert message.startswith("data.mirored is not a key; did you mean data.mirrored?")
+    (mine / "data" / "gone.yaml").write_text("# Gone.\ndefaults: [pared, _self_]\n")
+    assert "pared" in refusal("train", "data=gone", config_dirs=[mine])
+
+
+def test_a_folder_of_configs_may_have_any_name(folder, mine):
+    odd = folder / "DOE^JOHN (1) 'ü'=~&, ${x}"
+    mine.rename(odd)
+    assert configure("train", ["data=lungs", "training.steps=1"], config_dirs=[odd]).network["features"] == [8]
+    both = configure("train", ["data=lungs", "training.steps=1"], config_dirs=[folder, odd])
+    assert both.network["features"] == [8]
+
+
+def test_the_composed_yaml_is_resolved_as_far_as_it_can_be(folder):
+    assert yaml.safe_load(composed_yaml("train", TRAIN))["data"]["layout"]["images"] == f"{folder}/cohort/images"
+    assert yaml.safe_load(composed_yaml("train", ["data=paired"]))["data"]["root"] == "???"
+
+
+def test_compose_gives_hydras_config():
+    config = compose("train", TRAIN)
+    assert config.training.steps == 10
+    assert "hydra" not in config
+
+
+def test_several_runs_and_tables_of_prediction(folder):
+    (folder / "r1").mkdir()
+    (folder / "r2").mkdir()
+    assert configure("predict", ["run=r*", "input=x", "output=y"]).run == [f"{folder}/r1", f"{folder}/r2"]
+    scored = configure("evaluate", ["predictions=p", "references=r", "output=o", "labels={liver: 1}"])
+    assert scored.labels == {"liver": 1}

@@ -1,0 +1,22 @@
+"""Nearest words and one-line messages."""
+
+from segkit.config.suggestions import did_you_mean, listed, one_line
+
+
+def test_the_nearest_choice_is_named_whatever_its_case():
+    assert did_you_mean("hipocampus", ["paired", "hippocampus"]) == "; did you mean hippocampus?"
+    assert did_you_mean("adamw", ["AdamW", "SGD"]) == "; did you mean AdamW?"
+
+
+def test_nothing_is_suggested_when_nothing_is_near():
+    assert did_you_mean("xyz", ["paired", "hippocampus"]) == ""
+    assert did_you_mean("xyz", []) == ""
+
+
+def test_lists_read_as_a_sentence():
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([]) == "none"
+
+
+def test_one_line_keeps_blanks_inside_a_line():
+    assert one_line("a  path\n\n   and more\n") == "a  path and more"
