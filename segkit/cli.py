@@ -223,10 +223,12 @@ def _report(error: BaseException, is_debug: bool) -> int:
 
 def _stdout_is_closed() -> bool:
     """Tell whether whoever read our output has gone (`segkit ... | head`); keep Python from complaining at its exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        with suppress(OSError, ValueError):
+    import select
+
+    with suppress(OSError, ValueError):  # a stdout that is no file has no reader to lose
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
+            return True
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from segkit.config.checks import check_config
+from segkit.config.commands import PrepareConfig, TrainConfig
 from segkit.config.groups import Sources, choices, config_sources, groups, not_chosen, unknown_choice
 from segkit.config.keys import keys_of, path_keys, unknown_key
 from segkit.config.literal_paths import absolute, escaped
@@ -53,7 +55,10 @@ def configure(command: str, overrides: Sequence[str] = (), *, config_dirs: Itera
     if read.paths.get("resume"):
         return configure_resumed(command, read)
     schema = schema_of(command)
-    config = typed(schema, plain_config(_composed(command, read, sources), schema, sources))
+    values = plain_config(_composed(command, read, sources), schema, sources)
+    if schema is PrepareConfig:  # an experiment also says what training alone needs
+        values = {name: value for name, value in values.items() if name not in _training_only()}
+    config = typed(schema, values)
     check_own_targets(config)
     check_config(config)
     return config
@@ -67,6 +72,11 @@ def compose(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterabl
     """
     sources = config_sources(config_dirs)
     return _composed(command, read_overrides(command, overrides, sources), sources)
+
+
+def _training_only() -> set[str]:
+    own = {field.name for field in fields(PrepareConfig)}
+    return {field.name for field in fields(TrainConfig)} - own
 
 
 def composed_yaml(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] = ()) -> str:

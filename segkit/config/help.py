@@ -6,9 +6,10 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from segkit.config.commands import CONFIGS
 from segkit.config.groups import Sources, choices, find_config, groups, read_defaults
 from segkit.config.typed import MISSING
 
@@ -78,12 +79,14 @@ def command_text(sources: Sources, command: str, words: Sequence[str] = ()) -> s
         words: what else was typed; `GROUP=CHOICE` shows the keys of that choice.
     """
     typed = dict(word.split("=", 1) for word in words if "=" in word)
-    chosen = {group: typed.get(group, default) for group, default in groups(sources, command).items()}
+    own = {field.name for field in fields(CONFIGS[command])} | {"experiment"}
+    offered = {group: choice for group, choice in groups(sources, command).items() if group in own}
+    chosen = {group: typed.get(group, default) for group, default in offered.items()}
     what, example = summary(sources, command)
     text = [f"{what}.", "", f"usage:   segkit {command} KEY=VALUE ..."]
     text += [f"example: {example}"] if example else []
     if chosen:
-        text += ["", "groups (GROUP=CHOICE)", *_table(_group_rows(sources, chosen, groups(sources, command)))]
+        text += ["", "groups (GROUP=CHOICE)", *_table(_group_rows(sources, chosen))]
     text += ["", "keys", *_table(_key_rows(documented(sources, command)))]
     for group, choice in chosen.items():
         if choice and choice != MISSING and find_config(sources, f"{group}/{choice}"):
@@ -95,9 +98,7 @@ def command_text(sources: Sources, command: str, words: Sequence[str] = ()) -> s
     return "\n".join([*text, "", "flags", *_table(flags)])
 
 
-def _group_rows(
-    sources: Sources, chosen: Mapping[str, str | None], defaults: Mapping[str, str | None]
-) -> list[tuple[str, str]]:
+def _group_rows(sources: Sources, chosen: Mapping[str, str | None]) -> list[tuple[str, str]]:
     rows = []
     for group, choice in chosen.items():
         note = " (must be chosen)" if choice == MISSING else ""

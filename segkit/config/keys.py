@@ -123,6 +123,6 @@ def unknown_key(name: str, known: Iterable[str], also: Iterable[str] = ()) -> Us
     # Spelt wrong beside its neighbours, typed without its section (`budget=5min`), or wrong in both.
     near = did_you_mean(leaf, siblings).replace("mean ", f"mean {prefix}")
     homes = sorted((key for key in known if key.rpartition(".")[2] == leaf), key=len)
-    hint = near or (f"; did you mean {homes[0]}?" if homes else did_you_mean(name, () if section else known))
+    hint = near or (f"; did you mean {homes[0]}?" if homes else did_you_mean(name, () if section else known, 0.75))
     beside = f"{section} has {listed(siblings)}" if section else f"the keys are {listed(siblings)}"
     return UsageError(f"{name} is not a key{hint or ';'} {beside}")

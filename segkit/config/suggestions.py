@@ -6,10 +6,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return `; did you mean CHOICE?` for the choice nearest to a mistyped word, or "" when none is near."""
+def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> str:
+    """Return `; did you mean CHOICE?` for the choice nearest to a mistyped word, or "" when none is near.
+
+    Args:
+        word: as typed.
+        choices: what it could have been.
+        nearness: 0 to 1 (equal), the least likeness that counts.
+    """
     by_lower_case = {choice.lower(): choice for choice in choices}
-    near = get_close_matches(word.lower(), by_lower_case, n=1)
+    near = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=nearness)
     return f"; did you mean {by_lower_case[near[0]]}?" if near else ""
 
 

@@ -41,7 +41,7 @@ def windows(shape: Sequence[int], window: Sequence[int], overlap: float) -> Iter
 
 
 def gaussian(window: Sequence[int]) -> Tensor:
-    """Return the weight of each voxel of a window, 1 at its centre, never below 1e-3 so that corners count.
+    """Return the weight of each voxel of a window, a Gaussian about its centre, at least 1e-3 so that corners count.
 
     Source: Isensee et al. 2021, Nature Methods 18, "Inference".
     """
@@ -49,4 +49,4 @@ def gaussian(window: Sequence[int]) -> Tensor:
     for size in window:
         distance = (torch.arange(size) - (size - 1) / 2) / max(size * SIGMA, 1e-3)
         weights = weights[..., None] * torch.exp(-(distance**2) / 2)
-    return (weights / weights.max()).clamp_min(1e-3)
+    return weights.clamp_min(1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def sweep(call: Call) -> Path:
     launcher = dict(configs[0].launcher)
     launch = import_target(launcher.pop("_target_"))
     study = _study_folder(configs)
-    trials = _write_trials(study, combinations, call)
+    trials = _write_trials(study, combinations, configs)
     say(f"{len(trials)} trials in {study}")
     results: list[Result] = []
     _record(study, trials, results)
@@ -130,16 +130,16 @@ def _study_folder(configs: Sequence[Any]) -> Path:
     return study
 
 
-def _write_trials(study: Path, combinations: Iterable[Combination], call: Call) -> list[Trial]:
+def _write_trials(study: Path, combinations: Iterable[Combination], configs: Iterable[Any]) -> list[Trial]:
     trials: list[Trial] = []
-    for combination in combinations:
+    for combination, config in zip(combinations, configs, strict=True):
         name = _name(combination.swept, {trial.name for trial in trials})
-        folder = study / "configs" / name
-        words = (*(w for w in combination.words if not w.startswith("output=")), f"output={study / name}")
-        config = configure("train", words, config_dirs=call.config_dirs)
-        write_yaml(folder / CONFIG_FILE, config)
-        write_yaml(folder / OVERRIDES_FILE, list(words))
-        trials.append(Trial(name, folder / CONFIG_FILE, study / name, words))
+        words = [word for word in combination.words if not word.startswith("output=")]
+        run = study / name
+        trial = Trial(name, study / "configs" / name / CONFIG_FILE, run, (*words, f"output={run}"))
+        write_yaml(trial.config, replace(config, output=str(trial.run)))
+        write_yaml(trial.config.with_name(OVERRIDES_FILE), list(trial.overrides))
+        trials.append(trial)
     return trials
 
 

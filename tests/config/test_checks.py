@@ -27,7 +27,10 @@ def refusal(command: str, *words: str) -> str:
         (["data.channels={}"], "data.channels is empty"),
         (["data.labels={a: 1, b: 1}"], "data.labels: a and b both have the value 1"),
         (["data.labels={a: 1}"], "data.labels needs two labels or more"),
-        (["data.mirrored=[[foreground, bakground]]"], "data.mirrored: bakground is not a label; did you mean background?"),
+        (
+            ["data.mirrored=[[foreground, bakground]]"],
+            "data.mirrored: bakground is not a label; did you mean background?",
+        ),
         (["data.mirrored=[[foreground]]"], "data.mirrored: ['foreground'] is not a pair"),
         (["plan.orientation=RAX"], "plan.orientation: RAX is not three axis codes"),
         (["plan.orientation=RAL"], "plan.orientation: RAL is not three axis codes"),

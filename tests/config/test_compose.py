@@ -1,6 +1,5 @@
 """Composition: what is typed, what conf/ holds, and what comes out."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -60,7 +59,7 @@ def test_paths_are_absolute_and_built_on_one_another(folder):
     assert config.data.root == f"{folder}/cohort"
     assert config.data.layout["images"] == f"{folder}/cohort/images"
     assert config.paths.runs == f"{folder}/runs"
-    assert config.paths.cache == os.path.expanduser("~/.cache/segkit")
+    assert config.paths.cache == str(Path.home() / ".cache/segkit")
     assert config.output is None
     assert Path.cwd() == folder
 
@@ -213,3 +212,14 @@ def test_several_runs_and_tables_of_prediction(folder):
     assert configure("predict", ["run=r*", "input=x", "output=y"]).run == [f"{folder}/r1", f"{folder}/r2"]
     scored = configure("evaluate", ["predictions=p", "references=r", "output=o", "labels={liver: 1}"])
     assert scored.labels == {"liver": 1}
+
+
+def test_an_experiment_may_say_what_training_alone_needs(mine):
+    (mine / "experiment").mkdir()
+    (mine / "experiment" / "full.yaml").write_text(
+        "# @package _global_\n# All.\ndefaults:\n  - override /optimizer: sgd\nseed: 3\nplan: {batch: 3}\nname: full\n"
+    )
+    words = ["data=paired", "data.root=x", "experiment=full"]
+    assert configure("prepare", words, config_dirs=[mine]).plan.batch == 3
+    assert configure("train", [*words, "training.steps=1"], config_dirs=[mine]).optimizer["momentum"] == 0.99
+    assert refusal("prepare", "seed=3").startswith("seed is not a key")

@@ -9,7 +9,7 @@ from segkit.foundation.errors import UsageError
 
 def test_nested_keys_stand_under_their_sections():
     keys = keys_of(TrainConfig)
-    assert list(keys)[0] == "data"
+    assert next(iter(keys)) == "data"
     assert keys["data.split"].is_section
     assert keys["data.split.held_out"].is_path
     assert keys["network"].is_open

@@ -1,6 +1,5 @@
 """Paths, whatever characters they hold."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -85,4 +84,4 @@ def test_omegaconf_reads_an_escaped_path_back(text):
 
 def test_the_working_directory_stays(folder):
     literal_value(INPUT, "a")
-    assert os.getcwd() == str(folder)
+    assert Path.cwd() == folder

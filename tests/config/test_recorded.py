@@ -63,7 +63,7 @@ def test_what_would_make_it_another_run_is_refused(run, word):
 def test_no_run_to_go_on_with(run):
     with pytest.raises(UsageError, match="is not a run folder: there is no such folder"):
         configure("train", ["resume=nowhere"])
-    with pytest.raises(UsageError, match="is not a run folder: it has no config.yaml"):
+    with pytest.raises(UsageError, match="is not a run folder: it has no config"):
         configure("train", [f"resume={run.parent}"])
 
 

@@ -39,7 +39,9 @@ def package(tmp_path, monkeypatch):
     """A package of three modules that would fail if anyone imported it."""
     root = tmp_path / "toy"
     (root / "nets").mkdir(parents=True)
-    (root / "nets" / "__init__.py").write_text("raise ImportError\nfrom toy.nets.plain import Net as Renamed\nfrom .plain import *\nlazy = 1\n")
+    (root / "nets" / "__init__.py").write_text(
+        "raise ImportError\nfrom toy.nets.plain import Net as Renamed\nfrom .plain import *\nlazy = 1\n"
+    )
     (root / "nets" / "plain.py").write_text(
         """
 import torch_is_not_here
@@ -124,4 +126,4 @@ def test_annotations_that_are_not_plain_become_any():
     for text in ("nn.Module", "Unknown", "int | Unknown", "Callable[[int], str]", "x()"):
         assert hint_of(ast.parse(text, mode="eval").body) is Any
     assert hint_of(None) is Any
-    assert hint_of(ast.parse("None | Path", mode="eval").body) == None | Path  # noqa: RUF036
+    assert hint_of(ast.parse("None | Path", mode="eval").body) == None | Path

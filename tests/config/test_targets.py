@@ -38,7 +38,10 @@ def test_what_segkit_passes_itself_may_be_missing_or_given():
         ({"features": ["a"]}, "network.features: [a] is not a list of integers"),
         ({"featurs": [8]}, "network.featurs is not a parameter of segkit.networks.UNet; did you mean features?"),
         ({"block": "residul"}, "network.block: residul is not plain or residual"),
-        ({"_target_": "segkit.networks.UNett"}, "network._target_: segkit.networks.UNett: segkit.networks has no UNett"),
+        (
+            {"_target_": "segkit.networks.UNett"},
+            "network._target_: segkit.networks.UNett: segkit.networks has no UNett",
+        ),
         ({"_target_": "UNet"}, "network._target_: UNet is not the dotted path of a class or function"),
     ],
 )
@@ -83,7 +86,10 @@ def own_module(tmp_path, monkeypatch):
         ({"_target_": "my_parts.Nett"}, "network._target_: my_parts.Nett: my_parts has no Nett; did you mean Net?"),
         ({"_target_": "my_parts.NUMBER"}, "network._target_: my_parts.NUMBER: it is neither a class nor a function"),
         ({"_target_": "no_package.Net"}, "network._target_: no_package.Net: there is no package no_package"),
-        ({"_target_": "my_broken.Net"}, "network._target_: my_broken.Net: importing my_broken failed: ZeroDivisionError"),
+        (
+            {"_target_": "my_broken.Net"},
+            "network._target_: my_broken.Net: importing my_broken failed: ZeroDivisionError",
+        ),
         ({"_target_": "my_needy.Net"}, "network._target_: my_needy.Net: importing my_needy failed: No module named"),
     ],
 )

@@ -180,8 +180,8 @@ def _lesions(body: _Body, liver: Field, hu: float, smallest: float) -> Iterator[
 
 def _spleen(body: _Body) -> Iterator[Tissue]:
     """The spleen, hollowed towards its hilum, at the left back under the diaphragm."""
-    gap = np.float32(body.rng.uniform(1, 4))
-    outer = body.blob((81, 20, 14), (37, 48, 50), (10, 0, -28), loose=4)
+    gap = np.float32(body.rng.uniform(2, 5))
+    outer = body.blob((81, 20, 14), (37, 48, 50), (10, 0, -28))
     hilum = body.blob((48, -2, 12), (24, 28, 34))
     spleen = without(common(outer, body.cavity + gap, body.dome + np.float32(3)), hilum)
     # Fat around it parts it from stomach and colon.
@@ -192,8 +192,8 @@ def _spleen(body: _Body) -> Iterator[Tissue]:
 def _kidneys(body: _Body) -> Iterator[Tissue]:
     """Both kidneys in their fat: a brighter cortex, a darker medulla, and a sinus of fat that is not segmented."""
     cortex = body.perfused(112, 18)
-    for centre, side in (((60, 31, -27), 1), ((-59, 32, -36), -1)):
-        kidney = body.blob(centre, (27, 27, 50), (-8, -10 * side, -25 * side), loose=4)
+    for centre, side in (((58, 32, -33), 1), ((-58, 33, -38), -1)):
+        kidney = body.blob(centre, (27, 27, 50), (-8, -10 * side, -25 * side))
         place = np.asarray(centre) - (side * 20, 4, 0)
         sinus = body.blob(place, (14, 9, 20), loose=2)
         yield Tissue(common(kidney - np.float32(body.rng.uniform(2, 6)), body.cavity), FAT, 10)

@@ -23,7 +23,7 @@ from segkit.foundation.parallel import parallel_map
 _RECORD = "cohort.json"
 _RECIPE = 1  # counts changes of what a seed gives, so that an older cohort is not taken for today's
 _TWINS = 2  # held-out images that are written as NIfTI too
-_NOISE = (9.0, 14.0)  # HU
+_NOISE = (8.0, 13.0)  # HU
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,135 @@
+"""`segkit train -m`: combinations, checks before the start, and what is recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from segkit.config.call import Call
+from segkit.config.groups import config_sources
+from segkit.config.recorded import load_config, recorded_overrides
+from segkit.foundation.errors import CasesFailedError, UsageError
+from segkit.foundation.files import read_json
+from segkit.studies.sweep import expand, sweep
+
+SOURCES = config_sources()
+LAUNCHERS = """
+from segkit.studies.trial import Result
+SEEN = []
+def launch(trials, fail=()):
+    for trial in trials:
+        SEEN.append(trial)
+        yield Result(trial, 3 if trial.name in fail else 0, 61.0)
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A working directory with a data set and a launcher that trains nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cohort" / "images").mkdir(parents=True)
+    (tmp_path / "toy_launchers.py").write_text(LAUNCHERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "toy_launchers", raising=False)
+    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=toy_launchers.launch"]
+
+
+def swept(*words: str) -> list[tuple[str, ...]]:
+    return [combination.swept for combination in expand(words, SOURCES)]
+
+
+def test_every_combination_in_the_order_of_the_words():
+    assert swept("seed=1,2", "data=paired", "network=unet,residual_unet") == [
+        ("seed=1", "network=unet"),
+        ("seed=1", "network=residual_unet"),
+        ("seed=2", "network=unet"),
+        ("seed=2", "network=residual_unet"),
+    ]
+    assert expand(["seed=1,2", "data=paired"], SOURCES)[1].words == ("seed=2", "data=paired")
+
+
+def test_hydras_forms_of_a_sweep():
+    assert swept("seed=range(1,4)") == [("seed=1",), ("seed=2",), ("seed=3",)]
+    assert swept("network=glob(*)") == [("network=residual_unet",), ("network=unet",)]
+    assert swept("seed=choice(5,7)") == [("seed=5",), ("seed=7",)]
+    assert swept("+optimizer.betas=[0.9,0.99],[0.8,0.9]") == [
+        ("+optimizer.betas=[0.9,0.99]",),
+        ("+optimizer.betas=[0.8,0.9]",),
+    ]
+    assert swept("data=paired") == [()]
+
+
+def test_paths_are_never_swept():
+    assert swept("output=a,b", "data.root=x,y") == [()]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("optimizer.lr=interval(0,1)", "an interval has no end of values"),
+        ("network=glob(x*)", "nothing to sweep over"),
+        ("training.stes=1,2", "training.stes is not a key"),
+        ("resume=run", "resume goes on with one run"),
+    ],
+)
+def test_what_cannot_be_swept(word, message):
+    with pytest.raises(UsageError, match=message):
+        expand([word], SOURCES)
+
+
+def test_each_trial_gets_its_config_and_its_run_folder(study, tmp_path, capsys):
+    words = (*study, "output=my study", "seed=1,2", "optimizer.lr=0.1,0.01")
+    folder = sweep(Call("train", words, cwd=tmp_path))
+    assert folder == tmp_path / "my study"
+    trials = read_json(folder / "study.json")["trials"]
+    assert [trial["name"] for trial in trials] == [
+        "seed=1,optimizer.lr=0.1",
+        "seed=1,optimizer.lr=0.01",
+        "seed=2,optimizer.lr=0.1",
+        "seed=2,optimizer.lr=0.01",
+    ]
+    assert {trial["state"] for trial in trials} == {"finished"}
+    last = folder / "configs" / trials[-1]["name"] / "config.yaml"
+    config = load_config("train", last)
+    assert (config.seed, config.optimizer["lr"]) == (2, 0.01)
+    assert config.output == str(folder / trials[-1]["name"]) == trials[-1]["run"]
+    assert recorded_overrides(last) == (*study, "seed=2", "optimizer.lr=0.01", f"output={config.output}")
+    assert f"wrote {folder}/study.json" in capsys.readouterr().out
+
+
+def test_without_an_output_a_study_lies_among_the_runs(study, tmp_path):
+    folder = sweep(Call("train", (*study, "seed=1,2")))
+    assert folder.parent == tmp_path / "runs" / "paired"
+    assert sweep(Call("train", (*study, "name=a,b"))).parent == tmp_path / "runs" / "sweep"
+
+
+def test_trials_that_fail_are_named_and_the_others_go_on(study, tmp_path):
+    words = (*study, "output=out", "seed=1,2,3", "+launcher.fail=[seed=1]")
+    with pytest.raises(CasesFailedError, match="1 of 3 trials failed: seed=1"):
+        sweep(Call("train", tuple(word.replace("[seed=1]", "['seed=1']") for word in words)))
+    trials = read_json(tmp_path / "out" / "study.json")["trials"]
+    assert [trial["state"] for trial in trials] == ["failed with exit code 3", "finished", "finished"]
+    assert trials[0]["seconds"] == 61.0
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("training.steps=5,many", "training.steps=many: training.steps: many is not an integer or null"),
+        ("network=unet,unett", "trial network=unett: network=unett: there is no network of that name"),
+        ("training.fold=0,9", "trial training.fold=9: training.fold: 9 is neither all nor one of the 5 folds"),
+        ("network.features=[8],[a]", "trial network.features=[a]: network.features: [a] is not a list of integers"),
+    ],
+)
+def test_every_trial_is_checked_before_the_first_starts(study, tmp_path, word, message):
+    with pytest.raises(UsageError) as caught:
+        sweep(Call("train", (*study, "output=out", word)))
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_are_safe_and_unique(study, tmp_path):
+    words = (*study, "output=out", "name='a b','a!b','A b'")
+    sweep(Call("train", words))
+    names = [trial["name"] for trial in read_json(tmp_path / "out" / "study.json")["trials"]]
+    assert len({name.lower() for name in names}) == 3
+    assert all(Path(name).name == name and " " not in name for name in names)

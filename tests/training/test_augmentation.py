@@ -1,0 +1,77 @@
+import numpy as np
+import torch
+from monai.transforms import Compose, RandAffined, RandGaussianNoised
+
+from segkit.config.options import AugmentationOptions
+from segkit.training.augmentation import Augmentation
+from segkit.training.building import build_augmentation, training_flips
+
+
+def sample():
+    draw = torch.Generator().manual_seed(0)
+    return torch.randn((2, 1, 6, 7, 8), generator=draw), torch.randint(3, (2, 6, 7, 8), generator=draw)
+
+
+def flips_only(**options):
+    defaults = {"transforms": None, "mirror": 1.0, "flip_axes": (0,), "left_right": None, "swapped": (0, 1, 2), "seed": 1}
+    return Augmentation(**{**defaults, **options})
+
+
+def test_a_flip_moves_image_and_reference_together():
+    images, references = sample()
+    flipped_images, flipped_references = flips_only(flip_axes=(1,))(images, references, [(0, 0), (0, 1)])
+    assert torch.equal(flipped_images, images.flip(3))
+    assert torch.equal(flipped_references, references.flip(2))
+
+
+def test_sided_labels_swap_under_a_left_right_flip_only():
+    images, references = sample()
+    sided = {"left_right": 0, "swapped": (0, 2, 1)}
+    _, swapped = flips_only(flip_axes=(0,), **sided)(images, references, [(0, 0), (0, 1)])
+    assert torch.equal(swapped, torch.tensor([0, 2, 1])[references.flip(1)])
+    _, kept = flips_only(flip_axes=(2,), **sided)(images, references, [(0, 0), (0, 1)])
+    assert torch.equal(kept, references.flip(3))
+
+
+def test_draws_depend_on_the_counter_alone_and_leave_global_generators_alone():
+    images, references = sample()
+    transforms = Compose(
+        [
+            RandAffined(["image", "reference"], prob=1, rotate_range=0.5, mode=["bilinear", "nearest"]),
+            RandGaussianNoised(["image"], prob=1, std=0.5),
+        ]
+    )
+    augmentation = flips_only(transforms=transforms, mirror=0.5, flip_axes=(0, 1, 2))
+    before = torch.get_rng_state()
+    first = augmentation(images, references, [(5, 0), (5, 1)])
+    assert torch.equal(torch.get_rng_state(), before)
+    augmentation(images, references, [(6, 0), (6, 1)])
+    again = augmentation(images, references, [(5, 0), (5, 1)])
+    alone = augmentation(images[1:], references[1:], [(5, 1)])
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert torch.equal(first[0][1:], alone[0])
+    assert type(first[0]) is torch.Tensor
+    assert set(np.unique(first[1])) <= {0, 1, 2}
+
+
+def test_built_from_conf_for_a_2d_plan(balls):
+    from dataclasses import replace
+
+    _, plan, _ = balls
+    flat = replace(plan, dims=2, patch=(16, 16, 1))
+    augmentation = build_augmentation(AugmentationOptions(mirror=0.5, transforms=[]), flat, [0, 2, 1], seed=0)
+    assert augmentation.flip_axes == (0, 1)
+    assert augmentation.left_right == 0
+    sagittal = replace(plan, dims=2, patch=(1, 16, 16))
+    assert build_augmentation(AugmentationOptions(mirror=0.5, transforms=[]), sagittal, [0, 2, 1], 0).left_right is None
+
+
+def test_unknown_orientation_forbids_flips_of_sided_labels(balls):
+    from dataclasses import replace
+
+    _, plan, _ = balls
+    free = replace(plan, orientation=None)
+    options = AugmentationOptions(mirror=0.5, transforms=[])
+    assert training_flips(options, free, [0, 2, 1]) == ()
+    assert training_flips(options, free, [0, 1, 2]) == (0, 1, 2)
+    assert training_flips(AugmentationOptions(mirror=0, transforms=[]), plan, [0, 1, 2]) == ()
