@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from segkit.foundation.errors import UsageError
 
 BACKGROUND = "background"
+MOST = 256  # classes are stored as uint8
 
 
 def in_class_order(labels: Mapping[str, int]) -> dict[str, int]:
@@ -16,8 +17,10 @@ def in_class_order(labels: Mapping[str, int]) -> dict[str, int]:
         labels: name to the value in references and masks.
 
     Raises:
-        UsageError: when there is no background, or two labels share a value.
+        UsageError: when there is no background, two labels share a value, or there are more than 256.
     """
+    if len(labels) > MOST:
+        raise UsageError(f"data.labels has {len(labels)} labels; prepared references hold at most {MOST}")
     if len(set(labels.values())) < len(labels):
         raise UsageError(f"data.labels gives one value to two labels: {dict(labels)}")
     background = [name for name, value in labels.items() if name == BACKGROUND] or [
@@ -36,13 +39,15 @@ def swapped_classes(labels: Mapping[str, int], mirrored: Sequence[Sequence[str]]
         mirrored: pairs of names that swap, e.g. `[["left_kidney", "right_kidney"]]`.
 
     Raises:
-        UsageError: when a pair is not two declared labels.
+        UsageError: when a pair is not two declared labels, or a label stands in two pairs.
     """
     names = list(labels)
     swapped = list(range(len(names)))
     for pair in mirrored:
-        if len(pair) != 2 or not set(pair) <= set(names):
+        if len(pair) != 2 or len(set(pair) & set(names)) != 2:
             raise UsageError(f"data.mirrored: {list(pair)} is not a pair of declared labels ({', '.join(names)})")
         first, second = (names.index(name) for name in pair)
+        if (swapped[first], swapped[second]) not in ((first, second), (second, first)):
+            raise UsageError(f"data.mirrored: a label of {list(pair)} stands in another pair too")
         swapped[first], swapped[second] = second, first
     return swapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,19 +85,53 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
         where: the file, for the error.
 
     Raises:
-        DataError: when keys are missing, unknown or of the wrong kind.
+        DataError: when keys are missing, unknown or of the wrong kind, or contradict each other.
     """
     try:
-        return Plan(
+        plan = Plan(
             **{
                 **mapping,
+                "dims": int(mapping["dims"]),
+                "batch": int(mapping["batch"]),
+                "orientation": None if mapping["orientation"] is None else str(mapping["orientation"]),
                 "spacing": tuple(None if s is None else float(s) for s in mapping["spacing"]),
                 "patch": tuple(int(size) for size in mapping["patch"]),
                 "strides": tuple(tuple(int(s) for s in level) for level in mapping["strides"]),
                 "kernels": tuple(tuple(int(k) for k in level) for level in mapping["kernels"]),
-                "normalisation": {str(name): Normalisation(**n) for name, n in mapping["normalisation"].items()},
+                "normalisation": {str(name): _normalisation(**n) for name, n in mapping["normalisation"].items()},
                 "transforms": tuple(dict(t) for t in mapping.get("transforms", ())),
             }
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        wrong = _contradiction(plan)
+    except KeyError as error:
+        raise DataError(f"{where} is not a plan that this version reads: it has no {error}") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{where} is not a plan that this version reads: {error}") from error
+    if wrong:
+        raise DataError(f"{where} is not a plan that this version reads: {wrong}")
+    return plan
+
+
+def _normalisation(scheme: str, **numbers: float | None) -> Normalisation:
+    return Normalisation(scheme, **{name: None if n is None else float(n) for name, n in numbers.items()})
+
+
+def _contradiction(plan: Plan) -> str | None:
+    """Say what no scan or network could follow; None where all is well."""
+    if plan.dims not in (2, AXES) or len(plan.spacing) != AXES or len(plan.patch) != AXES:
+        return f"dims {plan.dims}, spacing {plan.spacing} and patch {plan.patch} do not describe {AXES} axes"
+    if min(plan.patch) < 1 or not all(s is None or 0 < s < math.inf for s in plan.spacing):
+        return f"spacing {plan.spacing} or patch {plan.patch} is not above zero"
+    if plan.dims == 2 and plan.patch.count(1) != 1:
+        return f"patch {plan.patch} has not exactly one axis of 1, which a 2D network does not see"
+    levels = [*plan.strides, *plan.kernels]
+    if not levels or len(plan.strides) != len(plan.kernels) or any(len(level) != plan.dims for level in levels):
+        return f"strides and kernels do not both give {plan.dims} numbers per level"
+    if any(number < 1 for level in levels for number in level):
+        return "strides or kernels are not above zero"
+    multiples = [math.prod(strides) for strides in zip(*plan.strides, strict=True)]
+    if any(size % multiple for size, multiple in zip(plan.network_patch, multiples, strict=True)):
+        return f"patch {plan.patch} is not a multiple of the strides"
+    if plan.batch < 1 or not plan.normalisation:
+        return f"batch {plan.batch} is not above zero, or no channel has a normalisation"
+    return None

@@ -57,7 +57,7 @@ def read_held_out(path: Path, cases: Sequence[Case]) -> tuple[str, ...]:
         DataError: when the file is missing or names a case that the data set does not have.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"data.split.held_out: cannot read {path}: {error}") from error
     names = sorted({line.strip() for line in lines} - {""})

@@ -120,10 +120,10 @@ def from_yaml(text: str) -> Any:
     """
     import yaml
 
-    return yaml.load(text, Loader=yaml_loader(text))  # noqa: S506  (a subclass of the safe loader)
+    return yaml.load(text, Loader=safe_loader(text))  # noqa: S506  (a subclass of the safe loader)
 
 
-def yaml_loader(text: str) -> Any:
+def safe_loader(text: str) -> Any:
     """Choose the safe loader class for a text: libyaml's, or PyYAML's own where surrogates are escaped."""
     return _loader(fast=_SURROGATE.search(text) is None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_json
-from segkit.foundation.plain import from_yaml, yaml_loader
+from segkit.foundation.plain import from_yaml, safe_loader
 from segkit.foundation.targets import resolve_target
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _check_structure(text: str) -> None:
     import yaml
 
     depth = 0
-    for event in yaml.parse(text, Loader=yaml_loader(text)):
+    for event in yaml.parse(text, Loader=safe_loader(text)):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError(f"it uses the alias *{event.anchor}")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -10,6 +10,7 @@ from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.plan import Plan
+from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import resolve_target
 
 
@@ -37,9 +38,17 @@ def build_network(arguments: Mapping[str, Any]) -> nn.Module:
     """Build a network from `network_arguments`; those of a stranger's model pass `check_network` first.
 
     Arguments are handed over as they stand: a `_target_` inside them is not followed.
+
+    Raises:
+        UsageError: when the class does not take these arguments.
     """
     options = {name: value for name, value in arguments.items() if name != "_target_"}
-    network: nn.Module = get_class(arguments["_target_"])(**options)
+    try:
+        network: nn.Module = get_class(arguments["_target_"])(**options)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise UsageError(
+            f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {error}"
+        ) from error
     return network
 
 
@@ -55,4 +64,4 @@ def check_network(arguments: Mapping[str, Any], trust: Sequence[str]) -> None:
         DataError: when the target is no network, or one that reads, writes, downloads or takes a callable.
     """
     options = {name: value for name, value in arguments.items() if name != "_target_"}
-    resolve_target(str(arguments["_target_"]), roles=(nn.Module,), trust=trust, slot="network", arguments=options)
+    resolve_target(str(arguments.get("_target_")), roles=(nn.Module,), trust=trust, slot="network", arguments=options)

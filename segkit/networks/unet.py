@@ -30,7 +30,7 @@ class UNet(nn.Module):
         deep_supervision: whether training returns the coarser decoder levels' logits too.
 
     Raises:
-        UsageError: when there are more levels in `strides` than entries in `features`.
+        UsageError: when `strides` has more levels than `features`, or other levels than `kernels`, or a kernel is even.
 
     Shape:
         input (N, C, *size), each size a multiple of the product of the strides along its axis;
@@ -57,6 +57,8 @@ class UNet(nn.Module):
             raise UsageError(f"network.features has {len(features)} levels, the plan's strides {len(strides)}")
         features, ones = list(features)[: len(strides)], (1,) * dims
         kernels = kernels or [(3,) * dims] * len(strides)
+        if len(kernels) != len(strides) or any(size % 2 == 0 for kernel in kernels for size in kernel):
+            raise UsageError(f"network.kernels: {kernels} are not odd sizes for {len(strides)} levels")
 
         def block_of(source: int, target: int, kernel: Sequence[int], stride: Sequence[int]) -> nn.Sequential:
             how = {"block": block, "pool": pool, "convolutions": convolutions, "dropout": dropout}

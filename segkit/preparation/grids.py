@@ -13,6 +13,7 @@ from segkit.foundation.errors import DataError
 from segkit.volumes.grid import Grid
 
 Box = tuple[slice, ...]
+AXIS_PAIRS = ("LR", "PA", "IS")
 
 
 def as_3d(grid: Grid) -> Grid:
@@ -31,14 +32,13 @@ def reoriented(grid: Grid, codes: str | None) -> Grid:
     """Return the same voxels with axes ordered and directed as `codes`, e.g. `RAS`; None leaves them.
 
     Raises:
-        DataError: when `codes` are not three axis codes.
+        DataError: when `codes` do not name each of the three axes once.
     """
     if codes is None:
         return grid
-    try:
-        wanted = nib.orientations.axcodes2ornt(tuple(codes))
-    except (ValueError, KeyError, IndexError) as error:
-        raise DataError(f"plan.orientation: {codes!r} are not axis codes such as RAS or LPS") from error
+    if len(codes) != AXES or any(sum(code in pair for code in codes) != 1 for pair in AXIS_PAIRS):
+        raise DataError(f"plan.orientation: {codes!r} are not three axis codes such as RAS or LPS")
+    wanted = nib.orientations.axcodes2ornt(tuple(codes))
     transform = nib.orientations.ornt_transform(nib.orientations.io_orientation(grid.affine), wanted)
     to_old = nib.orientations.inv_ornt_aff(transform, grid.shape)
     shape = [0] * AXES

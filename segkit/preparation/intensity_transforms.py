@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
 from segkit.volumes.grid import Grid
 
@@ -27,22 +27,26 @@ def apply_transforms(
         float32 of the same shape.
 
     Raises:
-        UsageError: when a transform changes shape or affine; orientation and resampling belong to the plan.
+        UsageError: when a transform changes shape or affine, or is random.
     """
     from monai.data import MetaTensor
-    from monai.transforms import MapTransform
+    from monai.transforms import MapTransform, Randomizable
 
-    image: Any = MetaTensor(np.ascontiguousarray(array), affine=grid.affine)
     for index, mapping in enumerate(transforms):
+        slot = f"preprocessing.transforms[{index}]: {mapping['_target_']}"
         transform = build_transform(mapping)
-        image = transform({"image": image})["image"] if isinstance(transform, MapTransform) else transform(image)
-        moved = np.abs(np.asarray(getattr(image, "affine", grid.affine)) - grid.affine).max() > 0
-        if tuple(image.shape) != array.shape or moved:
+        if isinstance(transform, Randomizable):
+            raise UsageError(f"{slot} is random; it belongs to augmentation.transforms")
+        # Wrapped anew each time: a transform may return a bare array, and the next one could then move it unseen.
+        before: Any = MetaTensor(np.ascontiguousarray(array), affine=grid.affine.copy())
+        after = transform({"image": before})["image"] if isinstance(transform, MapTransform) else transform(before)
+        if tuple(after.shape) != array.shape or not np.array_equal(getattr(after, "affine", grid.affine), grid.affine):
             raise UsageError(
-                f"preprocessing.transforms[{index}]: {mapping['_target_']} changes shape or affine; only intensities "
-                "may change here, since orientation, cropping and spacing belong to the plan"
+                f"{slot} changes shape or affine; only intensities may change here, since orientation, cropping and "
+                "spacing belong to the plan"
             )
-    return np.asarray(image, dtype=np.float32)
+        array = np.asarray(after, dtype=np.float32)
+    return array
 
 
 def build_transform(mapping: Mapping[str, Any]) -> Any:
@@ -64,6 +68,8 @@ def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[st
     from monai.transforms import Transform
 
     for index, mapping in enumerate(transforms):
-        options = {name: value for name, value in mapping.items() if name != "_target_"}
         slot = f"preprocessing.transforms[{index}]"
+        if not isinstance(mapping, Mapping):
+            raise DataError(f"{slot}: {str(mapping)[:100]!r} is not a mapping with a _target_")
+        options = {name: value for name, value in mapping.items() if name != "_target_"}
         resolve_target(str(mapping.get("_target_")), roles=(Transform,), trust=trust, slot=slot, arguments=options)

@@ -11,6 +11,7 @@ from segkit.config.plan import RGB, Normalisation
 from segkit.foundation.errors import DataError
 
 SMALLEST_STD = 1e-8  # a constant image becomes zeros instead of NaN
+ROUNDING = 1e-5  # of the mean: what resampling a constant image leaves is noise of float32, not contrast
 FloatArray = NDArray[np.float32]
 
 
@@ -32,7 +33,8 @@ def normalise(channel: NDArray[np.generic], normalisation: Normalisation) -> Flo
         np.clip(values, normalisation.low, normalisation.high, out=values)
         return standardised(values, float(normalisation.mean or 0), float(normalisation.std or 1))
     if normalisation.scheme == "zscore":
-        return standardised(values, float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)))
+        mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+        return standardised(values, mean, max(std, ROUNDING * abs(mean)))
     if normalisation.scheme == "unit":
         return standardised(values, 0.0, 255.0)
     if normalisation.scheme == "none":

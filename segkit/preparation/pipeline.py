@@ -21,7 +21,7 @@ from segkit.foundation.strangers import load_array
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint, fingerprint_case
 from segkit.preparation.normalisation import channels_of
 from segkit.preparation.planner import make_plan
-from segkit.preparation.store import PreparedCase, hashes, prepare_case
+from segkit.preparation.store import LAYOUT, PreparedCase, content_of, prepare_case
 from segkit.volumes.reading import read_grid
 
 BYTES_PER_VOXEL = 40  # the file's values, float32 copies for resampling, the prepared array and its masks
@@ -95,7 +95,7 @@ def stored_fingerprint(
         DataError: when an image or the reference cannot be used.
         GeometryError: when the reference does not lie on the image's grid.
     """
-    key = value_hash([hashes(case), channels, orientation, list(labels.values())])
+    key = value_hash([LAYOUT, content_of(case), channels, orientation, list(labels.values())])
     path = store / "fingerprints" / f"{key}.npy"
     if path.exists():
         stored = load_array(path)

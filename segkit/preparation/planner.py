@@ -42,7 +42,7 @@ def make_plan(
     """
     median = np.median(fingerprint.spacings, axis=0)
     sizes = np.median(fingerprint.shapes, axis=0)
-    slice_axis = None if options.dims == AXES else through_plane(median, sizes)
+    slice_axis = None if options.dims == AXES else through_plane(median, sizes, options.patch)
     spacing = tuple(options.spacing or (None if axis == slice_axis else float(s) for axis, s in enumerate(median)))
     prepared = np.array(
         [size if s is None else size * m / s for size, m, s in zip(sizes, median, spacing, strict=True)]
@@ -54,6 +54,9 @@ def make_plan(
     strides, kernels = pyramid(wanted, steps[seen], levels)
     multiples = np.prod(strides, axis=0)
     patch[seen] = [rounded(*sizes) for sizes in zip(wanted, prepared[seen], multiples, strict=True)]
+    while not options.patch and patch.prod() > options.max_voxels:  # rounding up cost too much somewhere
+        excess = np.argmax(patch[seen] / wanted)
+        patch[seen[excess]] -= multiples[excess]
     names = [name for name, family in channels.items() for _ in range(channels_of(family))]
     intensities = dict(zip(names, fingerprint.foreground, strict=True))
     return Plan(
@@ -70,8 +73,13 @@ def make_plan(
     )
 
 
-def through_plane(spacing: Vector, sizes: Vector) -> int:
-    """Return the axis across slices: one of a single voxel (pictures), else the coarsest, the last of equals."""
+def through_plane(spacing: Vector, sizes: Vector, patch: Sequence[int] | None) -> int:
+    """Return the axis across slices: the configured patch's, one of a single voxel (pictures), else the coarsest.
+
+    Of equally coarse axes it is the last.
+    """
+    if patch:
+        return patch.index(1)
     if sizes.min() == 1:
         return int(np.argmin(sizes))
     return AXES - 1 - int(np.argmax(spacing[::-1]))
@@ -82,8 +90,8 @@ def cube(sizes: Vector, spacing: Vector, max_voxels: int) -> Vector:
     low, high = 0.0, float((sizes * spacing).max())
     for _ in range(50):
         edge = (low + high) / 2
-        low, high = (edge, high) if np.minimum(sizes, edge / spacing).prod() <= max_voxels else (low, edge)
-    return np.maximum(1, np.minimum(sizes, high / spacing))
+        low, high = (edge, high) if np.clip(edge / spacing, 1, sizes).prod() <= max_voxels else (low, edge)
+    return np.clip(high / spacing, 1, sizes)
 
 
 def pyramid(patch: Vector, spacing: Vector, levels: int) -> tuple[Levels, Levels]:
@@ -100,12 +108,13 @@ def pyramid(patch: Vector, spacing: Vector, levels: int) -> tuple[Levels, Levels
         halved = roomy & (steps < ANISOTROPY * steps[roomy].min())
         strides.append(tuple(np.where(halved, 2, 1).tolist()))
         sizes, steps = np.where(halved, sizes / 2, sizes), np.where(halved, steps * 2, steps)
-        kernels.append(kernel_sizes(steps))
+        # An axis too short to halve stays fine while the others grow coarse: they keep their kernels.
+        kernels.append(tuple(map(max, kernels[-1], kernel_sizes(steps))))
     return tuple(strides), tuple(kernels)
 
 
 def kernel_sizes(spacing: Vector) -> tuple[int, ...]:
-    """Return 3 along each axis, 1 along those that are still much coarser than the finest."""
+    """Return 3 along each axis, 1 along those that are much coarser than the finest."""
     return tuple(np.where(spacing < ANISOTROPY * spacing.min(), 3, 1).tolist())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.plan import Plan
+from segkit.foundation.errors import DataError
 from segkit.preparation.grids import cropped, nonzero_box, orthogonal, target_grid
 from segkit.preparation.intensity_transforms import apply_transforms
 from segkit.preparation.normalisation import normalise
@@ -42,7 +43,8 @@ def prepare(scan: Scan, plan: Plan) -> Prepared:
         plan: decides all of it.
 
     Raises:
-        UsageError: when a transform of `preprocessing.transforms` moves voxels.
+        UsageError: when a transform of `preprocessing.transforms` moves voxels or is random.
+        DataError: when the result is not finite.
     """
     box = nonzero_box(scan.array)
     source = cropped(scan.grid, box)
@@ -54,5 +56,8 @@ def prepare(scan: Scan, plan: Plan) -> Prepared:
     image = np.stack(channels)
     if plan.transforms:
         image = apply_transforms(image, grid, plan.transforms)
-    dtype = np.float16 if np.abs(image).max() < HALF_LIMIT else np.float32
+    peak = np.abs(image).max()
+    if not np.isfinite(peak):
+        raise DataError("the prepared image holds NaN or infinite values; look at preprocessing.transforms")
+    dtype = np.float16 if peak < HALF_LIMIT else np.float32
     return Prepared(image.astype(dtype), grid, scan.grid)

@@ -14,6 +14,7 @@ from segkit.preparation.grids import Box, cropped
 from segkit.volumes.grid import Grid
 
 EXACT = 1e-3  # voxels: coordinates nearer than this to whole voxels are those voxels
+DRIFT = 0.02  # voxels that an axis may stray sideways over its length and count as parallel
 FloatArray = NDArray[np.float32]
 Order = Literal[1, 2, 3]  # of a B-spline
 
@@ -35,7 +36,7 @@ class AxisMap:
     @property
     def outside(self) -> NDArray[np.bool_]:
         """Target voxels whose centre lies beyond the outer faces of the source."""
-        return (self.coordinates < -0.5 - EXACT) | (self.coordinates > self.size - 0.5 + EXACT)
+        return beyond_faces(self.coordinates, self.size)
 
     @property
     def exact(self) -> NDArray[np.intp] | None:
@@ -53,6 +54,11 @@ class AxisMap:
         return np.stack(rows, axis=1).astype(np.float32)
 
 
+def beyond_faces(coordinates: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """Say which indices along an axis of `size` voxels lie beyond its outer faces."""
+    return (coordinates < -0.5 - EXACT) | (coordinates > size - 0.5 + EXACT)
+
+
 def axis_maps(source: Grid, target: Grid) -> list[AxisMap] | None:
     """Return one map per target axis, or None where the axes are not parallel, so that no separable way exists."""
     matrix = target.index_to(source)
@@ -61,7 +67,7 @@ def axis_maps(source: Grid, target: Grid) -> list[AxisMap] | None:
     follows = np.argmax(np.abs(linear), axis=0)
     off_axis = reach.copy()
     off_axis[follows, range(AXES)] = 0
-    if len(set(follows.tolist())) < AXES or off_axis.max() > 2 * EXACT * max(source.shape):
+    if len(set(follows.tolist())) < AXES or off_axis.max() > DRIFT:
         return None
     return [
         AxisMap(int(axis), linear[axis, t] * np.arange(target.shape[t]) + matrix[axis, 3], source.shape[axis])
@@ -86,13 +92,7 @@ def image_onto(
     """
     maps = axis_maps(source, target)
     if maps is None:
-        matrix = target.index_to(source)
-        return np.asarray(
-            ndimage.affine_transform(
-                np.asarray(array, dtype=np.float32), matrix[:AXES, :AXES], matrix[:AXES, 3], target.shape, order=order,
-                mode="grid-constant", cval=fill,
-            )
-        )  # fmt: skip
+        return slanted_onto(array, source, target, order, fill)
     turned = np.transpose(array, [axis_map.source_axis for axis_map in maps])
     # The axis that shrinks most goes first: the others then have less to do.
     for axis in sorted(range(AXES), key=lambda a: len(maps[a].coordinates) / maps[a].size):
@@ -104,6 +104,18 @@ def image_onto(
             turned = np.moveaxis(np.tensordot(weights, turned.astype(np.float32), axes=(1, axis)), 0, axis)
     result = np.array(turned, dtype=np.float32, order="C")
     fill_outside(result, maps, fill)
+    return result
+
+
+def slanted_onto(array: NDArray[np.generic], source: Grid, target: Grid, order: Order, fill: float) -> FloatArray:
+    """Resample an image where the axes are not parallel; edges are repeated up to the source's outer faces."""
+    matrix = target.index_to(source)
+    values = np.asarray(array, dtype=np.float32)
+    linear, offset = matrix[:AXES, :AXES], matrix[:AXES, 3]
+    result = np.asarray(ndimage.affine_transform(values, linear, offset, target.shape, order=order, mode="nearest"))
+    x, y, z = np.ogrid[tuple(slice(size) for size in target.shape)]
+    for (a, b, c), start, size in zip(linear, offset, source.shape, strict=True):
+        result[beyond_faces(a * x + b * y + c * z + start, size)] = fill
     return result
 
 

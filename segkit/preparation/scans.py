@@ -16,6 +16,8 @@ from segkit.volumes.grid import Grid
 from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
 
+APART = 0.01  # voxels that a reference may lie off its scan: tools round affines differently
+
 
 @dataclass(frozen=True, eq=False)
 class Scan:
@@ -74,7 +76,8 @@ def read_reference(path: Path, grid: Grid, values: Mapping[str, int]) -> NDArray
     volume = read(path)
     if len(volume.array) != 1:
         raise DataError(f"{path} has {len(volume.array)} channels; a reference has one")
-    as_3d(volume.grid).check_same_as(grid, what=f"the reference {path} and its scan", tolerance=0.01)
+    tolerance = APART * min(grid.spacing)
+    as_3d(volume.grid).check_same_as(grid, what=f"the reference {path} and its scan", tolerance=tolerance)
     stored = volume.array[0].reshape(grid.shape)
     found = np.unique(stored)
     unknown = sorted(set(found.tolist()) - set(values.values()))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ from segkit.config.plan import Plan
 from segkit.datasets.case import Case
 from segkit.foundation.counted import generator
 from segkit.foundation.files import atomic_folder, read_yaml, write_yaml
-from segkit.foundation.hashing import file_hash, value_hash
+from segkit.foundation.hashing import array_hash, file_hash, value_hash
 from segkit.foundation.locks import lock
 from segkit.foundation.strangers import load_array
 from segkit.preparation.prepare import prepare
 from segkit.preparation.resampling import labels_onto
 from segkit.preparation.scans import read_reference, read_scan
 from segkit.volumes.grid import Grid
+from segkit.volumes.reading import read
 
-LAYOUT = 1  # of a case's folder and of the numbers in it; raised whenever either changes
+LAYOUT = 1  # of what is stored and of the numbers in it; raised whenever either changes
 POSITIONS = 10_000  # per class, kept for foreground sampling
+DETACHED = (".hdr", ".img", ".mhd", ".nhdr")  # half of a volume; the other half is in a second file
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,23 @@ def hashes(case: Case) -> dict[str, str]:
     return {role: content_hash(path) for role, path in paths.items()}
 
 
+def content_of(case: Case) -> list[str | None]:
+    """Return the hashes of a case's images in channel order, then its reference's; None where there is none."""
+    return [*map(content_hash, case.images.values()), content_hash(case.reference) if case.reference else None]
+
+
 def content_hash(path: Path) -> str:
-    """Return the sha256 of a file, or of the files of a folder in order of name."""
+    """Return the sha256 of a file, or of the files of a folder in order of name.
+
+    A header whose voxels lie in a second file counts with those voxels.
+
+    Raises:
+        DataError: when such a second file cannot be read.
+    """
     if path.is_dir():
         return value_hash([file_hash(file) for file in sorted(path.iterdir()) if file.is_file()])
+    if path.suffix.lower() in DETACHED:
+        return value_hash([file_hash(path), array_hash(read(path).array)])
     return file_hash(path)
 
 
@@ -101,9 +116,8 @@ def prepare_case(case: Case, *, plan: Plan, labels: Mapping[str, int], store: Pa
         DataError: when an image or the reference cannot be used.
         GeometryError: when the reference does not lie on the scan's grid.
     """
-    decisions = {key: value for key, value in asdict(plan).items() if key in ("orientation", "spacing", "transforms")}
-    normalisation = {name: asdict(how) for name, how in plan.normalisation.items()}
-    key = value_hash([LAYOUT, hashes(case), decisions, normalisation, list(labels.values())])
+    decisions = [plan.orientation, plan.spacing, list(plan.normalisation.values()), plan.transforms]
+    key = value_hash([LAYOUT, content_of(case), decisions, list(labels.values())])
     folder = store / key[:2] / key
     if not folder.exists():
         with lock(store / key[:2] / f"{key}.lock", doing=f"preparing {case.name}"):
@@ -140,11 +154,6 @@ def class_positions(mask: NDArray[np.bool_], index: int) -> NDArray[np.int32]:
     if found.size > POSITIONS:
         found = np.sort(generator(index).choice(found, POSITIONS, replace=False))
     return np.stack(np.unravel_index(found, mask.shape), axis=1).astype(np.int32)
-
-
-def preparer(plan: Plan, labels: Mapping[str, int], store: Path) -> partial[PreparedCase]:
-    """Return `prepare_case` for one data set, ready for worker processes."""
-    return partial(prepare_case, plan=plan, labels=dict(labels), store=store)
 
 
 def total_bytes(cases: Iterable[PreparedCase]) -> int:

@@ -1,14 +1,14 @@
-"""An upper abdomen, painted from the skin inwards: positions in mm of the standard body, axes left, back, head (LPS)."""
+"""An upper abdomen, painted from the skin inwards: places in mm of the standard body, axes left, back, head (LPS)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from segkit.datasets.phantom.scanner import Tissue
-from segkit.datasets.phantom.shapes import Field, Points, bent, common, ellipsoid, tube, union, without
+from segkit.datasets.phantom.shapes import Field, Points, Vector, bent, common, ellipsoid, layer, tube, union, without
 from segkit.foundation.errors import DataError
 
 LABELS = {"background": 0, "liver": 1, "spleen": 2, "kidney": 3, "lesion": 4}
@@ -35,10 +35,8 @@ class _Body:
     muscle: float
     enhancement: float
 
-    def blob(
-        self, centre: Sequence[float], radii: Sequence[float], tilt: Sequence[float] = (0, 0, 0), loose: float = 3.0
-    ) -> Field:
-        """Return an ellipsoid that lies `loose` mm (standard deviation) off, up to 10% larger or smaller, and turned."""
+    def blob(self, centre: Vector, radii: Vector, tilt: Vector = (0, 0, 0), loose: float = 3.0) -> Field:
+        """Return an ellipsoid about here: some `loose` mm off, up to 12% larger or smaller, turned by some degrees."""
         place = np.asarray(centre) + self.rng.normal(scale=loose, size=3)
         size = np.asarray(radii) * self.rng.uniform(0.92, 1.08) * self.rng.uniform(0.96, 1.04, size=3)
         return ellipsoid(self.points, place, size, np.asarray(tilt) + self.rng.normal(scale=5, size=3))
@@ -65,10 +63,7 @@ def draw_anatomy(points: Points, rng: np.random.Generator, *, smallest_lesion: f
     Raises:
         DataError: when the liver came out too small for a lesion.
     """
-    table = common(
-        np.abs(points[1] - np.float32(115) + points[0] ** 2 / 2500) - np.float32(4),
-        np.abs(points[0]) - np.float32(150),
-    )
+    table = common(layer(points[1] - 115 + points[0] ** 2 / 2500, 4), layer(points[0], 150))
     inner = bent(points, rng, amplitude=5.0)
     wall = 1 - rng.uniform(0.0, 0.07)  # leaner and fatter patients
     body = _Body(
@@ -81,16 +76,17 @@ def draw_anatomy(points: Points, rng: np.random.Generator, *, smallest_lesion: f
     )
     skin = ellipsoid(bent(points, rng, amplitude=2.0), (0, 0), (146, 104))
     behind = [Tissue(table, -300, 20), *_walls(body, skin, wall), *_skeleton(body, wall), *_bowel(body)]
-    liver = [*_vessels(body), *_liver(body)]
+    behind += _vessels(body)
+    liver, portal_vein = _liver(body)
     before = [*_gallbladder(body), *_spleen(body), *_kidneys(body)]
-    visible = without(liver[-2].field, *(tissue.field for tissue in before))
-    return [*behind, *liver, *before, *_lesions(body, visible, liver[-2].hu, smallest_lesion)]
+    visible = without(liver.field, *(tissue.field for tissue in before))
+    return [*behind, liver, portal_vein, *before, *_lesions(body, visible, liver.hu, smallest_lesion)]
 
 
 def _walls(body: _Body, skin: Field, wall: float) -> Iterator[Tissue]:
     """Skin, subcutaneous fat, muscle, the fat of the cavity, lungs and heart."""
     yield Tissue(skin, 20)
-    yield Tissue(skin + np.float32(2), -105, 8)
+    yield Tissue(skin + 2, -105, 8)
     yield Tissue(ellipsoid(body.points, (0, 2), (132 * wall, 90 * wall)), body.muscle, 8)
     yield Tissue(body.cavity, FAT, 14)
     mediastinum = ellipsoid(body.points, (4, 10), (28, 62))
@@ -106,31 +102,29 @@ def _skeleton(body: _Body, wall: float) -> Iterator[Tissue]:
         yield Tissue(body.blob((side * 34, 52, -75), (14, 15, 60), (0, side * 8, 0), 1), body.muscle, 8)
         yield Tissue(tube(p, (side * 8, 66, 0), (side * 40, 72, 8), 5), 260, 30)
     column = union(ellipsoid(p, (0, 50), (21, 17)), ellipsoid(p, (0, 80), (9, 17)), blend=8)
-    along = np.mod(p[2] + np.float32(body.rng.uniform(0, 32)), 32) - np.float32(16)
-    disc = np.abs(along) - np.float32(3.5)
+    along = np.mod(p[2] + body.rng.uniform(0, 32), 32) - 16
     yield Tissue(column, 420, 40)
-    yield Tissue(column + np.float32(3), 190, 30)
-    yield Tissue(common(ellipsoid(p, (0, 49), (20, 16)), disc), 85)
+    yield Tissue(column + 3, 190, 30)
+    yield Tissue(common(ellipsoid(p, (0, 49), (20, 16)), layer(along, 3.5)), 85)
     yield Tissue(ellipsoid(p, (0, 72), (8, 7)), 25)
-    shell = np.abs(ellipsoid(p, (0, 2), (126 * wall, 84 * wall))) - np.float32(3.5)
-    slope = np.mod(p[2] - np.float32(0.55) * p[1] + np.float32(body.rng.uniform(0, 30)), 30) - np.float32(15)
-    below = np.float32(-55) - p[2] - np.float32(0.7) * p[1]  # the costal margin rises towards the front
-    yield Tissue(common(shell, np.abs(slope) - np.float32(4.5), below), 330, 40)
+    shell = layer(ellipsoid(p, (0, 2), (126 * wall, 84 * wall)), 3.5)
+    slope = np.mod(p[2] - 0.55 * p[1] + body.rng.uniform(0, 30), 30) - 15
+    below = -55 - p[2] - 0.7 * p[1]  # the costal margin rises towards the front
+    yield Tissue(common(shell, layer(slope, 4.5), below), 330, 40)
 
 
 def _bowel(body: _Body) -> Iterator[Tissue]:
     """Stomach and loops with fluid, contrast and gas; most of what a threshold takes for an organ."""
-    stomach = common(body.blob((48, -28, 28), (36, 32, 36), (0, 0, 20)), body.cavity + np.float32(4), body.dome + 4)
+    stomach = common(body.blob((48, -28, 28), (36, 32, 36), (0, 0, 20)), body.cavity + 4, body.dome + 4)
     yield Tissue(stomach, 70)
-    yield Tissue(stomach + np.float32(4), body.rng.uniform(15, 75), 8)  # water in some, positive contrast in others
-    gas = np.float32(-42) - body.points[1]
-    yield Tissue(common(stomach + np.float32(4), -gas - np.float32(4)), -900)
+    yield Tissue(stomach + 4, body.rng.uniform(15, 75), 8)  # water in some, positive contrast in others
+    yield Tissue(common(stomach + 4, body.points[1] + 38), -900)  # gas rises to the front
     for _ in range(14):
         place = body.rng.uniform((-80, -60, -95), (85, 8, -22))
-        loop = common(body.blob(place, body.rng.uniform(9, 20, size=3)), body.cavity + np.float32(3))
+        loop = common(body.blob(place, body.rng.uniform(9, 20, size=3)), body.cavity + 3)
         yield Tissue(loop, body.rng.uniform(50, 90))
         filling = body.rng.choice([20.0, 60.0, 95.0, 130.0, -700.0], p=[0.15, 0.2, 0.3, 0.2, 0.15])
-        yield Tissue(loop + np.float32(3), filling, 10)
+        yield Tissue(loop + 3, float(filling), 10)
 
 
 def _vessels(body: _Body) -> Iterator[Tissue]:
@@ -142,7 +136,7 @@ def _vessels(body: _Body) -> Iterator[Tissue]:
     yield Tissue(pancreas, body.perfused(90, 10), 10)
 
 
-def _liver(body: _Body) -> Iterator[Tissue]:
+def _liver(body: _Body) -> tuple[Tissue, Tissue]:
     """The liver, and its portal vein, which belongs to it."""
     lobes = union(
         body.blob((-62, -4, 20), (52, 60, 60)),
@@ -150,14 +144,14 @@ def _liver(body: _Body) -> Iterator[Tissue]:
         body.blob((2, -38, 30), (56, 26, 28), (0, 12, -12), loose=5),
         blend=14,
     )
-    gap = np.float32(body.rng.uniform(-2, 1.5))  # contact with the wall in most, thin fat in some
+    gap = body.rng.uniform(-2, 1.5)  # contact with the wall in most, thin fat in some
     cava = ellipsoid(body.points, (-20, 21), (12.5, 10.5))
-    liver = without(common(lobes, body.cavity + gap, body.dome + np.float32(3)), cava)
+    liver = without(common(lobes, body.cavity + gap, body.dome + 3), cava)
     hu = body.perfused(88, 12)
-    yield Tissue(liver, hu, 5, LABELS["liver"])
     trunk = tube(body.points, (-22, -4, 5), (-48, -6, 16), 6)
     branch = tube(body.points, (-48, -6, 16), (-80, 4, 28), 4.5)
-    yield Tissue(common(liver, union(trunk, branch, blend=3)), hu + 25, 5, LABELS["liver"])
+    portal_vein = common(liver, union(trunk, branch, blend=3))
+    return Tissue(liver, hu, 5, LABELS["liver"]), Tissue(portal_vein, hu + 25, 5, LABELS["liver"])
 
 
 def _gallbladder(body: _Body) -> Iterator[Tissue]:
@@ -180,12 +174,12 @@ def _lesions(body: _Body, liver: Field, hu: float, smallest: float) -> Iterator[
 
 def _spleen(body: _Body) -> Iterator[Tissue]:
     """The spleen, hollowed towards its hilum, at the left back under the diaphragm."""
-    gap = np.float32(body.rng.uniform(2, 5))
+    gap = body.rng.uniform(2, 5)
     outer = body.blob((81, 20, 14), (37, 48, 50), (10, 0, -28))
     hilum = body.blob((48, -2, 12), (24, 28, 34))
-    spleen = without(common(outer, body.cavity + gap, body.dome + np.float32(3)), hilum)
+    spleen = without(common(outer, body.cavity + gap, body.dome + 3), hilum)
     # Fat around it parts it from stomach and colon.
-    yield Tissue(common(spleen - np.float32(3), body.cavity, body.dome), FAT, 10)
+    yield Tissue(common(spleen - 3, body.cavity, body.dome), FAT, 10)
     yield Tissue(spleen, body.perfused(96, 15), 6, LABELS["spleen"])
 
 
@@ -196,8 +190,8 @@ def _kidneys(body: _Body) -> Iterator[Tissue]:
         kidney = body.blob(centre, (27, 27, 50), (-8, -10 * side, -25 * side))
         place = np.asarray(centre) - (side * 20, 4, 0)
         sinus = body.blob(place, (14, 9, 20), loose=2)
-        yield Tissue(common(kidney - np.float32(body.rng.uniform(2, 6)), body.cavity), FAT, 10)
-        whole = without(common(kidney, body.cavity + np.float32(2)), sinus)
+        yield Tissue(common(kidney - body.rng.uniform(2, 6), body.cavity), FAT, 10)
+        whole = without(common(kidney, body.cavity + 2), sinus)
         yield Tissue(whole, cortex, 6, LABELS["kidney"])
-        yield Tissue(common(whole, kidney + np.float32(10)), cortex - 22, 8, LABELS["kidney"])
+        yield Tissue(common(whole, kidney + 10), cortex - 22, 8, LABELS["kidney"])
         yield Tissue(common(kidney, sinus), FAT + 40, 10)

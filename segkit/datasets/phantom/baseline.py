@@ -1,9 +1,9 @@
 """What intensity alone can do: the best Hounsfield window of each organ, and its largest components.
 
-The baseline is given a fair chance. For every label it tries all windows in steps of 5 HU and keeps the one whose voxels
-have the highest mean Dice over the training cases; of the window's voxels it takes the largest connected components, as
-many as the organ usually has (two for kidneys). It does so on the scan as it is and on the scan smoothed by one voxel,
-and keeps what gave the better training masks. It knows nothing of place or shape beyond that.
+The baseline is given a fair chance. For every label it tries all windows in steps of 5 HU and keeps the one whose
+voxels have the highest mean Dice over the training cases; of the window's voxels it takes the largest connected
+components, as many as the organ usually has (two for kidneys). It does so on the scan as it is and on the scan smoothed
+by one voxel, and keeps what gave the better training masks. It knows nothing of place or shape beyond that.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ def fit_windows(scans: Sequence[Scan], organs: Mapping[str, int]) -> dict[str, W
 
 def segment(hu: NDArray[Any], window: Window) -> NDArray[np.bool_]:
     """Return the window's largest components in a scan of HU, shape (X, Y, Z)."""
-    seen = _smoothed(hu, window.smoothing)
-    return largest((seen >= window.low) & (seen < window.high), window.components)
+    return _pieces_within(_smoothed(hu, window.smoothing), window)
 
 
 def largest(mask: NDArray[np.bool_], components: int) -> NDArray[np.bool_]:
@@ -110,8 +109,7 @@ def _windows_under(
         dices = [_window_dice(_counts_below(hu[organ]), counts, int(organ.sum())) for hu, organ, counts in cases]
         parts = [_notable_parts(organ) for _, organ, _ in cases]
         window = _best(dices, parts, smoothing)
-        masks = (largest((hu >= window.low) & (hu < window.high), window.components) for hu, _, _ in cases)
-        scores = [dice(mask, organ) for mask, (_, organ, _) in zip(masks, cases, strict=True)]
+        scores = [dice(_pieces_within(hu, window), organ) for hu, organ, _ in cases]
         fitted[name] = (float(np.mean(scores)) if scores else 0.0, window)
     return fitted
 
@@ -142,6 +140,11 @@ def _notable_parts(organ: NDArray[np.bool_]) -> int:
 
     sizes = np.bincount(label(organ)[0].ravel())[1:]
     return int((sizes >= _NOTABLE * sizes.sum()).sum())
+
+
+def _pieces_within(seen: NDArray[Any], window: Window) -> NDArray[np.bool_]:
+    """Return the window's largest pieces in a scan that is smoothed already."""
+    return largest((seen >= window.low) & (seen < window.high), window.components)
 
 
 def _smoothed(hu: NDArray[Any], deviation: float) -> NDArray[np.float32]:

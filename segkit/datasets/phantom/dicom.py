@@ -90,7 +90,7 @@ def _study_attributes(study: Study) -> Mapping[str, Any]:
         "SeriesNumber": 2,
         "SeriesDate": _DAY,
         "SeriesTime": _TIME,
-        "SeriesDescription": "Abdomen portal venous, simulated",
+        "SeriesDescription": "Abdomen, simulated",
         "BodyPartExamined": "ABDOMEN",
         "FrameOfReferenceUID": study.uid("frame of reference"),
         "PositionReferenceIndicator": "",

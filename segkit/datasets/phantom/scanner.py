@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +62,7 @@ def scan(
     # The scanner's point spread: about 1.3 voxels wide in the plane, less across slices.
     blurred = gaussian_filter(sharp, (0.55, 0.55, 0.35), mode="nearest")
     noisy = blurred + _projection_noise(blurred, spacing[0], rng, noise)
-    return np.round(np.clip(noisy, AIR, HIGHEST)).astype(np.int16)
+    return np.asarray(np.round(np.clip(noisy, AIR, HIGHEST)), np.int16)
 
 
 def _painted(tissues: Sequence[Tissue], spacing: Sequence[float], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -71,10 +73,10 @@ def _painted(tissues: Sequence[Tissue], spacing: Sequence[float], rng: np.random
     texture = gaussian_filter(rng.standard_normal(shape, np.float32), 1.2)
     texture /= texture.std()
     painted = np.full(shape, -1000, np.float32)
-    width = np.float32(np.mean(spacing))
+    width = float(np.mean(spacing))
     for tissue in tissues:
-        share = np.clip(np.float32(0.5) - tissue.field / width, 0, 1)
-        painted += share * (np.float32(tissue.hu) + np.float32(tissue.mottle) * texture - painted)
+        share = np.clip(0.5 - tissue.field / width, 0, 1)
+        painted += share * (tissue.hu + tissue.mottle * texture - painted)
     return painted
 
 
@@ -92,18 +94,18 @@ def _projection_noise(
 
     columns, rows, slices = hu.shape
     rays = _ray_matrix(columns, rows)
-    attenuation = np.maximum(hu / 1000 + 1, 0).reshape(columns * rows, slices) * np.float32(_WATER * pixel)
+    attenuation = np.maximum(hu / 1000 + 1, 0).reshape(columns * rows, slices) * (_WATER * pixel)
     paths = (rays.T @ attenuation).reshape(_VIEWS, -1, slices)
     counted = rng.standard_normal(paths.shape, np.float32) * np.exp(paths / 4)
     frequency = np.linspace(0, 1, paths.shape[1] // 2 + 1, dtype=np.float32)[:, None]
-    ramp = frequency * np.cos(frequency * np.float32(np.pi / 2))  # a cosine window tames the ramp, as soft kernels do
+    ramp = frequency * np.cos(frequency * (math.pi / 2))  # a cosine window tames the ramp, as soft kernels do
     filtered = irfft(rfft(counted, axis=1) * ramp, n=paths.shape[1], axis=1)
     smeared = np.asarray(rays @ filtered.reshape(-1, slices), np.float32).reshape(hu.shape)
     middle = smeared[columns // 3 : -columns // 3, rows // 3 : -rows // 3]
-    return np.asarray(smeared * np.float32(level / middle.std()), np.float32)
+    return np.asarray(smeared * (level / middle.std()), np.float32)
 
 
-def _ray_matrix(columns: int, rows: int):  # noqa: ANN202
+def _ray_matrix(columns: int, rows: int) -> Any:
     """Return the sparse matrix (pixels, views x detector cells) that smears projections over a slice."""
     from scipy.sparse import csr_array
 

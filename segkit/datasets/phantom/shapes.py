@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float32]  # positions in mm, shape (3, X, Y, Z)
 Field = NDArray[np.float32]  # signed distance in mm, shape (X, Y, Z), negative inside
+Vector = Sequence[float] | NDArray[Any]  # two or three values
 
-_TINY = np.float32(1e-6)
+_TINY = 1e-6
 
 
-def ellipsoid(points: Points, centre: Sequence[float], radii: Sequence[float], tilt: Sequence[float] = ()) -> Field:
+def ellipsoid(points: Points, centre: Vector, radii: Vector, tilt: Vector = ()) -> Field:
     """Return the field of an ellipsoid, or of an endless elliptic cylinder along z when two radii are given.
 
     Args:
@@ -39,14 +42,14 @@ def ellipsoid(points: Points, centre: Sequence[float], radii: Sequence[float], t
     return np.asarray(k0 * (k0 - 1) / np.maximum(k1, _TINY), np.float32)
 
 
-def tube(points: Points, start: Sequence[float], end: Sequence[float], radius: float) -> Field:
+def tube(points: Points, start: Vector, end: Vector, radius: float) -> Field:
     """Return the exact field of a straight tube with round ends; `start`, `end` and `radius` are in mm."""
     first = np.asarray(start, np.float32)
     axis = np.asarray(end, np.float32) - first
     offsets = points - first[:, None, None, None]
-    along = np.clip(np.tensordot(axis, offsets, 1) / np.float32(axis @ axis), 0, 1)
+    along = np.clip(np.tensordot(axis, offsets, 1) / (axis @ axis), 0, 1)
     offsets = offsets - axis[:, None, None, None] * along
-    return np.asarray(np.sqrt(np.einsum("a...,a...->...", offsets, offsets)) - np.float32(radius), np.float32)
+    return np.asarray(np.sqrt(np.einsum("a...,a...->...", offsets, offsets)) - radius, np.float32)
 
 
 def union(*fields: Field, blend: float = 0.0) -> Field:
@@ -56,8 +59,8 @@ def union(*fields: Field, blend: float = 0.0) -> Field:
     """
 
     def join(first: Field, second: Field) -> Field:
-        overlap = np.maximum(np.float32(blend) - np.abs(first - second), 0)
-        return np.asarray(np.minimum(first, second) - overlap * overlap / np.float32(4 * max(blend, 1e-6)), np.float32)
+        overlap = np.maximum(blend - np.abs(first - second), 0)
+        return np.asarray(np.minimum(first, second) - overlap * overlap / (4 * max(blend, _TINY)), np.float32)
 
     return reduce(join, fields)
 
@@ -70,6 +73,11 @@ def common(*fields: Field) -> Field:
 def without(shape: Field, *cuts: Field) -> Field:
     """Return `shape` with every one of `cuts` taken out."""
     return reduce(lambda rest, cut: np.maximum(rest, -cut), cuts, shape)
+
+
+def layer(field: Field, depth: float) -> Field:
+    """Return the field of what lies less than `depth` mm on either side of a shape's surface."""
+    return np.asarray(np.abs(field) - depth, np.float32)
 
 
 def bent(points: Points, rng: np.random.Generator, *, amplitude: float, count: int = 10) -> Points:
@@ -92,12 +100,12 @@ def bent(points: Points, rng: np.random.Generator, *, amplitude: float, count: i
         direction = rng.normal(size=3)
         wave = 2 * np.pi / rng.uniform(100, 280) * direction / np.linalg.norm(direction)
         push = rng.normal(scale=amplitude * np.sqrt(2 / count), size=3).astype(np.float32)
-        phase = np.tensordot(wave.astype(np.float32), points, 1) + np.float32(rng.uniform(0, 2 * np.pi))
+        phase = np.tensordot(wave.astype(np.float32), points, 1) + rng.uniform(0, 2 * math.pi)
         moved += push[:, None, None, None] * np.cos(phase)
     return moved
 
 
-def _rotation(degrees: Sequence[float]) -> NDArray[np.float32]:
+def _rotation(degrees: Vector) -> NDArray[np.float32]:
     """Return the 3x3 rotation about x, then y, then z."""
     from scipy.spatial.transform import Rotation
 

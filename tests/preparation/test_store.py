@@ -1,0 +1,212 @@
+import os
+import pickle
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK
+
+from segkit.config.plan import Normalisation
+from segkit.datasets import Case
+from segkit.foundation.errors import DataError, GeometryError
+from segkit.preparation import store as module
+from segkit.preparation.prepare import prepare
+from segkit.preparation.resampling import labels_onto
+from segkit.preparation.scans import read_reference, read_scan
+from segkit.preparation.store import content_hash, hashes, prepare_case, total_bytes
+
+LABELS = {"background": 0, "first": 1, "second": 2}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+def prepared_folders(store):
+    return sorted(path.parent for path in store.rglob("case.yaml"))
+
+
+def test_what_is_stored_is_what_prediction_prepares(write_case, plan, store):
+    case = write_case()
+    stored = prepare_case(case, plan=plan(), labels=LABELS, store=store)
+    scan = read_scan(case.images, channels=1)
+    alone = prepare(scan, plan())
+    assert np.array_equal(stored.image, alone.image)
+    assert stored.image.dtype == alone.image.dtype
+    assert (stored.name, stored.grid.shape, stored.scan_grid.shape) == ("a", alone.grid.shape, scan.grid.shape)
+    assert np.array_equal(stored.grid.affine, alone.grid.affine)
+    assert np.array_equal(stored.scan_grid.affine, scan.grid.affine)
+    expected = labels_onto(read_reference(case.reference, scan.grid, LABELS), scan.grid, alone.grid)
+    assert np.array_equal(stored.reference, expected)
+    assert set(np.unique(stored.reference)) == {0, 1, 2}
+
+
+def test_positions_lie_inside_their_class(write_case, plan, store):
+    stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert len(stored.positions) == 2
+    for index, positions in enumerate(stored.positions, start=1):
+        assert (stored.reference[tuple(positions.T)] == index).all()
+        assert len(positions) == np.count_nonzero(stored.reference == index)
+
+
+def test_positions_of_a_large_class_are_sampled_alike_each_time(write_case, plan, store, monkeypatch):
+    monkeypatch.setattr(module, "POSITIONS", 30)
+    first = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    second = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store.with_name("other"))
+    assert len(first.positions[0]) == 30
+    assert len({tuple(position) for position in first.positions[0].tolist()}) == 30
+    assert all(np.array_equal(a, b) for a, b in zip(first.positions, second.positions, strict=True))
+
+
+def test_a_class_that_a_case_lacks_has_no_positions(write_case, plan, store):
+    only_second = np.zeros((14, 12, 9), np.uint8)
+    only_second[5:8, 5:8, 3:6] = 2
+    stored = prepare_case(write_case(reference=only_second), plan=plan(), labels=LABELS, store=store)
+    assert len(stored.positions) == 1
+    empty = write_case("b", reference=np.zeros((14, 12, 9), np.uint8))
+    assert prepare_case(empty, plan=plan(), labels=LABELS, store=store).positions == []
+
+
+def test_arrays_are_maps_that_nobody_can_write(write_case, plan, store):
+    stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert isinstance(stored.image, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        stored.image[:] = 0
+
+
+def test_a_pickle_carries_no_arrays(write_case, plan, store):
+    stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    fresh = len(pickle.dumps(stored))
+    assert stored.image.any()
+    assert stored.positions
+    assert len(pickle.dumps(stored)) == fresh < 1000
+    again = pickle.loads(pickle.dumps(stored))
+    assert again == stored
+    assert np.array_equal(again.reference, stored.reference)
+
+
+def test_the_second_call_writes_nothing(write_case, plan, store, monkeypatch):
+    first = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    before = {path.name: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    monkeypatch.setattr(module, "write_case", lambda *_: pytest.fail("prepared again"))
+    again = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert again.folder == first.folder
+    assert {path.name: path.stat().st_mtime_ns for path in again.folder.iterdir()} == before
+
+
+def test_what_does_not_touch_the_arrays_shares_them(write_case, plan, store, monkeypatch):
+    first = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    other = plan(patch=(16, 16, 16), batch=9, strides=((1, 1, 1),), kernels=((3, 3, 3),), reasons={"patch": "why not"})
+    renamed = {"background": 0, "liver": 1, "spleen": 2}
+    again = prepare_case(replace(write_case(), name="b"), plan=other, labels=renamed, store=store)
+    assert again.folder == first.folder
+    assert again.name == "b"
+
+
+def test_whatever_touches_the_arrays_makes_another_folder(write_case, write_nifti, plan, store):
+    case, doubled = write_case(), {"MR": Normalisation("none")}
+    folders = {
+        prepare_case(case, plan=plan(), labels=LABELS, store=store).folder,
+        prepare_case(case, plan=plan(spacing=(1.0, 1.0, 2.2)), labels=LABELS, store=store).folder,
+        prepare_case(case, plan=plan(orientation="LPS"), labels=LABELS, store=store).folder,
+        prepare_case(case, plan=plan(normalisation=doubled), labels=LABELS, store=store).folder,
+        prepare_case(
+            case, plan=plan(transforms=({"_target_": "monai.transforms.ScaleIntensity"},)), labels=LABELS, store=store
+        ).folder,
+        prepare_case(case, plan=plan(), labels={"background": 0, "second": 2, "first": 1}, store=store).folder,
+        prepare_case(replace(case, reference=None), plan=plan(), labels=LABELS, store=store).folder,
+        prepare_case(write_case("b", seed=1), plan=plan(), labels=LABELS, store=store).folder,
+        prepare_case(
+            write_case("c", reference=np.ones((14, 12, 9), np.uint8)), plan=plan(), labels=LABELS, store=store
+        ).folder,
+    }
+    assert len(folders) == 9
+    assert prepared_folders(store) == sorted(folders)
+
+
+def test_the_order_of_channels_counts(write_case, plan, store):
+    one, two = (write_case(name, seed=seed).images["MR"] for name, seed in (("a", 0), ("b", 1)))
+    first, second = (
+        prepare_case(
+            Case("x", images), store=store, labels=LABELS,
+            plan=plan(normalisation={name: Normalisation("none") for name in images}),
+        )
+        for images in ({"T1": one, "T2": two}, {"T2": two, "T1": one})
+    )  # fmt: skip
+    assert np.array_equal(first.image, second.image[::-1])
+    assert not np.array_equal(first.image, second.image)
+
+
+def test_a_case_without_reference_is_stored_without_one(write_case, plan, store):
+    stored = prepare_case(replace(write_case(), reference=None), plan=plan(), labels=LABELS, store=store)
+    assert stored.image.shape[0] == 1
+    with pytest.raises(DataError, match=r"reference\.npy"):
+        _ = stored.reference
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
+def test_an_interrupted_write_leaves_nothing(interruption, write_case, plan, store, monkeypatch):
+    save, calls = np.save, []
+
+    def interrupted(path, array, **options):
+        calls.append(path)
+        if len(calls) == 2:
+            raise interruption
+        save(path, array, **options)
+
+    monkeypatch.setattr(np, "save", interrupted)
+    with pytest.raises(interruption):
+        prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert len(calls) == 2
+    assert [path for path in store.rglob("*") if not path.is_dir() and path.suffix != ".lock"] == []
+    monkeypatch.setattr(np, "save", save)
+    assert prepare_case(write_case(), plan=plan(), labels=LABELS, store=store).image.any()
+
+
+@pytest.mark.parametrize("fault", ["image", "reference"])
+def test_a_case_that_cannot_be_used_leaves_nothing(fault, write_case, plan, store):
+    faults = {"image": np.full((14, 12, 9), np.nan, np.float32), "reference": np.zeros((9, 9, 9), np.uint8)}
+    with pytest.raises((DataError, GeometryError), match=rf"{fault}/a\.nii"):
+        prepare_case(write_case(**{fault: faults[fault]}), plan=plan(), labels=LABELS, store=store)
+    assert prepared_folders(store) == []
+
+
+def test_hashes_by_role(write_case):
+    case = write_case()
+    found = hashes(case)
+    assert list(found) == ["MR", "reference"]
+    assert found["MR"] == content_hash(case.images["MR"])
+    assert list(hashes(replace(case, reference=None))) == ["MR"]
+
+
+def test_a_folder_of_slices_counts_as_its_files(tmp_path):
+    for name, content in (("2.dcm", b"two"), ("1.dcm", b"one")):
+        (tmp_path / name).write_bytes(content)
+    before = content_hash(tmp_path)
+    os.utime(tmp_path / "1.dcm", (0, 0))
+    assert content_hash(tmp_path) == before
+    (tmp_path / "1.dcm").write_bytes(b"ONE")
+    assert content_hash(tmp_path) != before
+
+
+@pytest.mark.parametrize("suffix", [".hdr", ".img", ".mhd", ".nhdr"])
+def test_voxels_in_a_second_file_count(suffix, tmp_path):
+    def write(value):
+        array = np.full((4, 3, 2), value, np.int16)
+        if suffix in (".hdr", ".img"):
+            nib.save(nib.Nifti1Pair(array, np.eye(4)), tmp_path / "a.hdr")
+        else:
+            SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(tmp_path / f"a{suffix}"))
+        return content_hash(tmp_path / f"a{suffix}")
+
+    first, second = write(1), write(2)
+    assert first != second
+    assert write(1) == first
+
+
+def test_the_size_on_disk(write_case, plan, store):
+    stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert total_bytes([stored, stored]) == 2 * sum(path.stat().st_size for path in stored.folder.iterdir())
+    assert total_bytes([]) == 0
