@@ -18,9 +18,10 @@ from segkit.config.targets import check_signatures
 from segkit.foundation.allocator import keep_freed_memory
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import StoppedError, UsageError
-from segkit.foundation.files import check_writable, read_yaml, write_json, write_yaml
+from segkit.foundation.files import check_writable, write_json, write_yaml
 from segkit.foundation.journal import logged_to
 from segkit.foundation.locks import lock
+from segkit.foundation.strangers import load_yaml
 from segkit.networks.building import network_arguments
 from segkit.networks.precision import choose_device
 from segkit.preparation.store import hashes
@@ -114,14 +115,15 @@ def status_kept(folder: RunFolder) -> Iterator[None]:
 def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call | None) -> None:
     """Prepare, train and export into a run folder."""
     keep_freed_memory()
+    if not folder.environment.exists():
+        write_json(folder.environment, environment())
     if not folder.is_run:
         write_yaml(folder.overrides, list(call.overrides) if call else [])
-        write_json(folder.environment, environment())
         write_yaml(folder.config, asdict(config))
     study = prepare_study(
         config.data,
         fold=config.training.fold,
-        plan=plan_from(read_yaml(folder.plan), where=str(folder.plan)) if folder.plan.exists() else config.plan,
+        plan=plan_from(load_yaml(folder.plan), where=str(folder.plan)) if folder.plan.exists() else config.plan,
         preprocessing=config.preprocessing,
         network=config.network,
         cache=Path(config.paths.cache),

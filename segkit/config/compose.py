@@ -98,6 +98,7 @@ def composed_yaml(command: str, overrides: Sequence[str] = (), *, config_dirs: I
 
 def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
     lines = [override.input_line for override in (*read.choices, *read.values) if override.input_line]
+    lines += _yielding_length(read)
     try:
         config = _hydra(command, lines, sources)
     except MissingConfigException as error:
@@ -112,6 +113,14 @@ def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
         OmegaConf.update(config, name, table, merge=False, force_add=True)
     _set_paths(config, schema_of(command), read)
     return config
+
+
+def _yielding_length(read: Overrides) -> list[str]:
+    """Return the override that drops an experiment's length where the other way to say how long was typed."""
+    lengths = ("training.budget", "training.steps")
+    typed_keys = [override.key_or_group for override in read.values if override.key_or_group in lengths]
+    given = [override for override in read.values if override.key_or_group in lengths and override.value() is not None]
+    return [f"{key}=null" for key in lengths if given and key not in typed_keys]
 
 
 def _hydra(command: str, lines: Sequence[str], sources: Sources) -> DictConfig:

@@ -62,7 +62,7 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Path]], output
                 mask = model.segment(dict(images))
                 masks[name] = mask.save(output / f"{name}{suffix_for(mask, export)}")
             manifest["cases"][name] = {"mask": masks[name].name, "key": key}
-        except SegkitError as problem:
+        except (SegkitError, OSError) as problem:
             failed[name] = str(problem)
             error(f"{name}: {problem}")
         kept = {case: entry for case, entry in before.items() if case not in failed}

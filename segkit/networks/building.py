@@ -19,17 +19,19 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
 
     Args:
         network: `_target_` and its options.
-        plan: decides channels, dimensions, strides and kernels; each goes only to a network that takes it.
+        plan: decides channels and dimensions, each for a network that takes it, and strides and kernels for segkit's
+            own: elsewhere these names mean other things.
         out_channels: classes, background included.
     """
-    decided = {
+    decided: dict[str, Any] = {
         "in_channels": len(plan.channels),
         "out_channels": out_channels,
         "dims": plan.dims,
         "spatial_dims": plan.dims,  # MONAI's name for it
-        "strides": [list(level) for level in plan.strides],
-        "kernels": [list(level) for level in plan.kernels],
     }
+    if network["_target_"].startswith("segkit."):
+        decided["strides"] = [list(level) for level in plan.strides]
+        decided["kernels"] = [list(level) for level in plan.kernels]
     accepted = inspect.signature(get_class(network["_target_"])).parameters
     return {**{name: value for name, value in decided.items() if name in accepted}, **network}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -211,7 +212,9 @@ class StopSignals:
         self.asked = True
 
     def __enter__(self) -> StopSignals:
-        """Listen."""
+        """Listen, where Python lets us: signals reach the main thread only."""
+        if threading.current_thread() is not threading.main_thread():
+            return self
         self.before = {number: signal.signal(number, self.note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 

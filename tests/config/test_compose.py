@@ -223,3 +223,12 @@ def test_an_experiment_may_say_what_training_alone_needs(mine):
     assert configure("prepare", words, config_dirs=[mine]).plan.batch == 3
     assert configure("train", [*words, "training.steps=1"], config_dirs=[mine]).optimizer["momentum"] == 0.99
     assert refusal("prepare", "seed=3").startswith("seed is not a key")
+
+
+def test_a_typed_length_replaces_the_experiments(tmp_path):
+    words = ["data=hippocampus", f"data.root={tmp_path}", "experiment=hippocampus_cpu"]
+    assert configure("train", words).training.budget == "10min"
+    by_steps = configure("train", [*words, "training.steps=5"]).training
+    assert (by_steps.budget, by_steps.steps) == (None, 5)
+    by_clock = configure("train", [*words, "training.budget=3min"]).training
+    assert (by_clock.budget, by_clock.steps) == ("3min", None)

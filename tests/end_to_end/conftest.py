@@ -29,10 +29,11 @@ class CommandLine:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def __call__(self, *words: str, code: str | None = None, expect: int = 0) -> subprocess.CompletedProcess:
+    def __call__(self, *words: str, code: str | None = None, expect: int | tuple[int, ...] = 0) -> subprocess.CompletedProcess:
         process = self.start(*words, code=code)
         out, err = process.communicate(timeout=300)
-        assert process.returncode == expect, f"exit {process.returncode}\n{out}\n{err}"
+        codes = expect if isinstance(expect, tuple) else (expect,)
+        assert process.returncode in codes, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 

@@ -158,8 +158,9 @@ def test_a_budget_ends_on_time(segkit, ball_options):
 
 def test_a_sweep_trains_one_process_a_trial_and_names_the_one_that_fails(segkit, ball_options):
     segkit("train", "-m", *ball_options, "training.steps=2", "seed=1,2", "output=study")
-    runs = sorted(path.parent.parent.name for path in (segkit.folder / "study").rglob("model.yaml"))
-    assert len(runs) == 2
+    runs = sorted(path.parent.parent for path in (segkit.folder / "study").rglob("model.yaml"))
+    assert [run.name for run in runs] == ["seed=1", "seed=2"]
+    assert all((run / name).is_file() for run in runs for name in ("environment.json", "overrides.yaml", "log.txt"))
     broken = segkit(
         "train", "-m", *ball_options, "training.steps=2", "loss.dice_weight=1.0,2.0", "output=study2",
         "data.split.held_out=null", "data.labels={background: 0, bright: 1}", expect=1,

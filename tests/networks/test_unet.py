@@ -50,13 +50,13 @@ def test_parameters_by_hand():
     decoder = (4 * 2 * 9 + 4) + (2 * 2 * 9 + 4)
     head = 2 * 5 + 5
     network = unet(2, in_channels=1, out_channels=5, features=[2, 3], strides=[[1, 1], [2, 2]])
-    assert parameters(network) == encoder + upsampling + decoder + head == 356
+    assert parameters(network) == encoder + upsampling + decoder + head == 366
 
 
 def test_as_many_parameters_as_monais_dynunet():
-    ours = unet(kernels=[[3, 3, 1], [3, 3, 3], [3, 3, 3]])
+    ours = unet()
     theirs = DynUNet(
-        3, 2, 3, kernel_size=[[3, 3, 1], [3, 3, 3], [3, 3, 3]], strides=STRIDES[3], filters=[4, 6, 8],
+        3, 2, 3, kernel_size=[[3, 3, 3]] * 3, strides=STRIDES[3], filters=[4, 6, 8],
         upsample_kernel_size=STRIDES[3][1:], norm_name=("INSTANCE", {"affine": True}), trans_bias=True,
     )  # fmt: skip
     assert parameters(ours) == parameters(theirs)

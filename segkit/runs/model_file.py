@@ -1,0 +1,122 @@
+"""A trained model on disk: weights.safetensors and model.yaml, all that prediction needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.config.plan import AXES, Plan, plan_from
+from segkit.foundation.errors import DataError
+from segkit.foundation.files import atomic_folder, write_yaml
+from segkit.foundation.hashing import file_hash
+from segkit.foundation.strangers import load_tensors, load_yaml
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+WEIGHTS, RECORD = "weights.safetensors", "model.yaml"
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a model is, beside its weights.
+
+    Attributes:
+        name: of the data set or study it comes from.
+        labels: name to value in masks, in class order.
+        mirrored: pairs of labels that swap under a left-right flip.
+        flips: prepared axes along which training flipped, and along which prediction may average.
+        plan: how scans are prepared for it.
+        network: `_target_` and every argument.
+        segkit: the version that wrote it.
+        training: steps, seconds, cases; for people.
+        weights: sha256 of the weights file.
+        format: of this record.
+    """
+
+    name: str
+    labels: dict[str, int]
+    mirrored: list[list[str]]
+    flips: list[int]
+    plan: Plan
+    network: dict[str, Any]
+    segkit: str
+    training: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    format: int = FORMAT
+
+
+def write_model(folder: Path, record: ModelRecord, weights: Mapping[str, Tensor]) -> None:
+    """Write a model; an earlier one in the same place is replaced.
+
+    Args:
+        folder: `model/` of a run.
+        record: everything but the weights' hash, which is added.
+        weights: parameters and buffers by name.
+    """
+    import shutil
+
+    from safetensors.torch import save_file
+
+    if folder.exists():
+        shutil.rmtree(folder)
+    # Copies, since safetensors refuses tensors that share memory, as tied weights do.
+    own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
+    with atomic_folder(folder) as temporary:
+        save_file(own, temporary / WEIGHTS)
+        write_yaml(temporary / RECORD, {**asdict(record), "weights": file_hash(temporary / WEIGHTS)})
+
+
+def read_record(folder: Path) -> ModelRecord:
+    """Read a model's record; nothing that it names is imported.
+
+    Raises:
+        DataError: when there is no model, it is of a later format, or keys are missing or wrong.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise DataError(f"{folder} holds no model ({RECORD}); has the run finished?")
+    mapping = load_yaml(path)
+    if not isinstance(mapping, dict) or "format" not in mapping:
+        raise DataError(f"{path} is not a model record")
+    if mapping["format"] != FORMAT:
+        raise DataError(
+            f"{path} is of format {mapping['format']}, written by segkit {mapping.get('segkit')}; this segkit reads "
+            f"format {FORMAT}: use that version"
+        )
+    try:
+        record = ModelRecord(**{**mapping, "plan": plan_from(mapping.get("plan", {}), where=str(path))})
+    except TypeError as error:
+        raise DataError(f"{path} is not a model record that this version reads: {error}") from error
+    wrong = next((key for key, holds in _well_formed(record) if not holds), None)
+    if wrong:
+        raise DataError(f"{path} is not a model record that this version reads: {wrong} is malformed")
+    return record
+
+
+def _well_formed(record: ModelRecord) -> Iterator[tuple[str, bool]]:
+    """Yield each key that others rely on, and whether its value is of the right kind."""
+    labels, network = record.labels, record.network
+    named = isinstance(labels, dict) and all(type(name) is str and type(n) is int for name, n in labels.items())
+    yield "labels", named and 2 <= len(labels) == len(set(labels.values()))
+    names, pairs = list(labels), record.mirrored if isinstance(record.mirrored, list) else [None]
+    yield "mirrored", all(isinstance(pair, list) and all(name in names for name in pair) for pair in pairs)
+    yield "flips", isinstance(record.flips, list) and all(flip in range(AXES) for flip in record.flips)
+    yield "network", isinstance(network, dict) and isinstance(network.get("_target_"), str)
+
+
+def read_weights(folder: Path, record: ModelRecord) -> dict[str, Tensor]:
+    """Read a model's weights.
+
+    Raises:
+        DataError: when they are missing, unreadable, or not those that the record was written with.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise DataError(f"{folder} holds no {WEIGHTS}")
+    if file_hash(path) != record.weights:
+        raise DataError(f"{path} is not the file that {RECORD} was written with: its sha256 differs")
+    return load_tensors(path)
