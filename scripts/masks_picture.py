@@ -24,13 +24,14 @@ def draw(demo: Path, output: Path, cases: int = 4) -> None:
             for place in (demo / "cohort" / "images" / name, path, demo / "cohort" / "labels" / path.name)
         )
         labels = reference.array[0]
-        slices = int(np.argmax((labels > 0).sum((0, 1)) + 500 * np.array([len(np.unique(s)) for s in np.moveaxis(labels, 2, 0)])))
-        axis.imshow(scan.array[0, :, :, slices].T, cmap="gray", vmin=-160, vmax=240, interpolation="bilinear")
+        classes = [len(np.unique(labels[:, :, z])) for z in range(labels.shape[2])]
+        z = int(np.argmax((labels > 0).sum((0, 1)) + 500 * np.array(classes)))  # many labels, and much of them
+        axis.imshow(scan.array[0, :, :, z].T, cmap="gray", vmin=-160, vmax=240, interpolation="bilinear")
         for value, colour in enumerate(COLOURS, start=1):
-            inside = mask.array[0, :, :, slices].T == value
+            inside = value == mask.array[0, :, :, z].T
             axis.imshow(np.ma.masked_equal(inside, 0), cmap=plt.matplotlib.colors.ListedColormap([colour]), alpha=0.45)
-            if (labels[:, :, slices] == value).any():
-                axis.contour(labels[:, :, slices].T == value, [0.5], colors=[colour], linewidths=1.2)
+            if (labels[:, :, z] == value).any():
+                axis.contour(value == labels[:, :, z].T, [0.5], colors=[colour], linewidths=1.2)
         axis.axis("off")
     figure.subplots_adjust(0, 0, 1, 1, 0.01, 0.01)
     output.parent.mkdir(exist_ok=True)

@@ -29,13 +29,14 @@ class CommandLine:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def __call__(self, *words: str, code: str | None = None, expect: int | tuple[int, ...] = 0) -> subprocess.CompletedProcess:
+    def __call__(
+        self, *words: str, code: str | None = None, expect: int | tuple[int, ...] = 0
+    ) -> subprocess.CompletedProcess:
         process = self.start(*words, code=code)
         out, err = process.communicate(timeout=300)
         codes = expect if isinstance(expect, tuple) else (expect,)
         assert process.returncode in codes, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
-
 
     def start_until_step(self, step: int, run: str, *words: str) -> subprocess.Popen:
         """Start a training and return when metrics.csv of `run` shows a step."""

@@ -13,7 +13,14 @@ def sample():
 
 
 def flips_only(**options):
-    defaults = {"transforms": None, "mirror": 1.0, "flip_axes": (0,), "left_right": None, "swapped": (0, 1, 2), "seed": 1}
+    defaults = {
+        "transforms": None,
+        "mirror": 1.0,
+        "flip_axes": (0,),
+        "left_right": None,
+        "swapped": (0, 1, 2),
+        "seed": 1,
+    }
     return Augmentation(**{**defaults, **options})
 
 
