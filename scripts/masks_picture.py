@@ -10,8 +10,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import segkit
+from segkit.preparation.grids import reoriented
+from segkit.preparation.resampling import image_onto
+from segkit.volumes.volume import Volume
 
 COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7"]  # Okabe & Ito, told apart by everyone
+
+
+def as_radiologists_see(volume: Volume) -> np.ndarray:
+    """Return the voxels with the patient's left on the right of the picture and the back at its bottom."""
+    return image_onto(volume.array[0], volume.grid, reoriented(volume.grid, "LPS"), order=1)
 
 
 def draw(demo: Path, output: Path, cases: int = 4) -> None:
@@ -19,16 +27,15 @@ def draw(demo: Path, output: Path, cases: int = 4) -> None:
     figure, axes = plt.subplots(1, len(masks), figsize=(3 * len(masks), 2.9), facecolor="black")
     for axis, path in zip(axes, masks, strict=True):
         name = path.name.removesuffix(".nii.gz")
-        scan, mask, reference = (
-            segkit.read(place)
+        scan, mask, labels = (
+            as_radiologists_see(segkit.read(place))
             for place in (demo / "cohort" / "images" / name, path, demo / "cohort" / "labels" / path.name)
         )
-        labels = reference.array[0]
         classes = [len(np.unique(labels[:, :, z])) for z in range(labels.shape[2])]
         z = int(np.argmax((labels > 0).sum((0, 1)) + 500 * np.array(classes)))  # many labels, and much of them
-        axis.imshow(scan.array[0, :, :, z].T, cmap="gray", vmin=-160, vmax=240, interpolation="bilinear")
+        axis.imshow(scan[:, :, z].T, cmap="gray", vmin=-160, vmax=240, interpolation="bilinear")
         for value, colour in enumerate(COLOURS, start=1):
-            inside = value == mask.array[0, :, :, z].T
+            inside = value == mask[:, :, z].T
             axis.imshow(np.ma.masked_equal(inside, 0), cmap=plt.matplotlib.colors.ListedColormap([colour]), alpha=0.45)
             if (labels[:, :, z] == value).any():
                 axis.contour(value == labels[:, :, z].T, [0.5], colors=[colour], linewidths=1.2)

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import fmean
 
 from segkit.commands.evaluate import evaluate
-from segkit.commands.predict import predict
 from segkit.commands.train import train
 from segkit.config.commands import DemoConfig
 from segkit.config.compose import configure
@@ -37,8 +36,6 @@ def demo(config: DemoConfig) -> Evaluation:
     options = ["experiment=demo", f"training.budget={config.budget}", f"seed={config.seed}", f"device={config.device}"]
     train(configure("train", [*dataset, *options, f"output={run}", f"paths.cache={output / 'cache'}"]))
     say("3. masks of the held-out scans, and their Dice against the references")
-    device = f"device={config.device}"
-    predict(configure("predict", [f"run={run}", "split=held_out", device]))
     evaluation = evaluate(configure("evaluate", [f"run={run}"]))
     compare_with_threshold(cohort, evaluation)
     say("what one would type next:")

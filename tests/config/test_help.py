@@ -50,7 +50,8 @@ def test_help_names_every_key_of_the_root_with_its_meaning(command):
     assert "--cfg job" in text
 
 
-def test_help_follows_the_choices_typed():
+def test_help_follows_the_choices_typed(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")  # lines are wrapped to the terminal
     text = command_text(SOURCES, "train", ["network=residual_unet", "data=phantom_ct"])
     assert "network.block=residual" in text
     assert "data.labels={background: 0, liver: 1" in text

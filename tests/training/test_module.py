@@ -1,0 +1,67 @@
+import pytorch_lightning as pl
+import torch
+
+from segkit.config.options import InferenceOptions
+from segkit.networks import UNet
+from segkit.training.building import build_optimizer
+from segkit.training.callbacks import AveragedWeights
+from segkit.training.losses import DiceCrossEntropy
+from segkit.training.module import Segmentation
+from segkit.training.patches import Patches
+from segkit.training.schedules import Polynomial
+from segkit.training.validation import Validator
+
+
+def segmentation(plan, cases, **options):
+    torch.manual_seed(0)
+    network = UNet(in_channels=1, out_channels=2, dims=3, features=[4, 8], strides=plan.strides, **options)
+    references = {case.name: case.reference for case in cases}
+    labels = {"background": 0, "ball": 1}
+    inference = InferenceOptions(overlap=0.5, mirror=False, windows=2, precision="32")
+    return Segmentation(
+        network,
+        loss=DiceCrossEntropy(),
+        optimizer=build_optimizer({"_target_": "torch.optim.SGD", "lr": 0.5}),
+        schedule=Polynomial(),
+        validator=Validator(plan, inference, labels, flips=(), swapped=[0, 1], references=references),
+    )
+
+
+def trainer(tmp_path, steps, **options):
+    return pl.Trainer(
+        accelerator="cpu", max_steps=steps, max_epochs=1, use_distributed_sampler=False, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
+        val_check_interval=steps, check_val_every_n_epoch=None, num_sanity_val_steps=0, **options,
+    )  # fmt: skip
+
+
+def test_lightnings_own_trainer_trains_and_validates(balls, tmp_path):
+    cases, plan, prepared = balls
+    module = segmentation(plan, cases, deep_supervision=True)
+    before = [weight.clone() for weight in module.parameters()]
+    patches = Patches(prepared[:3], prepared[3:], plan, seed=0, foreground=0.5)
+    run = trainer(tmp_path, 4)
+    run.fit(module, patches)
+    assert run.global_step == 4
+    assert 0 <= float(run.callback_metrics["dice"]) <= 1
+    assert "dice_ball" in run.callback_metrics
+    assert any(not torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))
+    # The last step's rate is the schedule's at three steps of four.
+    assert run.optimizers[0].param_groups[0]["lr"] == 0.5 * Polynomial()(0.75)
+
+
+def test_averaged_weights_follow_the_formula(balls, tmp_path):
+    cases, plan, prepared = balls
+    module, seen = segmentation(plan, cases), []
+
+    class Watch(pl.Callback):
+        def on_train_batch_end(self, trainer, module, *_):
+            seen.append(next(module.parameters()).detach().clone())
+
+    patches = Patches(prepared, prepared[:1], plan, seed=0, foreground=0.5)
+    trainer(tmp_path, 3, callbacks=[AveragedWeights(0.99), Watch()]).fit(module, patches)
+    average = seen[0]
+    for updates, weights in enumerate(seen[1:], start=1):
+        decay = min(0.99, (1 + updates) / (10 + updates))
+        average = decay * average + (1 - decay) * weights
+    assert torch.allclose(next(module.parameters()), average, atol=1e-6)
