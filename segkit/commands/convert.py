@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from segkit.config.commands import ConvertConfig
 from segkit.foundation.console import paths_written
 from segkit.foundation.errors import UsageError
 from segkit.volumes.reading import read
 from segkit.volumes.writing import write, writer_for
-
-
-@dataclass(frozen=True)
-class ConvertConfig:
-    """What `segkit convert` takes.
-
-    Attributes:
-        input: a file of any readable format, or a folder that holds one DICOM series.
-        output: the file to write; its suffix names the format. An older file of that name is replaced.
-    """
-
-    input: str
-    output: str
 
 
 def convert(config: ConvertConfig) -> Path:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segkit.config.commands import EvaluateConfig
+from segkit.datasets.splits import split_from
 from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, evaluation_table, write_evaluation
 from segkit.evaluation.pairs import match_folders
 from segkit.foundation.console import paths_written, table, warn
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
+from segkit.runs.folder import RunFolder
+from segkit.runs.manifest import read_manifest
+from segkit.runs.model_file import read_record
 from segkit.volumes.reading import stem
-
-MANIFEST = "predictions.json"
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,12 @@ def masks_in_folders(config: EvaluateConfig) -> Masks:
     matched = match_folders(Path(config.predictions), Path(config.references))
     if matched.skipped:
         warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
-    manifest = Path(config.predictions) / MANIFEST
-    record = load_json(manifest) if manifest.is_file() else {}
-    unpredicted = {stem(path): record.get("failed", {}).get(stem(path)) for path in matched.missing}
+    manifest = read_manifest(Path(config.predictions))
+    unpredicted = {stem(path): manifest.failed.get(stem(path)) for path in matched.missing}
     failed = {case: f"it was not segmented: {reason}" for case, reason in unpredicted.items() if reason}
     if len(failed) < len(unpredicted):
         warn(f"{len(unpredicted) - len(failed)} references have no mask and are left out")
-    return Masks(matched.pairs, record.get("labels"), Path(config.output), {**matched.failed, **failed})
+    return Masks(matched.pairs, manifest.labels, Path(config.output), {**matched.failed, **failed})
 
 
 def masks_of_run(config: EvaluateConfig) -> Masks:
@@ -98,12 +99,25 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
     from segkit.commands.preparing import cases_of
     from segkit.config.compose import configure
     from segkit.config.recorded import load_config
-    from segkit.runs.folder import RunFolder
 
     folder = RunFolder(Path(config.run or ""))
-    cohort = segment(configure("predict", [f"run={config.run}", f"split={config.split}"]))
     data = load_config("train", folder.config).data
+    masks, failed = masks_there(folder, config.split), {}
+    if masks is None:
+        words = [f"run={config.run}", f"split={config.split}", f"device={config.device}"]
+        cohort = segment(replace(configure("predict", words), trust=config.trust))
+        masks, failed = cohort.masks, cohort.failed
     cases = cases_of(data)
-    pairs = {name: (mask, cases[name].reference) for name, mask in cohort.masks.items()}
+    pairs = {name: (mask, cases[name].reference) for name, mask in masks.items() if name in cases}
     referenced = {name: (mask, reference) for name, (mask, reference) in pairs.items() if reference is not None}
-    return Masks(referenced, data.labels, Path(config.output or folder.evaluation), cohort.failed)
+    return Masks(referenced, data.labels, Path(config.output or folder.evaluation), failed)
+
+
+def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:
+    """Return the masks of a split where each is there and the run's own model made it, with whatever settings."""
+    masks = folder.predictions(split)
+    manifest, wanted = read_manifest(masks), split_from(load_json(folder.split), where=str(folder.split)).names(split)
+    found = {name: manifest.mask(masks, name) for name in wanted}
+    complete = {name: path for name, path in found.items() if path is not None}
+    is_own = manifest.weights == [read_record(folder.model).weights]
+    return complete if wanted and is_own and len(complete) == len(wanted) else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from segkit.commands.preparing import cases_of
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.recorded import load_config
+from segkit.datasets.splits import split_from
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
@@ -51,12 +52,25 @@ def segment(config: PredictConfig) -> Cohort:
         scans = scans_in(Path(config.input), channels)
     else:
         scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
+    check_apart(scans, output)
     check_writable(output)
     cohort = predict_cohort(model, scans, output, config.export)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
     paths_written([output])
     return cohort
+
+
+def check_apart(scans: Scans, output: Path) -> None:
+    """Make sure that no mask can replace a scan, or be taken for one the next time.
+
+    Raises:
+        UsageError: when scans lie in the output folder itself.
+    """
+    for images in scans.values():
+        for image in images.values():
+            if output.exists() and output.samefile(image.parent):
+                raise UsageError(f"output={output} is the folder of the scans; choose another one for their masks")
 
 
 def scans_in(path: Path, channels: list[str]) -> Scans:
@@ -88,7 +102,7 @@ def scans_of_split(folder: RunFolder, split: str, trust: list[str]) -> Scans:
     config: TrainConfig = load_config("train", folder.config)
     config.trust = trust
     check_strangers_config(config)
-    names = load_json(folder.split).get(split, [])
+    names = split_from(load_json(folder.split), where=str(folder.split)).names(split)
     if not names:
         raise DataError(f"{folder.path} has no {split} cases")
     cases = cases_of(config.data)

@@ -12,7 +12,9 @@ from segkit.config.options import DatasetOptions, PlanOptions, PreprocessingOpti
 from segkit.config.plan import Plan
 from segkit.datasets import Case, Layout
 from segkit.datasets.splits import Split, split_cases
+from segkit.foundation.building import build
 from segkit.foundation.console import say
+from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
 from segkit.preparation.pipeline import plan_dataset, prepare_dataset
 from segkit.preparation.store import PreparedCase, total_bytes
@@ -49,11 +51,7 @@ def cases_of(options: DatasetOptions) -> dict[str, Case]:
     Raises:
         DataError: when the layout finds none.
     """
-    from hydra.utils import get_class
-
-    layout: Layout = get_class(options.layout["_target_"])(
-        **{key: value for key, value in options.layout.items() if key != "_target_"}
-    )
+    layout: Layout = build(options.layout)
     return {case.name: case for case in layout.cases(options.channels)}
 
 
@@ -62,6 +60,7 @@ def prepare_study(
     *,
     fold: str,
     plan: PlanOptions | Plan,
+    split: Split | None = None,
     preprocessing: PreprocessingOptions,
     network: Mapping[str, Any],
     cache: Path,
@@ -73,6 +72,7 @@ def prepare_study(
         options: the data set.
         fold: `all`, or the fold that validates.
         plan: what the planner may decide, or the plan of a run that goes on.
+        split: of a run that goes on; None: split now.
         preprocessing: intensity transforms of the user's.
         network: its yaml, whose features bound the levels.
         cache: folder of prepared cases.
@@ -84,7 +84,8 @@ def prepare_study(
     """
     check_writable(cache)
     cases, labels = cases_of(options), in_class_order(options.labels)
-    split = split_cases(list(cases.values()), options.split, fold)
+    split = split or split_cases(list(cases.values()), options.split, fold)
+    check_present(split, cases, Path(options.root))
     used = [cases[name] for name in sorted((*split.training, *split.validation))]
     say(
         f"{options.name}: {len(cases)} cases, of which {len(split.training)} train, "
@@ -108,3 +109,14 @@ def prepare_study(
     prepared = prepare_dataset(used, plan, labels=labels, store=cache, workers=workers)
     say(f"{len(prepared)} prepared cases, {total_bytes(prepared) / MEGABYTE:.0f} MB, in {cache}")
     return Study(cases, labels, split, plan, {case.name: case for case in prepared})
+
+
+def check_present(split: Split, cases: Mapping[str, Case], root: Path) -> None:
+    """Make sure that every case of a split is still in the data set, with its reference.
+
+    Raises:
+        DataError: naming the first that is not.
+    """
+    for name in (*split.training, *split.validation):
+        if name not in cases or cases[name].reference is None:
+            raise DataError(f"{root} no longer holds {name} with its reference, on which this run trains or validates")

@@ -10,28 +10,26 @@ from pathlib import Path
 import torch
 
 from segkit.commands.preparing import Study, prepare_study
+from segkit.commands.records import check_same_files, record_study, recorded_decisions
 from segkit.config.call import Call
 from segkit.config.commands import TrainConfig
 from segkit.config.labels import swapped_classes
-from segkit.config.plan import plan_from
 from segkit.config.targets import check_signatures
 from segkit.foundation.allocator import keep_freed_memory
+from segkit.foundation.building import build
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import StoppedError, UsageError
-from segkit.foundation.files import check_writable, write_json, write_yaml
+from segkit.foundation.files import check_writable, write_json
 from segkit.foundation.journal import logged_to
 from segkit.foundation.locks import lock
-from segkit.foundation.strangers import load_yaml
 from segkit.networks.building import network_arguments
 from segkit.networks.precision import choose_device
-from segkit.preparation.store import hashes
 from segkit.runs.environment import environment
 from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
 from segkit.runs.model_file import ModelRecord, write_model
 from segkit.training.building import (
     build_augmentation,
     build_optimizer,
-    build_part,
     check_strangers_config,
     initial_network,
     training_flips,
@@ -117,19 +115,21 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     keep_freed_memory()
     if not folder.environment.exists():
         write_json(folder.environment, environment())
-    if not folder.is_run:
-        write_yaml(folder.overrides, list(call.overrides) if call else [])
-        write_yaml(folder.config, asdict(config))
+    before = recorded_decisions(folder, config)
     study = prepare_study(
         config.data,
         fold=config.training.fold,
-        plan=plan_from(load_yaml(folder.plan), where=str(folder.plan)) if folder.plan.exists() else config.plan,
+        plan=before[0] if before else config.plan,
+        split=before[1] if before else None,
         preprocessing=config.preprocessing,
         network=config.network,
         cache=Path(config.paths.cache),
         workers=config.workers,
     )
-    record_study(folder, study)
+    if before:
+        check_same_files(folder, study)
+    else:
+        record_study(folder, config, list(call.overrides) if call else [], study)
     clock = make_clock(config.training)
     module = build_module(config, study, clock)
     patches = Patches(
@@ -145,18 +145,6 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     folder.set_status(FINISHED, steps=trainer.global_step, seconds=round(clock.elapsed, 1))
 
 
-def record_study(folder: RunFolder, study: Study) -> None:
-    """Write what the run stands on: plan, split, and the hash of every file that trains or validates."""
-    write_yaml(folder.plan, asdict(study.plan))
-    write_json(folder.split, asdict(study.split))
-    files = {}
-    for name in study.prepared:
-        case = study.cases[name]
-        paths = {**case.images, "reference": case.reference}
-        files[name] = {role: {"file": str(paths[role]), "sha256": sha256} for role, sha256 in hashes(case).items()}
-    write_json(folder.cases, files)
-
-
 def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentation:
     """Return the LightningModule of a config."""
     swapped = swapped_classes(study.labels, config.data.mirrored)
@@ -164,9 +152,9 @@ def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentatio
     arguments = network_arguments(config.network, study.plan, out_channels=len(study.labels))
     return Segmentation(
         initial_network(arguments, config.seed),
-        loss=build_part(config.loss),
+        loss=build(config.loss),
         optimizer=build_optimizer(config.optimizer),
-        schedule=build_part(config.schedule),
+        schedule=build(config.schedule),
         augmentation=build_augmentation(config.augmentation, study.plan, swapped, config.seed),
         validator=Validator(
             study.plan,

@@ -73,7 +73,6 @@ class PredictConfig:
     inference: InferenceOptions
     trust: list[str]
     device: str
-    workers: int | None = range_key(1)
     debug: bool
 
 
@@ -87,6 +86,8 @@ class EvaluateConfig:
     split: str = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     labels: dict[str, int] | None
+    trust: list[str]
+    device: str
     tolerance: float = range_key(0)
     bootstrap: BootstrapOptions
     workers: int | None = range_key(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,14 @@ def configure_resumed(command: str, read: Overrides) -> Any:
     if not (run / CONFIG_FILE).is_file():
         what = f"it has no {CONFIG_FILE}" if run.is_dir() else "there is no such folder"
         raise UsageError(f"resume: {run} is not a run folder: {what}")
-    return _configured(command, run / CONFIG_FILE, read)
+    return _configured(command, run / CONFIG_FILE, read, forgotten={"trust": []})  # a run may not trust itself
 
 
-def _configured(command: str, path: str | Path, read: Overrides) -> Any:
+def _configured(command: str, path: str | Path, read: Overrides, forgotten: Mapping[str, Any] | None = None) -> Any:
     values = load_yaml(path)
     if not isinstance(values, dict):
         raise DataError(f"{path} is not a composed config: it holds no mapping")
+    values.update(forgotten or {})
     _apply(values, read)
     try:
         config = typed(schema_of(command), values)

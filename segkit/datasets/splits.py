@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from segkit.config.options import SplitOptions
 from segkit.datasets.case import Case
@@ -65,3 +66,20 @@ def read_held_out(path: Path, cases: Sequence[Case]) -> tuple[str, ...]:
     if unknown:
         raise DataError(f"{path} holds out {unknown[0]} ({len(unknown)} in all), which the data set does not have")
     return tuple(names)
+
+
+def split_from(mapping: Any, *, where: str) -> Split:
+    """Read a split back from its json.
+
+    Args:
+        mapping: what `split.json` holds.
+        where: the file, for the error.
+
+    Raises:
+        DataError: when it is not three lists of names.
+    """
+    parts = ("training", "validation", "held_out")
+    lists = [mapping.get(part) if isinstance(mapping, dict) else None for part in parts]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        raise DataError(f"{where} is not a split: it needs the lists {', '.join(parts)}")
+    return Split(*(tuple(names) for names in lists if names is not None))

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from segkit.foundation.console import error, progress
-from segkit.foundation.errors import SegkitError
-from segkit.foundation.files import read_json, write_json
+from segkit.foundation.errors import SegkitError, StoppedError, UsageError
 from segkit.foundation.hashing import value_hash
 from segkit.inference.model import Mask, Model
 from segkit.preparation.store import content_hash
+from segkit.runs.manifest import Manifest, read_manifest, write_manifest
+from segkit.volumes.reading import one_line
 
-MANIFEST = "predictions.json"
 SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
 OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cohort:
     """What became of the scans.
 
@@ -46,37 +45,40 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Path]], output
     Returns:
         masks and failures. A case whose inputs, model and settings are those of a mask in the folder is not redone.
     """
-    before = known_masks(output)
+    before = read_manifest(output)
     settings = value_hash([[record.weights for record in model.records], asdict(model.options), export])
-    masks: dict[str, Path] = {}
-    failed: dict[str, str] = {}
-    manifest: dict[str, Any] = {"labels": model.record.labels, "model": model.record.name, "cases": {}}
-    reused = 0
+    manifest = Manifest(model.record.labels, [record.weights for record in model.records], dict(before.cases))
+    cohort = Cohort({}, 0, manifest.failed)
     for name, images in progress(scans.items(), len(scans), "segmenting"):
         try:
             key = value_hash([settings, {channel: content_hash(path) for channel, path in images.items()}])
-            entry = before.get(name, {})
-            if entry.get("key") == key and (output / str(entry["mask"])).is_file():
-                masks[name], reused = output / str(entry["mask"]), reused + 1
-            else:
-                mask = model.segment(dict(images))
-                masks[name] = mask.save(output / f"{name}{suffix_for(mask, export)}")
-            manifest["cases"][name] = {"mask": masks[name].name, "key": key}
-        except (SegkitError, OSError) as problem:
-            failed[name] = str(problem)
-            error(f"{name}: {problem}")
-        kept = {case: entry for case, entry in before.items() if case not in failed}
-        write_json(output / MANIFEST, {**manifest, "cases": {**kept, **manifest["cases"]}, "failed": failed})
-    return Cohort(masks, reused, failed)
+            kept = before.mask(output, name) if before.cases.get(name, {}).get("key") == key else None
+            cohort.masks[name] = kept or segment_to(model, name, images, output, export)
+            cohort.reused += kept is not None
+            manifest.cases[name] = {"mask": cohort.masks[name].name, "key": key}
+        except StoppedError:
+            raise
+        except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
+            known = isinstance(problem, SegkitError | OSError)
+            manifest.failed[name] = one_line(problem) if known else f"{type(problem).__name__}: {one_line(problem)}"
+            manifest.cases.pop(name, None)
+            error(f"{name}: {manifest.failed[name]}")
+        write_manifest(output, manifest)
+    return cohort
 
 
-def known_masks(output: Path) -> dict[str, Any]:
-    """Return the cases of a folder's manifest, none where there is no readable one."""
-    path = output / MANIFEST
-    if not path.is_file():
-        return {}
-    cases = read_json(path).get("cases", {})
-    return {name: entry for name, entry in cases.items() if isinstance(entry, dict) and {"mask", "key"} <= set(entry)}
+def segment_to(model: Model, name: str, images: Mapping[str, Path], output: Path, export: str) -> Path:
+    """Segment one scan into a folder.
+
+    Raises:
+        DataError: when the scan cannot be used.
+        UsageError: when its mask would replace the scan itself.
+    """
+    mask = model.segment(dict(images))
+    path = output / f"{name}{suffix_for(mask, export)}"
+    if any(path.exists() and path.samefile(image) for image in images.values()):
+        raise UsageError(f"the mask would replace the scan {path}; choose another output")
+    return mask.save(path)
 
 
 def suffix_for(mask: Mask, export: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,10 +96,8 @@ class Model:
         prepared = prepare(scan, self.record.plan)
         swapped = swapped_classes(self.record.labels, self.record.mirrored)
         logits = sum(
-            sliding_logits(
-                network, prepared.image, self.record.plan, self.options, flips=self.record.flips, swapped=swapped
-            )
-            for network in self.networks
+            sliding_logits(network, prepared.image, self.record.plan, self.options, flips=record.flips, swapped=swapped)
+            for record, network in zip(self.records, self.networks, strict=True)
         )
         assert isinstance(logits, torch.Tensor)
         classes = labels_on_scan(logits.cpu().numpy(), prepared.grid, prepared.scan_grid)
@@ -133,14 +132,20 @@ def load(
     folders = [path / "model" if (path / "model").is_dir() else path for path in map(Path, paths)]
     records = tuple(read_record(folder) for folder in folders)
     for folder, record in zip(folders, records, strict=True):
-        same = record.plan.patch == records[0].plan.patch and record.plan.spacing == records[0].plan.spacing
-        if not same or record.labels != records[0].labels or record.plan.channels != records[0].plan.channels:
+        if comparable(record) != comparable(records[0]):
             raise DataError(f"{folder} has another plan or other labels than {folders[0]}; they make no ensemble")
     where = choose_device(device)
     networks = tuple(
         load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
     )
     return Model(records, networks, options or standard_options())
+
+
+def comparable(record: ModelRecord) -> list[Any]:
+    """Return what two models must share for their logits to be averaged."""
+    plan = record.plan
+    prepared = [plan.dims, plan.orientation, plan.spacing, plan.patch, plan.normalisation, plan.transforms]
+    return [*prepared, record.labels, record.mirrored]
 
 
 def standard_options() -> InferenceOptions:

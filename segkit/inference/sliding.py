@@ -56,7 +56,7 @@ def sliding_logits(
         for box, output in zip(boxes, outputs, strict=True):
             logits[(slice(None), *box)] += output * weights
             total[box] += weights
-    return (logits / total)[(slice(None), *inner)]
+    return logits.div_(total)[(slice(None), *inner)]
 
 
 def mirrored_logits(

@@ -10,6 +10,7 @@ from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.plan import Plan
+from segkit.foundation.building import arguments_of, build
 from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import resolve_target
 
@@ -44,9 +45,8 @@ def build_network(arguments: Mapping[str, Any]) -> nn.Module:
     Raises:
         UsageError: when the class does not take these arguments.
     """
-    options = {name: value for name, value in arguments.items() if name != "_target_"}
     try:
-        network: nn.Module = get_class(arguments["_target_"])(**options)
+        network: nn.Module = build(arguments)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise UsageError(
             f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {error}"
@@ -65,5 +65,5 @@ def check_network(arguments: Mapping[str, Any], trust: Sequence[str]) -> None:
         UsageError: when the package is not allowed; nothing was imported then.
         DataError: when the target is no network, or one that reads, writes, downloads or takes a callable.
     """
-    options = {name: value for name, value in arguments.items() if name != "_target_"}
+    options = arguments_of(arguments)
     resolve_target(str(arguments.get("_target_")), roles=(nn.Module,), trust=trust, slot="network", arguments=options)

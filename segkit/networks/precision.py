@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import torch
 
@@ -31,7 +31,7 @@ def cpu_multiplies_bf16() -> bool:
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which forward passes run."""
-    return torch.autocast(device.type, torch.bfloat16) if uses_bf16(precision, device) else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(precision, device))
 
 
 def choose_device(name: str) -> torch.device:

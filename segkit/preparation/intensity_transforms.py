@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.foundation.building import arguments_of, build
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
 from segkit.volumes.grid import Grid
@@ -34,7 +35,7 @@ def apply_transforms(
 
     for index, mapping in enumerate(transforms):
         slot = f"preprocessing.transforms[{index}]: {mapping['_target_']}"
-        transform = build_transform(mapping)
+        transform = build(mapping)
         if isinstance(transform, Randomizable):
             raise UsageError(f"{slot} is random; it belongs to augmentation.transforms")
         # Wrapped anew each time: a transform may return a bare array, and the next one could then move it unseen.
@@ -47,13 +48,6 @@ def apply_transforms(
             )
         array = np.asarray(after, dtype=np.float32)
     return array
-
-
-def build_transform(mapping: Mapping[str, Any]) -> Any:
-    """Build a transform from its `_target_` and arguments; those of a stranger's plan pass `check_transforms` first."""
-    from hydra.utils import get_class
-
-    return get_class(mapping["_target_"])(**{name: value for name, value in mapping.items() if name != "_target_"})
 
 
 def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[str]) -> None:
@@ -71,5 +65,5 @@ def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[st
         slot = f"preprocessing.transforms[{index}]"
         if not isinstance(mapping, Mapping):
             raise DataError(f"{slot}: {str(mapping)[:100]!r} is not a mapping with a _target_")
-        options = {name: value for name, value in mapping.items() if name != "_target_"}
-        resolve_target(str(mapping.get("_target_")), roles=(Transform,), trust=trust, slot=slot, arguments=options)
+        target = str(mapping.get("_target_"))
+        resolve_target(target, roles=(Transform,), trust=trust, slot=slot, arguments=arguments_of(mapping))

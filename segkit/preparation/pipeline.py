@@ -128,7 +128,7 @@ def for_each(
     outcomes = parallel_map(
         function,
         cases,
-        workers=1 if total < FEW_VOXELS else workers,
+        workers=1 if workers is None and total < FEW_VOXELS else workers,
         bytes_each=largest * BYTES_PER_VOXEL,
         name=lambda case: case.name,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ DETACHED = (".hdr", ".img", ".mhd", ".nhdr")  # half of a volume; the other half
 
 @dataclass(frozen=True)
 class PreparedCase:
-    """One case in the store; arrays are memory maps, opened on first use.
+    """One case in the store; its arrays are memory maps, opened anew each time: a map holds a file open.
 
     Attributes:
         name: of the case.
@@ -41,17 +41,17 @@ class PreparedCase:
     name: str
     folder: Path
 
-    @cached_property
+    @property
     def image(self) -> NDArray[Any]:
         """Shape (C, X, Y, Z), normalised."""
         return load_array(self.folder / "image.npy", mmap=True)
 
-    @cached_property
+    @property
     def reference(self) -> NDArray[np.uint8]:
         """Class indices, shape (X, Y, Z)."""
         return load_array(self.folder / "reference.npy", mmap=True)
 
-    @cached_property
+    @property
     def positions(self) -> list[NDArray[np.int32]]:
         """Per foreground class that the case has, (n, 3) voxel indices."""
         found = load_array(self.folder / "positions.npy", mmap=True)
@@ -72,9 +72,6 @@ class PreparedCase:
     def scan_grid(self) -> Grid:
         """The scan's own 3D grid."""
         return Grid(tuple(self.record["scan_shape"]), np.array(self.record["scan_affine"]))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"name": self.name, "folder": self.folder}  # workers open their own maps
 
 
 def hashes(case: Case) -> dict[str, str]:
@@ -100,6 +97,13 @@ def content_hash(path: Path) -> str:
         return value_hash([file_hash(file) for file in sorted(path.iterdir()) if file.is_file()])
     if path.suffix.lower() in DETACHED:
         return value_hash([file_hash(path), array_hash(read(path).array)])
+    status = path.stat()
+    return remembered_hash(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def remembered_hash(path: Path, size: int, changed: int) -> str:
+    """Return the sha256 of a file, computed once in a process while its size and time of change stay."""
     return file_hash(path)
 
 

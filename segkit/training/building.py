@@ -7,18 +7,18 @@ from functools import partial
 from typing import Any
 
 import torch
-from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.commands import TrainConfig
 from segkit.config.options import AugmentationOptions
 from segkit.config.plan import Plan
 from segkit.datasets import Layout
+from segkit.foundation.building import arguments_of, build
 from segkit.foundation.counted import seed_from
 from segkit.foundation.strangers import resolve_target
 from segkit.inference.sliding import flippable_axes, left_right_axis
 from segkit.networks.building import build_network, check_network
-from segkit.preparation.intensity_transforms import build_transform, check_transforms
+from segkit.preparation.intensity_transforms import check_transforms
 from segkit.training.augmentation import Augmentation
 from segkit.training.schedules import Schedule
 
@@ -32,15 +32,9 @@ def initial_network(arguments: Mapping[str, Any], seed: int) -> nn.Module:
         return build_network(arguments)
 
 
-def build_part(options: Mapping[str, Any]) -> Any:
-    """Build the loss, schedule or layout that `_target_` names, from the arguments beside it."""
-    return get_class(options["_target_"])(**{key: value for key, value in options.items() if key != "_target_"})
-
-
 def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.Optimizer]:
     """Return what makes the optimiser of `options` (`_target_` and its arguments) from parameters."""
-    arguments = {key: value for key, value in options.items() if key != "_target_"}
-    return partial(get_class(options["_target_"]), **arguments)
+    return partial(build, options)
 
 
 def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequence[int], seed: int) -> Augmentation:
@@ -54,7 +48,7 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
     """
     from monai.transforms import Compose
 
-    transforms = [build_transform(transform) for transform in options.transforms]
+    transforms = [build(transform) for transform in options.transforms]
     seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     left_right = left_right_axis(plan)
     return Augmentation(
@@ -88,5 +82,5 @@ def check_strangers_config(config: TrainConfig) -> None:
         ("data.layout", Layout, config.data.layout),
     ]
     for slot, role, part in parts:
-        options = {key: value for key, value in part.items() if key != "_target_"}
-        resolve_target(str(part["_target_"]), roles=(role,), trust=config.trust, slot=slot, arguments=options)
+        target = str(part["_target_"])
+        resolve_target(target, roles=(role,), trust=config.trust, slot=slot, arguments=arguments_of(part))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, WeightAveraging
 from torch import Tensor
 
-from segkit.foundation.errors import StoppedError
+from segkit.foundation.errors import SegkitError, StoppedError
 from segkit.foundation.files import atomic_file
 from segkit.training.clock import Clock
 
@@ -41,6 +42,14 @@ class AveragedWeights(WeightAveraging):
                     average.copy_(current)  # counters, such as those of batch normalisation
 
         super().__init__(multi_avg_fn=update)
+        self.is_handed_over = False
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Hand the average over to the module, once."""
+        # Lightning skips this hook where a resumed training had no step left to make.
+        if not self.is_handed_over:
+            super().on_train_end(trainer, module)
+            self.is_handed_over = True
 
 
 class ClockKeeper(Callback):
@@ -48,6 +57,7 @@ class ClockKeeper(Callback):
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.validation_began = 0.0
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         """Start the clock."""
@@ -60,6 +70,14 @@ class ClockKeeper(Callback):
         self.clock.end_step()
         if self.clock.is_over(trainer.global_step):
             trainer.should_stop = True
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Note when a validation begins."""
+        self.validation_began = self.clock.elapsed
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Keep what a validation costs, since Lightning closes every training with one."""
+        self.clock.closing = self.clock.elapsed - self.validation_began
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seconds so far."""
@@ -103,12 +121,21 @@ class MetricsFile(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Append the step that was just made."""
+        """Append the step that was just made.
+
+        Raises:
+            SegkitError: when the loss is not a finite number.
+        """
+        loss = float(outputs["loss"])
+        if not math.isfinite(loss):
+            raise SegkitError(
+                f"the loss is {loss} at step {trainer.global_step}: lower optimizer.lr, or pass training.precision=32"
+            )
         self.append(
             {
                 "step": trainer.global_step,
                 "seconds": f"{self.clock.elapsed:.2f}",
-                "loss": f"{float(outputs['loss']):.6g}",
+                "loss": f"{loss:.6g}",
                 "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}",
             }
         )
@@ -163,6 +190,10 @@ class Checkpoints(Callback):
             self.saved_at = self.clock.elapsed
             save(trainer, self.last)
         self.leave_when_asked()
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Save, so that a validation that is stopped loses no step."""
+        save(trainer, self.last)
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int,

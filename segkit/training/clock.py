@@ -18,11 +18,13 @@ class Clock:
         budget: seconds of wall clock, or None.
         steps: optimiser steps, or None; exactly one of both is set.
         elapsed_before: seconds that earlier sittings of this training took.
+        closing: seconds that the validation after the last step will take, as the one before did.
     """
 
     budget: float | None = None
     steps: int | None = None
     elapsed_before: float = 0.0
+    closing: float = 0.0
     started: float | None = None
     last_step: float | None = None
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
@@ -48,17 +50,11 @@ class Clock:
     def progress(self, step: int) -> float:
         """Return how far the training is when `step` steps are done, 0 to 1."""
         if self.budget is not None:
-            return min(1.0, self.elapsed / self.budget)
+            return min(1.0, self.elapsed / max(self.budget - self.closing, 1e-9))
         return min(1.0, step / (self.steps or 1))
 
     def is_over(self, step: int) -> bool:
         """Say whether the training ends after `step` steps: one more would miss the budget by more."""
         if self.budget is not None:
-            return self.elapsed + median(self.durations or [0.0]) / 2 >= self.budget
+            return self.elapsed + self.closing + median(self.durations or [0.0]) / 2 >= self.budget
         return step >= (self.steps or 0)
-
-    def remaining(self, step: int) -> float:
-        """Return the seconds that are left, estimated from recent steps where steps are counted."""
-        if self.budget is not None:
-            return max(0.0, self.budget - self.elapsed)
-        return max(0, (self.steps or 0) - step) * median(self.durations or [0.0])

@@ -96,8 +96,10 @@ def fit(
             load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
         try:
             trainer.fit(module, patches, ckpt_path=resumed, weights_only=True)
-        except SIGTERMException as error:
-            raise StoppedError(f"stopped; {folder.last} is saved, and the same command goes on") from error
+        except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C
+            raise StoppedError("stopped; the same command goes on from the last checkpoint") from error
+    for callback in averaging:
+        callback.on_train_end(trainer, module)
     return trainer
 
 

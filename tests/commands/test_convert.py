@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from segkit.commands.convert import ConvertConfig, convert
+from segkit.commands.convert import convert
+from segkit.config.commands import ConvertConfig
 from segkit.foundation.errors import DataError, GeometryError, UsageError
 from segkit.volumes.reading import read
 
@@ -20,7 +21,7 @@ def scan(tmp_path):
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".tif"])
 def test_voxels_and_grid_survive(tmp_path, scan, suffix, capsys):
     output = tmp_path / "out" / f"b{suffix}"
-    assert convert(ConvertConfig(str(scan), str(output))) == output
+    assert convert(ConvertConfig(input=str(scan), output=str(output), debug=False)) == output
     assert str(output) in capsys.readouterr().out
     before, after = read(scan), read(output)
     assert np.array_equal(before.array, after.array)
@@ -29,7 +30,7 @@ def test_voxels_and_grid_survive(tmp_path, scan, suffix, capsys):
 
 
 def test_simpleitk_sees_the_same_place(tmp_path, scan):
-    convert(ConvertConfig(str(scan), str(tmp_path / "b.mha")))
+    convert(ConvertConfig(input=str(scan), output=str(tmp_path / "b.mha"), debug=False))
     ours, theirs = SimpleITK.ReadImage(tmp_path / "b.mha"), SimpleITK.ReadImage(scan)
     np.testing.assert_allclose(ours.GetOrigin(), theirs.GetOrigin(), atol=1e-6)
     np.testing.assert_allclose(ours.GetDirection(), theirs.GetDirection(), atol=1e-6)
@@ -39,11 +40,11 @@ def test_simpleitk_sees_the_same_place(tmp_path, scan):
 def test_an_older_output_is_replaced_and_the_input_is_not(tmp_path, scan):
     output = tmp_path / "b.nrrd"
     output.write_text("old")
-    convert(ConvertConfig(str(scan), str(output)))
+    convert(ConvertConfig(input=str(scan), output=str(output), debug=False))
     assert read(output).grid.shape == (5, 4, 3)
     before = scan.read_bytes()
     with pytest.raises(UsageError, match="is the input itself"):
-        convert(ConvertConfig(str(scan), str(scan)))
+        convert(ConvertConfig(input=str(scan), output=str(scan), debug=False))
     assert scan.read_bytes() == before
 
 
@@ -59,5 +60,5 @@ def test_an_older_output_is_replaced_and_the_input_is_not(tmp_path, scan):
 def test_what_cannot_be_done_leaves_nothing_behind(tmp_path, scan, source, target, error, message):
     (tmp_path / "folder.nii").mkdir()
     with pytest.raises(error, match=message):
-        convert(ConvertConfig(str(tmp_path / source), str(tmp_path / target)))
+        convert(ConvertConfig(input=str(tmp_path / source), output=str(tmp_path / target), debug=False))
     assert sorted(child.name for child in tmp_path.iterdir()) == ["folder.nii", "scan.nii.gz"]

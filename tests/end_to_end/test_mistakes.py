@@ -117,3 +117,42 @@ def test_nothing_a_strangers_model_names_is_imported_or_run(segkit, uninterrupte
         assert target in result.stderr
         assert not (tmp_path / "ran").exists()
         assert not (segkit.folder / "masks").exists()
+
+
+def test_a_run_that_trusts_itself_is_not_trusted(segkit, uninterrupted_line, ball_options, tmp_path):
+    uninterrupted_line("train", *ball_options, "training.steps=2", "output=hostile2")
+    run = uninterrupted_line.folder / "hostile2"
+    (run / "status.json").write_text('{"state": "running"}')
+    (segkit.folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    config, plan = (run / "config.yaml").read_text(), (run / "plan.yaml").read_text()
+    (run / "config.yaml").write_text(
+        config.replace("trust: []", "trust: [evil]").replace("segkit.networks.UNet", "evil.Network")
+    )
+    assert "evil" in segkit("train", f"resume={run}", expect=(1, 2)).stderr
+    (run / "config.yaml").write_text(config)
+    (run / "plan.yaml").write_text(plan.replace("transforms: []", "transforms: [{_target_: evil.Transform}]"))
+    assert "other transforms" in segkit("train", f"resume={run}", expect=1).stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_masks_never_replace_scans(segkit, uninterrupted_line, ball_options, balls):
+    uninterrupted_line("train", *ball_options, "training.steps=2", "output=quick")
+    scans = segkit.folder / "scans"
+    shutil.copytree(balls / "images", scans)
+    before = {path.name: path.read_bytes() for path in scans.iterdir()}
+    refused = segkit("predict", f"run={uninterrupted_line.folder / 'quick'}", "input=scans", "output=scans", expect=2)
+    assert "folder of the scans" in only_line(refused)
+    assert {path.name: path.read_bytes() for path in scans.iterdir()} == before
+
+
+def test_a_corrected_command_may_use_the_same_output(segkit, ball_options):
+    wrong = [option for option in ball_options if not option.startswith("data.labels")]
+    steps = ("training.steps=2", "output=run")
+    segkit("train", *wrong, "data.labels={background: 0, bright: 1}", *steps, expect=1)
+    segkit("train", *ball_options, *steps)
+    assert (segkit.folder / "run" / "model" / "model.yaml").is_file()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_a_line(segkit, ball_options):
+    result = segkit("train", *ball_options, "training.steps=50", "optimizer.lr=1e30", "output=run", expect=1)
+    assert "the loss is" in only_line(result)

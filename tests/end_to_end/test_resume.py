@@ -1,6 +1,7 @@
 """A run that is killed and goes on ends bit for bit where the uninterrupted one ends."""
 
 import hashlib
+import shutil
 import signal
 
 import pytest
@@ -86,3 +87,32 @@ def test_a_finished_run_is_not_done_again(segkit, ball_options, uninterrupted):
     other = segkit("train", *ball_options, *STEPS, f"output={uninterrupted}", "optimizer.lr=0.1", expect=2)
     assert "optimizer.lr" in other.stderr
     assert len(other.stderr.strip().splitlines()) == 1
+
+
+def test_killed_after_the_last_step_it_still_exports_the_averaged_weights(segkit, uninterrupted):
+    run = segkit.folder / "run"
+    shutil.copytree(uninterrupted, run)
+    shutil.rmtree(run / "model")
+    (run / "status.json").write_text('{"state": "running"}')
+    segkit("train", "resume=run")
+    assert weights(run) == weights(uninterrupted)
+
+
+def test_a_run_goes_on_with_the_cases_it_began_with(segkit, ball_options, balls):
+    copy = segkit.folder / "copy"
+    shutil.copytree(balls, copy)
+    options = [option.replace(str(balls), str(copy)) for option in ball_options]
+    process = segkit.start_until_step(10, "run", "train", *options, *STEPS, "output=run")
+    process.kill()
+    process.communicate()
+    for folder in ("images", "labels"):
+        shutil.copy(copy / folder / "ball_0.nii.gz", copy / folder / "late.nii.gz")
+    (copy / "held_out.txt").write_text("ball_1\n")
+    split = (segkit.folder / "run" / "split.json").read_text()
+    segkit("train", "resume=run")
+    assert (segkit.folder / "run" / "split.json").read_text() == split
+    (segkit.folder / "run" / "status.json").write_text('{"state": "running"}')
+    shutil.copy(copy / "images" / "ball_1.nii.gz", copy / "images" / "ball_2.nii.gz")
+    changed = segkit("train", "resume=run", expect=1)
+    assert "ball_2.nii.gz" in changed.stderr
+    assert "is not the file that the run" in changed.stderr
