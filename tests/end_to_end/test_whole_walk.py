@@ -167,3 +167,15 @@ def test_a_sweep_trains_one_process_a_trial_and_names_the_one_that_fails(segkit,
         "data.split.held_out=null", "data.labels={background: 0, bright: 1}", expect=1,
     )  # fmt: skip
     assert "Traceback" not in broken.stderr
+
+
+def test_monais_network_by_one_yaml_of_the_users_own(segkit, ball_options, balls):
+    (segkit.folder / "mine" / "network").mkdir(parents=True)
+    (segkit.folder / "mine" / "network" / "theirs.yaml").write_text(
+        "# MONAI's U-Net.\n_target_: monai.networks.nets.UNet\nchannels: [8, 16]\nstrides: [2]\nnum_res_units: 1\n"
+    )
+    options = [option for option in ball_options if not option.startswith("network")]
+    segkit("train", "--config-dir", "mine", *options, "network=theirs", "training.steps=60", "output=run")
+    segkit("predict", "run=run", f"input={balls / 'images' / 'ball_6.nii.gz'}", "output=masks")
+    mask = nib.load(segkit.folder / "masks" / "ball_6.nii.gz")
+    assert set(np.unique(np.asanyarray(mask.dataobj))) <= {0, 1, 2}

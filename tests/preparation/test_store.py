@@ -78,10 +78,9 @@ def test_arrays_are_maps_that_nobody_can_write(write_case, plan, store):
 
 def test_a_pickle_carries_no_arrays(write_case, plan, store):
     stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
-    fresh = len(pickle.dumps(stored))
     assert stored.image.any()
     assert stored.positions
-    assert len(pickle.dumps(stored)) == fresh < 1000
+    assert len(pickle.dumps(stored)) < 1000  # the record of grids goes along, no array does
     again = pickle.loads(pickle.dumps(stored))
     assert again == stored
     assert np.array_equal(again.reference, stored.reference)
