@@ -45,9 +45,11 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Path]], output
     Returns:
         masks and failures. A case whose inputs, model and settings are those of a mask in the folder is not redone.
     """
+    weights = [record.weights for record in model.records]
+    settings = value_hash([weights, asdict(model.options), export])
     before = read_manifest(output)
-    settings = value_hash([[record.weights for record in model.records], asdict(model.options), export])
-    manifest = Manifest(model.record.labels, [record.weights for record in model.records], dict(before.cases))
+    # A folder's manifest speaks of one model: masks of another one are no longer listed.
+    manifest = Manifest(model.record.labels, weights, dict(before.cases) if before.weights == weights else {})
     cohort = Cohort({}, 0, manifest.failed)
     for name, images in progress(scans.items(), len(scans), "segmenting"):
         try:

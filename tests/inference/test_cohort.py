@@ -1,0 +1,86 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from segkit.config.options import InferenceOptions
+from segkit.foundation.errors import DataError
+from segkit.inference.cohort import predict_cohort, suffix_for
+from segkit.inference.model import Mask
+from segkit.runs.manifest import Manifest, read_manifest, write_manifest
+from segkit.volumes.grid import Grid
+from segkit.volumes.volume import Source, Volume
+
+
+class Fake:
+    """A model that labels everything 1 and counts its calls."""
+
+    def __init__(self, weights="a", broken=()):
+        self.record = SimpleNamespace(labels={"background": 0, "all": 1}, weights=weights)
+        self.records, self.broken, self.calls = (self.record,), broken, []
+        self.options = InferenceOptions(overlap=0.5, mirror=False, windows=1, precision="32")
+
+    def segment(self, images):
+        name = images["CT"].name
+        self.calls.append(name)
+        if name in self.broken:
+            raise self.broken[name]
+        scan = Volume(np.zeros((1, 2, 2, 2)), Grid((2, 2, 2), np.eye(4)), Source(images["CT"], "nifti"))
+        return Mask(np.ones((2, 2, 2), np.uint8), self.record.labels, scan)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    paths = {name: tmp_path / f"{name}.bin" for name in "abc"}
+    for name, path in paths.items():
+        path.write_text(name)
+    return {name: {"CT": path} for name, path in paths.items()}
+
+
+def test_finished_masks_are_kept_until_scan_model_or_settings_change(tmp_path, scans):
+    output = tmp_path / "masks"
+    assert predict_cohort(Fake(), scans, output, "auto").reused == 0
+    again = Fake()
+    assert predict_cohort(again, scans, output, "auto").reused == 3
+    assert again.calls == []
+    scans["b"]["CT"].write_text("changed")
+    changed = Fake()
+    assert predict_cohort(changed, scans, output, "auto").reused == 2
+    assert changed.calls == ["b.bin"]
+    assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 0
+    (output / "c.nii.gz").unlink()
+    assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 2
+
+
+def test_one_bad_scan_is_named_and_the_others_are_finished(tmp_path, scans):
+    broken = {"a.bin": DataError("no scan"), "b.bin": MemoryError("no room")}
+    cohort = predict_cohort(Fake(broken=broken), scans, tmp_path / "masks", "nrrd")
+    assert cohort.failed == {"a": "no scan", "b": "MemoryError: no room"}
+    assert list(cohort.masks) == ["c"]
+    assert read_manifest(tmp_path / "masks").failed == cohort.failed
+
+
+def test_a_manifest_speaks_of_one_model(tmp_path, scans):
+    predict_cohort(Fake("a"), scans, tmp_path / "masks", "auto")
+    predict_cohort(Fake("b"), {"a": scans["a"]}, tmp_path / "masks", "auto")
+    found = read_manifest(tmp_path / "masks")
+    assert (found.weights, list(found.cases)) == (["b"], ["a"])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"cases": 3}', '{"cases": {"a": {"mask": 1}}}', "{"])
+def test_a_manifest_that_cannot_be_used_counts_as_none(tmp_path, text):
+    (tmp_path / "predictions.json").write_text(text)
+    assert read_manifest(tmp_path).cases == {}
+
+
+def test_a_manifest_never_leads_out_of_its_folder(tmp_path):
+    (tmp_path / "secret.nii.gz").write_text("")
+    (tmp_path / "masks").mkdir()
+    write_manifest(tmp_path / "masks", Manifest(cases={"a": {"mask": "../secret.nii.gz", "key": "k"}}))
+    assert read_manifest(tmp_path / "masks").mask(tmp_path / "masks", "a") is None
+
+
+def test_the_format_follows_the_scan(scans):
+    mask = Fake().segment(scans["a"])
+    assert suffix_for(mask, "auto") == ".nii.gz"
+    assert suffix_for(mask, "metaimage") == ".mha"
