@@ -17,7 +17,7 @@ class Clock:
     Attributes:
         budget: seconds of wall clock, or None.
         steps: optimiser steps, or None; exactly one of both is set.
-        elapsed_before: seconds that earlier sittings of this training took.
+        elapsed_before: seconds that earlier processes of this training took.
         closing: seconds that the validation after the last step will take, as the one before did.
     """
 
@@ -31,7 +31,7 @@ class Clock:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first step, earlier sittings included."""
+        """Seconds since the first step, earlier processes included."""
         return self.elapsed_before + (0.0 if self.started is None else time.monotonic() - self.started)
 
     def start_step(self) -> None:

@@ -173,8 +173,8 @@ def test_a_signal_that_stops_the_run_is_no_items_error():
         list(parallel_map(stop, [1], workers=1))
 
 
-def test_closing_early_stops_the_workers_and_removes_what_they_half_wrote(tmp_path):
-    paths = [tmp_path / "a", tmp_path / "b", "not/a/folder\0"]
+def test_closing_early_stops_the_workers_and_removes_what_they_half_wrote(tmp_path, tmp_path_factory):
+    paths = [tmp_path / "a", tmp_path / "b", f"{tmp_path_factory.mktemp('elsewhere')}/folder\0"]
     outcomes = parallel_map(jobs.write_and_sleep, paths[2:] + paths[:2], workers=2)
     assert next(outcomes).error.startswith("ValueError")
     wait_for(lambda: len(list(tmp_path.glob("*.began"))) == 2)
