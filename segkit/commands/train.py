@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -131,7 +131,8 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     else:
         record_study(folder, config, list(call.overrides) if call else [], study)
     clock = make_clock(config.training)
-    module = build_module(config, study, clock)
+    record = model_record(config, study)
+    module = build_module(config, study, record, clock)
     patches = Patches(
         study.of("training"),
         study.of("validation"),
@@ -141,17 +142,32 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         workers=config.training.workers,
     )
     trainer = fit(module, patches, config.training, folder, clock=clock, labels=list(study.labels)[1:], device=device)
-    export(config, folder, study, module, steps=trainer.global_step, seconds=clock.elapsed)
-    folder.set_status(FINISHED, steps=trainer.global_step, seconds=round(clock.elapsed, 1))
+    done = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
+    training = {**done, "cases": len(study.split.training)}
+    write_model(folder.model, replace(record, training=training), module.network.state_dict())
+    folder.set_status(FINISHED, **done)
 
 
-def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentation:
+def model_record(config: TrainConfig, study: Study) -> ModelRecord:
+    """Return all that prediction needs beside the weights, which a training starts from too."""
+    swapped = swapped_classes(study.labels, config.data.mirrored)
+    return ModelRecord(
+        name=config.name,
+        labels=study.labels,
+        mirrored=config.data.mirrored,
+        flips=list(training_flips(config.augmentation, study.plan, swapped)),
+        plan=study.plan,
+        network=network_arguments(config.network, study.plan, out_channels=len(study.labels)),
+        segkit=__version__,
+    )
+
+
+def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: Clock) -> Segmentation:
     """Return the LightningModule of a config."""
     swapped = swapped_classes(study.labels, config.data.mirrored)
     references = {name: case.reference for name, case in study.cases.items() if case.reference is not None}
-    arguments = network_arguments(config.network, study.plan, out_channels=len(study.labels))
     return Segmentation(
-        initial_network(arguments, config.seed),
+        initial_network(record.network, config.seed),
         loss=build(config.loss),
         optimizer=build_optimizer(config.optimizer),
         schedule=build(config.schedule),
@@ -160,7 +176,7 @@ def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentatio
             study.plan,
             config.inference,
             study.labels,
-            flips=training_flips(config.augmentation, study.plan, swapped),
+            flips=tuple(record.flips),
             swapped=swapped,
             references=references,
         ),
@@ -168,22 +184,3 @@ def build_module(config: TrainConfig, study: Study, clock: Clock) -> Segmentatio
         progress=clock.progress,
         seed=config.seed,
     )
-
-
-def export(
-    config: TrainConfig, folder: RunFolder, study: Study, module: Segmentation, *, steps: int, seconds: float
-) -> None:
-    """Write `model/`: the averaged weights and all that prediction needs."""
-    record = ModelRecord(
-        name=config.name,
-        labels=study.labels,
-        mirrored=config.data.mirrored,
-        flips=list(
-            training_flips(config.augmentation, study.plan, swapped_classes(study.labels, config.data.mirrored))
-        ),
-        plan=study.plan,
-        network=network_arguments(config.network, study.plan, out_channels=len(study.labels)),
-        segkit=__version__,
-        training={"steps": steps, "seconds": round(seconds, 1), "cases": len(study.split.training)},
-    )
-    write_model(folder.model, record, module.network.state_dict())

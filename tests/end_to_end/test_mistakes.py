@@ -57,17 +57,9 @@ def test_references_with_undeclared_values_are_named(segkit, ball_options):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(mount_disk):
     """A file system of 1 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("a small file system can only be mounted as root")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    return mount_disk("1m")
 
 
 def test_a_full_disk_is_said_and_the_checkpoint_before_it_stays_whole(segkit, ball_options, small_disk):

@@ -35,18 +35,9 @@ def run_until_killed(code: str, *arguments: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(mount_disk):
     """A disk of 64 KiB, where this machine lets us mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield folder
-    subprocess.run(["mount", "-o", "remount,rw", folder], capture_output=True, check=False)
-    subprocess.run(["umount", "-l", folder], check=True)
+    return mount_disk("64k")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,17 @@ def trial(name: str) -> Trial:
     return Trial(name, Path(f"{name}.yaml"), Path(name), ())
 
 
+def press_ctrl_c_when(ready: Path) -> None:
+    """Interrupt this process as soon as a file exists."""
+
+    def press() -> None:
+        while not ready.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+
+
 @pytest.fixture
 def as_python(monkeypatch):
     """Trials run the Python text that stands in their name."""
@@ -51,12 +62,7 @@ pathlib.Path({str(ready)!r}).touch()
 time.sleep(60)
 """
 
-    def press_ctrl_c() -> None:
-        while not ready.exists():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=press_ctrl_c).start()
+    press_ctrl_c_when(ready)
     with pytest.raises(KeyboardInterrupt):
         list(local.launch([trial(text), trial("never")]))
     assert saved.read_text() == "saved"
@@ -73,12 +79,7 @@ pathlib.Path({str(ready)!r}).touch()
 time.sleep(60)
 """
 
-    def press_ctrl_c() -> None:
-        while not ready.exists():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=press_ctrl_c).start()
+    press_ctrl_c_when(ready)
     with pytest.raises(KeyboardInterrupt):
         list(local.launch([trial(text)]))
     with pytest.raises(ProcessLookupError):
