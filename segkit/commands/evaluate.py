@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segkit.config.commands import EvaluateConfig
+from segkit.config.labels import Declared
+from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
 from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, evaluation_table, write_evaluation
 from segkit.evaluation.pairs import match_folders
@@ -26,13 +28,13 @@ class Masks:
 
     Attributes:
         pairs: case name to mask and reference.
-        labels: name to value; None: every value found.
+        labels: as declared; None: every value found.
         output: folder of the results.
         failed: cases without a mask, with the reason.
     """
 
     pairs: Mapping[str, tuple[Path, Path]]
-    labels: dict[str, int] | None
+    labels: Declared | None
     output: Path
     failed: Mapping[str, str]
 
@@ -96,21 +98,20 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
     if config.predictions or config.references:
         raise UsageError("pass either run=RUN or predictions=DIR references=DIR, not both")
     from segkit.commands.predict import segment
-    from segkit.commands.preparing import cases_of
     from segkit.config.compose import configure
     from segkit.config.recorded import load_config
 
     folder = RunFolder(Path(config.run or ""))
-    data = load_config("train", folder.config).data
+    dataset = open_recorded(load_config("train", folder.config).data, config.trust)
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:
         words = [f"run={config.run}", f"split={config.split}", f"device={config.device}"]
         cohort = segment(replace(configure("predict", words), trust=config.trust))
         masks, failed = cohort.masks, cohort.failed
-    cases = cases_of(data)
+    cases = dataset.cases
     pairs = {name: (mask, cases[name].reference) for name, mask in masks.items() if name in cases}
     referenced = {name: (mask, reference) for name, (mask, reference) in pairs.items() if reference is not None}
-    return Masks(referenced, data.labels, Path(config.output or folder.evaluation), failed)
+    return Masks(referenced, dataset.options.labels, Path(config.output or folder.evaluation), failed)
 
 
 def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:

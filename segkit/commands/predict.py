@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segkit.commands.preparing import cases_of
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.recorded import load_config
+from segkit.datasets.channel_files import images_by_case
+from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
@@ -15,7 +16,6 @@ from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import load
 from segkit.runs.folder import RunFolder
-from segkit.training.building import check_strangers_config
 from segkit.volumes.reading import find_volumes, is_volume, stem
 
 Scans = dict[str, dict[str, Path]]
@@ -76,15 +76,21 @@ def check_apart(scans: Scans, output: Path) -> None:
 def scans_in(path: Path, channels: list[str]) -> Scans:
     """Return the scans of a file, a DICOM folder or a folder of volumes, by case name.
 
+    Args:
+        path: a volume, or a folder of them. Several channels are files of one case, as `images_by_case` pairs them, or
+            stand in one file.
+        channels: that the model takes.
+
     Raises:
-        UsageError: when the model takes several channels, which files alone do not tell apart.
-        DataError: when there is nothing to read, or two scans share a name.
+        DataError: when there is nothing to read, two scans share a name, or a channel is missing.
     """
-    if len(channels) != 1:
-        raise UsageError(f"the model takes the channels {', '.join(channels)}; segment a split of its data set instead")
-    paths = [path] if is_volume(path) else find_volumes(path) if path.is_dir() else []
+    if is_volume(path):
+        return {stem(path): dict.fromkeys(channels, path)}
+    paths = find_volumes(path) if path.is_dir() else []
     if not paths:
         raise DataError(f"{path} is no volume and no folder that holds one" if path.exists() else f"there is no {path}")
+    if len(channels) > 1:
+        return {name: dict(images) for name, images in images_by_case(paths, channels).items()}
     scans: Scans = {}
     for found in paths:
         if stem(found) in scans:
@@ -100,12 +106,11 @@ def scans_of_split(folder: RunFolder, split: str, trust: list[str]) -> Scans:
         DataError: when the folder is no run, its data set is gone, or that part is empty.
     """
     config: TrainConfig = load_config("train", folder.config)
-    config.trust = trust
-    check_strangers_config(config)
+    dataset = open_recorded(config.data, trust)
     names = split_from(load_json(folder.split), where=str(folder.split)).names(split)
     if not names:
         raise DataError(f"{folder.path} has no {split} cases")
-    cases = cases_of(config.data)
+    cases = dataset.cases
     missing = [name for name in names if name not in cases]
     if missing:
         raise DataError(f"{config.data.root} no longer holds {missing[0]}, one of the run's {split} cases")

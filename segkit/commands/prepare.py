@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segkit.commands.plan_memory import with_memory
 from segkit.commands.preparing import Study, prepare_study
 from segkit.config.commands import PrepareConfig
 from segkit.config.targets import check_signatures
@@ -20,7 +21,7 @@ def prepare(config: PrepareConfig) -> Study:
     study = prepare_study(
         config.data,
         fold=config.training.fold,
-        plan=config.plan,
+        plan=with_memory(config.plan, config.device),
         preprocessing=config.preprocessing,
         network=config.network,
         cache=Path(config.paths.cache),

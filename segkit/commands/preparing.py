@@ -1,25 +1,32 @@
-"""What `train` and `prepare` share: the cases of a data set, split, planned and prepared."""
+"""What `train`, `prepare` and `inspect` share: a data set checked, split, planned and prepared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segkit.config.labels import in_class_order
+from segkit.commands.usable import Usable, together_by_content, usable_dataset
+from segkit.config.labels import Labels
 from segkit.config.options import DatasetOptions, PlanOptions, PreprocessingOptions
-from segkit.config.plan import Plan
-from segkit.datasets import Case, Layout
+from segkit.config.plan import Plan, plan_from
+from segkit.datasets import Case
+from segkit.datasets.dataset import Dataset, open_dataset
+from segkit.datasets.presence import label_presence
 from segkit.datasets.splits import Split, split_cases
-from segkit.foundation.building import build
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
-from segkit.preparation.pipeline import plan_dataset, prepare_dataset
+from segkit.foundation.strangers import load_yaml
+from segkit.preparation.fingerprint import CaseFingerprint, fingerprint
+from segkit.preparation.fingerprints import read_fingerprints
+from segkit.preparation.pipeline import prepare_dataset
+from segkit.preparation.planner import make_plan
 from segkit.preparation.store import PreparedCase, total_bytes
 
 MEGABYTE = 1e6
+BY_LABELS = "labels"
 
 
 @dataclass(frozen=True)
@@ -27,88 +34,170 @@ class Study:
     """A data set that is ready to train on.
 
     Attributes:
-        cases: every case by name.
-        labels: name to value, in class order.
+        dataset: every usable case.
         split: which cases train, validate and stay held out.
         plan: how scans become patches.
         prepared: the cases that train and validate, by name.
     """
 
-    cases: dict[str, Case]
-    labels: dict[str, int]
+    dataset: Dataset
     split: Split
     plan: Plan
     prepared: dict[str, PreparedCase]
+
+    @property
+    def labels(self) -> Labels:
+        """What the voxels of references mean."""
+        return self.dataset.labels
 
     def of(self, part: str) -> list[PreparedCase]:
         """Return the prepared cases of `training` or `validation`."""
         return [self.prepared[name] for name in self.split.names(part)]
 
 
-def cases_of(options: DatasetOptions) -> dict[str, Case]:
-    """Return every case of a data set by name.
+@dataclass(frozen=True)
+class Decided:
+    """What a run that goes on has decided already."""
 
-    Raises:
-        DataError: when the layout finds none.
-    """
-    layout: Layout = build(options.layout)
-    return {case.name: case for case in layout.cases(options.channels)}
+    plan: Plan
+    split: Split
 
 
 def prepare_study(
     options: DatasetOptions,
     *,
     fold: str,
-    plan: PlanOptions | Plan,
-    split: Split | None = None,
+    plan: PlanOptions,
+    before: Decided | None = None,
     preprocessing: PreprocessingOptions,
     network: Mapping[str, Any],
     cache: Path,
     workers: int | None,
+    most: int | None = None,
 ) -> Study:
-    """Find, split, plan and prepare a data set; what is in the cache already is not done again.
+    """Find, check, split, plan and prepare a data set; what is in the cache already is not done again.
 
     Args:
         options: the data set.
         fold: `all`, or the fold that validates.
-        plan: what the planner may decide, or the plan of a run that goes on.
-        split: of a run that goes on; None: split now.
+        plan: what the planner may decide; its memory is not `auto`.
+        before: plan and split of a run that goes on; None: decided now.
         preprocessing: intensity transforms of the user's.
         network: its yaml, whose features bound the levels.
         cache: folder of prepared cases.
         workers: processes; None: as many as cores and memory allow.
+        most: cases of each part that are used; None: all.
 
     Raises:
         DataError: when the data set cannot be split.
         CasesFailedError: when cases cannot be used, each named in a line.
     """
     check_writable(cache)
-    cases, labels = cases_of(options), in_class_order(options.labels)
-    split = split or split_cases(list(cases.values()), options.split, fold)
-    check_present(split, cases, Path(options.root))
-    used = [cases[name] for name in sorted((*split.training, *split.validation))]
+    dataset = open_dataset(options)
+    if before:
+        check_present(before.split, dataset.cases, Path(options.root))
+        study = Study(dataset, before.split, before.plan, {})
+    else:
+        usable = usable_dataset(dataset)
+        split = shortened(split_dataset(usable.dataset, fold, workers), most)
+        usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
+        split = without(split, usable.left_out)
+        made = plan_dataset(usable.dataset, found, plan, network, preprocessing)
+        study = Study(usable.dataset, split, made, {})
+    announce(study)
+    used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]
+    prepared = prepare_dataset(used, study.plan, labels=study.labels, store=cache, workers=workers)
+    say(f"{len(prepared)} prepared cases, {total_bytes(prepared) / MEGABYTE:.0f} MB, in {cache}")
+    return replace(study, prepared={case.name: case for case in prepared})
+
+
+def split_dataset(dataset: Dataset, fold: str, workers: int | None) -> Split:
+    """Split a data set, identical images and the cases of a patient on one side."""
+    options = dataset.options.split
+    cases = list(dataset.cases.values())
+    by_labels = options.stratify_by == BY_LABELS
+    strata = label_presence(cases, dataset.labels, workers) if by_labels else None
+    return split_cases(cases, options, fold, together=together_by_content(cases), strata=strata)
+
+
+def shortened(split: Split, most: int | None) -> Split:
+    """Return a split with at most so many cases of each part."""
+    return Split(split.training[:most], split.validation[:most], split.held_out[:most])
+
+
+def with_fingerprints(
+    usable: Usable, split: Split, orientation: str | None, cache: Path, workers: int | None
+) -> tuple[Usable, list[CaseFingerprint]]:
+    """Read the fingerprints of the cases that train and validate, and leave out, or refuse, those that fail.
+
+    Raises:
+        CasesFailedError: when cases cannot be used and `data.skip_unusable` is false.
+    """
+    dataset = usable.dataset
+    cases = [dataset.cases[name] for name in sorted((*split.training, *split.validation))]
+    found, failed = read_fingerprints(
+        cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers
+    )
+    return usable.leaving_out(failed), found
+
+
+def plan_dataset(
+    dataset: Dataset,
+    found: Sequence[CaseFingerprint],
+    options: PlanOptions,
+    network: Mapping[str, Any],
+    preprocessing: PreprocessingOptions,
+) -> Plan:
+    """Return the plan: the user's own file's, or the planner's.
+
+    Raises:
+        DataError: when the file cannot be read, or is of other channels.
+        UsageError: when an option fits no channel.
+    """
+    if options.file:
+        plan = plan_from(load_yaml(Path(options.file)), where=options.file)
+        if list(plan.normalisation) != list(dataset.channels):
+            raise DataError(
+                f"{options.file} is for the channels {', '.join(plan.normalisation)}; the data set has "
+                f"{', '.join(dataset.channels)}"
+            )
+        return replace(plan, transforms=tuple(dict(each) for each in preprocessing.transforms))
+    return make_plan(
+        fingerprint(found),
+        options,
+        channels=dataset.channels,
+        network=network,
+        outputs=dataset.labels.outputs,
+        transforms=preprocessing.transforms,
+    )
+
+
+def announce(study: Study) -> None:
+    """Say which cases there are and how they are planned."""
+    split, plan = study.split, study.plan
     say(
-        f"{options.name}: {len(cases)} cases, of which {len(split.training)} train, "
+        f"{study.dataset.options.name}: {len(study.dataset.cases)} cases, of which {len(split.training)} train, "
         f"{len(split.validation)} validate, {len(split.held_out)} are held out"
     )
-    if isinstance(plan, PlanOptions):
-        plan = plan_dataset(
-            used,
-            plan,
-            channels=options.channels,
-            labels=labels,
-            levels=len(network.get("features", range(6))),
-            transforms=preprocessing.transforms,
-            store=cache,
-            workers=workers,
-        )
     say(
         f"plan: {plan.dims}D patches of {' x '.join(map(str, plan.patch))} voxels, batch {plan.batch}, "
         f"{len(plan.strides)} levels, spacing {' x '.join('own' if s is None else f'{s:.3g}' for s in plan.spacing)} mm"
     )
-    prepared = prepare_dataset(used, plan, labels=labels, store=cache, workers=workers)
-    say(f"{len(prepared)} prepared cases, {total_bytes(prepared) / MEGABYTE:.0f} MB, in {cache}")
-    return Study(cases, labels, split, plan, {case.name: case for case in prepared})
+
+
+def without(split: Split, left_out: Mapping[str, str]) -> Split:
+    """Return a split without the cases that turned out to be unusable.
+
+    Raises:
+        DataError: when nothing is left to train on.
+    """
+    parts = [
+        tuple(name for name in names if name not in left_out)
+        for names in (split.training, split.validation, split.held_out)
+    ]
+    if not parts[0]:
+        raise DataError("no case is left to train on: each is held out, validates or cannot be used")
+    return Split(*parts)
 
 
 def check_present(split: Split, cases: Mapping[str, Case], root: Path) -> None:
@@ -118,5 +207,6 @@ def check_present(split: Split, cases: Mapping[str, Case], root: Path) -> None:
         DataError: naming the first that is not.
     """
     for name in (*split.training, *split.validation):
-        if name not in cases or cases[name].reference is None:
+        reference = cases[name].reference if name in cases else None
+        if reference is None or not reference.exists():
             raise DataError(f"{root} no longer holds {name} with its reference, on which this run trains or validates")

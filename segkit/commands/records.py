@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from segkit.commands.preparing import Study
+from segkit.commands.preparing import Decided, Study
 from segkit.config.commands import TrainConfig
-from segkit.config.plan import Plan, plan_from
-from segkit.datasets.splits import Split, split_from
+from segkit.config.plan import plan_from
+from segkit.datasets.splits import split_from
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import write_json, write_yaml
 from segkit.foundation.strangers import load_json, load_yaml
@@ -16,7 +16,7 @@ from segkit.preparation.store import hashes
 from segkit.runs.folder import RunFolder
 
 
-def recorded_decisions(folder: RunFolder, config: TrainConfig) -> tuple[Plan, Split] | None:
+def recorded_decisions(folder: RunFolder, config: TrainConfig) -> Decided | None:
     """Return the plan and split of a run that goes on, None where it has not come so far.
 
     Raises:
@@ -28,13 +28,14 @@ def recorded_decisions(folder: RunFolder, config: TrainConfig) -> tuple[Plan, Sp
     # The config's transforms were typed by the user, or checked as a stranger's; the plan's were not.
     if list(plan.transforms) != config.preprocessing.transforms:
         raise DataError(f"{folder.plan} holds other transforms than {folder.config}; restore it, or start a new run")
-    return plan, split_from(load_json(folder.split), where=str(folder.split))
+    return Decided(plan, split_from(load_json(folder.split), where=str(folder.split)))
 
 
 def record_study(folder: RunFolder, config: TrainConfig, overrides: list[str], study: Study) -> None:
     """Write what a run stands on; the list of files comes last and tells that the rest is there."""
     write_yaml(folder.overrides, overrides)
-    write_yaml(folder.config, asdict(config))
+    # Complete: what the data set's own files say of channels and labels stands in it.
+    write_yaml(folder.config, asdict(replace(config, data=study.dataset.options)))
     write_yaml(folder.plan, asdict(study.plan))
     write_json(folder.split, asdict(study.split))
     write_json(folder.cases, files_of(study))
@@ -44,7 +45,7 @@ def files_of(study: Study) -> dict[str, dict[str, dict[str, str]]]:
     """Return, for each case that trains or validates, its files by role with their sha256."""
     files = {}
     for name in study.prepared:
-        case = study.cases[name]
+        case = study.dataset.cases[name]
         paths = {**case.images, "reference": case.reference}
         files[name] = {role: {"file": str(paths[role]), "sha256": sha256} for role, sha256 in hashes(case).items()}
     return files

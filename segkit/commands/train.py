@@ -9,12 +9,17 @@ from pathlib import Path
 
 import torch
 
+from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_one_batch
+from segkit.commands.evaluate import evaluate
+from segkit.commands.plan_memory import with_memory
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions
 from segkit.config.call import Call
 from segkit.config.commands import TrainConfig
-from segkit.config.labels import swapped_classes
+from segkit.config.compose import configure
+from segkit.config.labels import swapped_classes, swapped_outputs
 from segkit.config.targets import check_signatures
+from segkit.datasets.dataset import completed
 from segkit.foundation.allocator import keep_freed_memory
 from segkit.foundation.building import build
 from segkit.foundation.console import paths_written, say
@@ -61,6 +66,7 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
         check_strangers_config(config)
     else:
         check_signatures(config)
+    config = debugged(replace(config, data=completed(config.data)))
     device = choose_device(config.device)
     folder = folder_of(config)
     check_writable(folder.path)
@@ -70,6 +76,8 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
         else:
             with logged_to(folder.log), status_kept(folder):
                 run(config, folder, device, call)
+    if config.debug == FAST:
+        evaluate(configure("evaluate", [f"run={folder.path}", "split=validation", f"device={config.device}"]))
     paths_written([folder.path])
     return folder.path
 
@@ -119,12 +127,13 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     study = prepare_study(
         config.data,
         fold=config.training.fold,
-        plan=before[0] if before else config.plan,
-        split=before[1] if before else None,
+        plan=with_memory(config.plan, config.device),
+        before=before,
         preprocessing=config.preprocessing,
         network=config.network,
         cache=Path(config.paths.cache),
         workers=config.workers,
+        most=FEW_CASES if config.debug == FAST else None,
     )
     if before:
         check_same_files(folder, study)
@@ -141,7 +150,13 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         foreground=config.training.foreground,
         workers=config.training.workers,
     )
-    trainer = fit(module, patches, config.training, folder, clock=clock, labels=list(study.labels)[1:], device=device)
+    if config.debug == OVERFIT:
+        learn_one_batch(module, patches, device)
+        folder.set_status("debugged")
+        return
+    trainer = fit(
+        module, patches, config.training, folder, clock=clock, labels=list(study.labels.foreground), device=device
+    )
     done = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
     training = {**done, "cases": len(study.split.training)}
     write_model(folder.model, replace(record, training=training), module.network.state_dict())
@@ -150,34 +165,40 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
 
 def model_record(config: TrainConfig, study: Study) -> ModelRecord:
     """Return all that prediction needs beside the weights, which a training starts from too."""
-    swapped = swapped_classes(study.labels, config.data.mirrored)
+    data = study.dataset.options
+    swapped = swapped_outputs(study.labels, data.mirrored)
     return ModelRecord(
         name=config.name,
-        labels=study.labels,
-        mirrored=config.data.mirrored,
+        labels=dict(data.labels or {}),
+        region_order=list(study.labels.region_order),
+        mirrored=data.mirrored,
         flips=list(training_flips(config.augmentation, study.plan, swapped)),
         plan=study.plan,
-        network=network_arguments(config.network, study.plan, out_channels=len(study.labels)),
+        network=network_arguments(config.network, study.plan, out_channels=study.labels.outputs),
         segkit=__version__,
     )
 
 
 def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: Clock) -> Segmentation:
     """Return the LightningModule of a config."""
-    swapped = swapped_classes(study.labels, config.data.mirrored)
-    references = {name: case.reference for name, case in study.cases.items() if case.reference is not None}
+    labels, mirrored = study.labels, study.dataset.options.mirrored
+    cases = study.dataset.cases
+    references = {name: case.reference for name, case in cases.items() if case.reference is not None}
     return Segmentation(
         initial_network(record.network, config.seed),
         loss=build(config.loss),
         optimizer=build_optimizer(config.optimizer),
         schedule=build(config.schedule),
-        augmentation=build_augmentation(config.augmentation, study.plan, swapped, config.seed),
+        augmentation=build_augmentation(
+            config.augmentation, study.plan, swapped_classes(labels, mirrored), config.seed
+        ),
+        regions=labels.membership if labels.is_regions else None,
         validator=Validator(
             study.plan,
             config.inference,
-            study.labels,
+            labels,
             flips=tuple(record.flips),
-            swapped=swapped,
+            swapped=swapped_outputs(labels, mirrored),
             references=references,
         ),
         slice_axis=study.plan.slice_axis,

@@ -6,15 +6,26 @@ import re
 from pathlib import Path
 from typing import Any
 
-from segkit.config.commands import DemoConfig, EvaluateConfig, PredictConfig, PrepareConfig, TrainConfig
+from segkit.config.channels import channels_from
+from segkit.config.commands import (
+    CheckConfig,
+    DemoConfig,
+    EvaluateConfig,
+    InspectConfig,
+    PredictConfig,
+    PrepareConfig,
+    TrainConfig,
+)
 from segkit.config.keys import keys_of
-from segkit.config.options import DatasetOptions, PlanOptions, TrainingOptions
+from segkit.config.labels import labels_from, swapped_classes
+from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
 from segkit.config.plan import AXES
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
 
-FAMILIES = ("ct", "mr", "pet", "rgb", "none")
+LEAVE_ONE_OUT = "leave_one_out"
+DEBUG = ("fast", "overfit")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _AXIS_PAIRS = ("LR", "PA", "IS")
 
@@ -25,14 +36,17 @@ def check_config(config: Any) -> None:
     Raises:
         UsageError: naming the keys that contradict each other, and what to write.
     """
-    if isinstance(config, TrainConfig | PrepareConfig):
+    if isinstance(config, TrainConfig | PrepareConfig | InspectConfig | CheckConfig):
         check_dataset(config.data)
+    if isinstance(config, TrainConfig | PrepareConfig | InspectConfig):
         check_plan(config.plan)
         check_fold(config.training, config.data)
     if isinstance(config, TrainConfig):
-        check_length(config.training)
+        check_debug(config.debug)
         check_name(config.name)
-    if isinstance(config, TrainConfig | PredictConfig | DemoConfig):
+        if not isinstance(config.debug, str):
+            check_length(config.training)
+    if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
         check_device(config.device)
     if isinstance(config, PredictConfig):
         check_prediction(config)
@@ -80,40 +94,44 @@ def check_length(training: TrainingOptions) -> None:
 
 
 def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
-    """Require `training.fold` to be `all` or one of the data set's folds."""
+    """Require `training.fold` to be `all` or a fold's number; how many cases one is left out of shows later."""
     folds = data.split.folds
-    if training.fold != "all" and training.fold not in map(str, range(folds)):
+    if training.fold == "all" or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
+        return
+    if training.fold not in map(str, range(int(folds))):
         raise UsageError(
-            f"training.fold: {training.fold} is neither all nor one of the {folds} folds (0 to {folds - 1})"
+            f"training.fold: {training.fold} is neither all nor one of the {folds} folds (0 to {int(folds) - 1})"
         )
 
 
+def check_split(split: SplitOptions) -> None:
+    """Require sensible folds, and at most one way to say what is held out."""
+    if split.folds != LEAVE_ONE_OUT and (not isinstance(split.folds, int) or split.folds < 2):
+        raise UsageError(f"data.split.folds: {split.folds} is neither a number from 2 on nor {LEAVE_ONE_OUT}")
+    if (split.outer_folds is None) != (split.outer_fold is None):
+        raise UsageError("data.split.outer_folds and data.split.outer_fold belong together: set both or neither")
+    if split.outer_folds is not None and split.outer_fold not in range(split.outer_folds):
+        raise UsageError(f"data.split.outer_fold: {split.outer_fold} is none of 0 to {split.outer_folds - 1}")
+    ways = {"held_out": split.held_out, "held_out_fraction": split.held_out_fraction, "outer_folds": split.outer_folds}
+    used = [name for name, value in {**ways, "file": split.file}.items() if value]
+    if len(used) > 1:
+        raise UsageError(f"data.split.{used[0]} and data.split.{used[1]} are both set: pass data.split.{used[0]}=null")
+
+
 def check_dataset(data: DatasetOptions) -> None:
-    """Check channels, labels and mirrored pairs of a data set."""
-    if not data.channels:
-        raise UsageError("data.channels is empty: write e.g. data.channels={CT: ct}")
-    for channel, family in data.channels.items():
-        if family not in FAMILIES:
-            hint = did_you_mean(family, FAMILIES)
-            raise UsageError(f"data.channels.{channel}: {family} is not one of {listed(FAMILIES)}{hint}")
-    if len(data.labels) < 2:
-        raise UsageError("data.labels needs two labels or more: write e.g. data.labels={background: 0, liver: 1}")
-    names: dict[int, str] = {}
-    for label, value in data.labels.items():
-        if value in names:
-            raise UsageError(f"data.labels: {names[value]} and {label} both have the value {value}")
-        names[value] = label
+    """Check channels, labels and mirrored pairs of a data set, as far as its yaml declares them."""
+    check_split(data.split)
+    if data.channels is not None:
+        channels_from(data.channels)
+    if data.labels is None:
+        return
+    labels = labels_from(data.labels, data.region_order)
     for pair in data.mirrored:
-        _check_pair(pair, data.labels)
-
-
-def _check_pair(pair: list[str], labels: dict[str, int]) -> None:
-    if len(pair) != 2 or pair[0] == pair[1]:
-        raise UsageError(f"data.mirrored: {pair} is not a pair of two labels, such as [left_kidney, right_kidney]")
-    for label in pair:
-        if label not in labels:
-            hint = did_you_mean(label, labels) or ";"
-            raise UsageError(f"data.mirrored: {label} is not a label{hint} labels: {listed(labels)}")
+        for label in pair:
+            if label not in labels.foreground:
+                hint = did_you_mean(label, labels.foreground) or ";"
+                raise UsageError(f"data.mirrored: {label} is not a label{hint} labels: {listed(labels.foreground)}")
+    swapped_classes(labels, data.mirrored)
 
 
 def check_plan(plan: PlanOptions) -> None:
@@ -133,6 +151,12 @@ def check_plan(plan: PlanOptions) -> None:
         raise UsageError(f"plan.patch: {plan.patch} must be 1 along exactly one axis, the one across the slices")
     if plan.patch is not None and plan.dims == AXES and 1 in plan.patch:
         raise UsageError(f"plan.patch: {plan.patch} is flat: make each axis larger than 1, or pass plan=slices_2d")
+
+
+def check_debug(debug: bool | str) -> None:
+    """Require `true`, `false`, `fast` or `overfit`."""
+    if isinstance(debug, str) and debug not in DEBUG:
+        raise UsageError(f"debug: {debug} is not one of true, false, {', '.join(DEBUG)}{did_you_mean(debug, DEBUG)}")
 
 
 def check_name(name: str) -> None:

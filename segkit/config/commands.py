@@ -44,7 +44,7 @@ class TrainConfig:
     seed: int = range_key(0)
     device: str
     workers: int | None = range_key(1)
-    debug: bool
+    debug: bool | str
 
 
 @dataclass(kw_only=True)
@@ -57,7 +57,51 @@ class PrepareConfig:
     network: dict[str, Any]
     training: TrainingOptions
     paths: PathsOptions
+    device: str
     workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
+class CheckConfig:
+    """`segkit check`."""
+
+    data: DatasetOptions
+    output: str | None = path_key()
+    fold: str
+    outlier: float = range_key(1)
+    tolerance: float = range_key(0)
+    paths: PathsOptions
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
+class InspectConfig:
+    """`segkit inspect`."""
+
+    data: DatasetOptions
+    plan: PlanOptions
+    preprocessing: PreprocessingOptions
+    augmentation: AugmentationOptions
+    network: dict[str, Any]
+    training: TrainingOptions
+    paths: PathsOptions
+    output: str | None = path_key()
+    patches: int = range_key(1)
+    seed: int = range_key(0)
+    device: str
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
+class CacheConfig:
+    """`segkit cache`."""
+
+    action: str = choice_key("list", "clean")
+    unused: str | None = duration_key()
+    paths: PathsOptions
     debug: bool
 
 
@@ -85,7 +129,7 @@ class EvaluateConfig:
     run: str | None = path_key("any")
     split: str = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
-    labels: dict[str, int] | None
+    labels: dict[str, int | str | list[int]] | None
     trust: list[str]
     device: str
     tolerance: float = range_key(0)
@@ -116,10 +160,13 @@ class DemoConfig:
 
 
 CONFIGS: dict[str, type] = {
-    "train": TrainConfig,
+    "check": CheckConfig,
+    "inspect": InspectConfig,
     "prepare": PrepareConfig,
+    "train": TrainConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "convert": ConvertConfig,
+    "cache": CacheConfig,
     "demo": DemoConfig,
 }

@@ -40,11 +40,12 @@ def find_config(sources: Sources, name: str) -> Path | None:
 
 
 def choices(sources: Sources, group: str) -> list[str]:
-    """Return what a group offers, sorted; choices in sub-folders as `clinic/site_a`."""
+    """Return what a group offers, sorted; choices in sub-folders as `clinic/site_a`, without the bases (`_name`)."""
     found = {
         path.relative_to(source / group).with_suffix("").as_posix()
         for source in sources
         for path in (source / group).rglob("*.yaml")
+        if not path.name.startswith("_")
     }
     return sorted(found)
 

@@ -30,13 +30,24 @@ def range_key(minimum: float, maximum: float = float("inf")) -> Any:
     return field(metadata={"minimum": minimum, "maximum": maximum})
 
 
+def only_some_key() -> Any:
+    """Declare a key that only some of a group's yamls have; in the others it is None."""
+    return field(default=None, metadata={"only_some": True})
+
+
 @dataclass(kw_only=True)
 class SplitOptions:
     """Which cases train, validate and stay untouched."""
 
     held_out: str | None = path_key("file")
-    folds: int = range_key(2)
+    held_out_fraction: float | None = range_key(0, 0.9)
+    folds: int | str
+    outer_folds: int | None = range_key(2)
+    outer_fold: int | None = range_key(0)
     seed: int = range_key(0)
+    group_by: str | None
+    stratify_by: str | None
+    file: str | None = path_key("file")
 
 
 @dataclass(kw_only=True)
@@ -45,10 +56,15 @@ class DatasetOptions:
 
     name: str
     root: str = path_key("folder")
+    task: str | None = only_some_key()
+    download: bool = only_some_key()
     layout: dict[str, Any]
-    channels: dict[str, str]
-    labels: dict[str, int]
+    channels: dict[str, str | dict[str, str]] | None
+    labels: dict[str, int | str | list[int]] | None
+    region_order: list[int] | None
     mirrored: list[list[str]]
+    columns: str | None = path_key("file")
+    skip_unusable: bool
     split: SplitOptions
 
 
@@ -56,12 +72,17 @@ class DatasetOptions:
 class PlanOptions:
     """What the planner decides, and what is decided for it (null: the planner's choice)."""
 
+    file: str | None = path_key("file")
     dims: int = range_key(2, 3)
+    resolution: str = choice_key("full", "low")
+    memory: str
     orientation: str | None
     spacing: list[float] | None
     patch: list[int] | None
-    max_voxels: int = range_key(64)
-    batch: int = range_key(1)
+    max_voxels: int | None = range_key(64)
+    batch: int | None = range_key(1)
+    order: int = range_key(1, 3)
+    normalisation: dict[str, str]
 
 
 @dataclass(kw_only=True)

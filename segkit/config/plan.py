@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from segkit.config.channels import RGB, Channel
 from segkit.foundation.errors import DataError
 
-RGB = 3
 AXES = 3  # prepared arrays are (C, X, Y, Z); a picture has Z = 1
 
 
@@ -19,11 +19,13 @@ class Normalisation:
 
     Attributes:
         scheme: `clip_zscore` (CT: clip to [low, high], then subtract mean, divide by std, all of the data set),
-            `zscore` (mean and std of each image), `unit` (0..255 to 0..1), `none`.
+            `zscore` (mean and std of each image), `zscore_nonzero` (likewise, of its nonzero voxels; the others stay
+            0), `percentile` (each image's 0.5th to 99.5th percentile to 0..1), `unit` (0..255 to 0..1), `none`.
         low: lower clip in the channel's units (HU for CT).
         high: upper clip in the channel's units.
         mean: of the foreground over the data set, in the channel's units.
         std: of the foreground over the data set, in the channel's units.
+        width: array channels that the channel brings: a colour picture three.
     """
 
     scheme: str
@@ -31,6 +33,7 @@ class Normalisation:
     high: float | None = None
     mean: float | None = None
     std: float | None = None
+    width: int = 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Plan:
         strides: per level of the network, one stride per network axis; the first level's are 1.
         kernels: per level, one kernel size per network axis.
         normalisation: per channel, in channel order.
+        order: of the spline that resamples images, 1 (linear) to 3 (cubic).
+        onto: channels that are resampled onto another one's grid first, with that one's name.
         transforms: MONAI intensity transforms (`_target_` mappings) applied after normalisation.
         reasons: a sentence for each choice.
     """
@@ -58,13 +63,21 @@ class Plan:
     strides: tuple[tuple[int, ...], ...]
     kernels: tuple[tuple[int, ...], ...]
     normalisation: dict[str, Normalisation]
+    order: int = 3
+    onto: dict[str, str] = field(default_factory=dict)
     transforms: tuple[dict[str, Any], ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def channels(self) -> tuple[Normalisation, ...]:
-        """The normalisation of each array channel: a channel of RGB pictures is three."""
-        return tuple(n for n in self.normalisation.values() for _ in range(RGB if n.scheme == "unit" else 1))
+        """The normalisation of each array channel: a channel of colour pictures is three."""
+        return tuple(n for n in self.normalisation.values() for _ in range(n.width))
+
+    @property
+    def inputs(self) -> dict[str, Channel]:
+        """The channels that a scan must have, as they are read."""
+        families = {1: "none", RGB: "rgb"}
+        return {name: Channel(families[n.width], self.onto.get(name)) for name, n in self.normalisation.items()}
 
     @property
     def slice_axis(self) -> int | None:
@@ -99,6 +112,8 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "strides": tuple(tuple(int(s) for s in level) for level in mapping["strides"]),
                 "kernels": tuple(tuple(int(k) for k in level) for level in mapping["kernels"]),
                 "normalisation": {str(name): _normalisation(**n) for name, n in mapping["normalisation"].items()},
+                "order": int(mapping.get("order", 3)),
+                "onto": {str(name): str(other) for name, other in dict(mapping.get("onto", {})).items()},
                 "transforms": tuple(dict(t) for t in mapping.get("transforms", ())),
             }
         )
@@ -112,8 +127,11 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
     return plan
 
 
-def _normalisation(scheme: str, **numbers: float | None) -> Normalisation:
-    return Normalisation(scheme, **{name: None if n is None else float(n) for name, n in numbers.items()})
+def _normalisation(scheme: str, width: int = 1, **numbers: float | None) -> Normalisation:
+    known = {name: None if n is None else float(n) for name, n in numbers.items()}
+    if width not in (1, RGB):
+        raise ValueError(f"a channel of width {width} is neither one array channel nor the three of a colour picture")
+    return Normalisation(scheme, **known, width=int(width))
 
 
 def _contradiction(plan: Plan) -> str | None:
@@ -132,6 +150,8 @@ def _contradiction(plan: Plan) -> str | None:
     multiples = [math.prod(strides) for strides in zip(*plan.strides, strict=True)]
     if any(size % multiple for size, multiple in zip(plan.network_patch, multiples, strict=True)):
         return f"patch {plan.patch} is not a multiple of the strides"
+    if plan.order not in (1, 2, 3) or any({name, other} - set(plan.normalisation) for name, other in plan.onto.items()):
+        return f"order {plan.order} is not 1 to 3, or onto {plan.onto} names channels that have no normalisation"
     if plan.batch < 1 or not plan.normalisation:
         return f"batch {plan.batch} is not above zero, or no channel has a normalisation"
     return None

@@ -37,6 +37,8 @@ def typed(schema: type[Schema], values: Mapping[str, Any], section: str = "") ->
     for name, local in keys.items():
         key = dataclasses.replace(local, name=f"{prefix}{name}")
         value = values.get(name, MISSING)
+        if name not in values and key.metadata.get("only_some"):
+            continue
         if value == MISSING:
             raise not_set(key)
         arguments[name] = _section(key, value) if key.is_section else checked(key, value)

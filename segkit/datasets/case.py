@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,32 @@ class Case:
 
     Attributes:
         name: unique in its data set; names its masks and its rows in every table.
-        images: channel name to file or DICOM folder, in channel order.
-        reference: the expert's segmentation; None where there is none.
+        images: channel name to file or DICOM folder, in channel order. Channels that share one file are its array
+            channels in that order. Where a file should lie but does not, its path stands here all the same, and
+            whoever needs it says so.
+        reference: the expert's segmentation, or where it should lie; None where the data set promises none.
+        columns: what else a table says of the case, e.g. `{"patient": "17", "site": "A"}`.
     """
 
     name: str
     images: Mapping[str, Path]
     reference: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a layout's own files say of its data set; None where they say nothing.
+
+    Attributes:
+        channels: as `data.channels` would declare them.
+        labels: as `data.labels` would.
+        region_order: as `data.region_order` would.
+    """
+
+    channels: dict[str, Any] | None = None
+    labels: dict[str, Any] | None = None
+    region_order: list[int] | None = None
 
 
 class Layout(ABC):
@@ -28,4 +48,8 @@ class Layout(ABC):
 
     @abstractmethod
     def cases(self, channels: Iterable[str]) -> list[Case]:
-        """Return every case, sorted by name."""
+        """Return every case, sorted by name; a case that lacks files is among them, with the paths that it lacks."""
+
+    def describe(self) -> Description:
+        """Return what the layout's own files say of channels and labels."""
+        return Description()

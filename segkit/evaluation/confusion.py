@@ -47,31 +47,33 @@ class Counts:
 def count_labels(
     mask: NDArray[Any],
     reference: NDArray[Any],
-    values: Sequence[int],
+    groups: Sequence[Sequence[int]],
     *,
+    also: Sequence[int] = (),
     mask_name: str = "the mask",
     reference_name: str = "the reference",
-) -> dict[int, Counts]:
-    """Count the voxels of each value in one pass, with a few MB beside the arrays.
+) -> list[Counts]:
+    """Count the voxels of each label in one pass, with a few MB beside the arrays.
 
     Args:
         mask: predicted values, any shape and number type; floats are fine as long as they are whole numbers.
         reference: the expert's values, same shape.
-        values: every value that may occur, background included.
+        groups: the values of each label; labels that are regions share values.
+        also: further values that may occur, such as the background's.
         mask_name: names `mask` in errors.
         reference_name: names `reference` in errors.
 
     Returns:
-        The counts of each value.
+        The counts of each label.
 
     Raises:
-        DataError: when an array holds a value that is not among `values`, or the shapes differ.
+        DataError: when an array holds a value that is not among those named, or the shapes differ.
     """
     check_numeric(mask, mask_name)
     check_numeric(reference, reference_name)
     if mask.shape != reference.shape:
         raise DataError(f"{mask_name} has {mask.shape} voxels, {reference_name} {reference.shape}")
-    known = np.unique(np.asarray(values, dtype=np.int64))
+    known = np.unique(np.asarray([*also, *(value for group in groups for value in group)], dtype=np.int64))
     if known.size > MAX_LABELS:
         raise DataError(f"{known.size} labels are declared; at most {MAX_LABELS} can be evaluated at once")
     joint = _joint_histogram(mask, reference, known)
@@ -79,11 +81,13 @@ def count_labels(
         _check_declared(mask, known, mask_name)
         _check_declared(reference, known, reference_name)
         raise DataError(f"{mask_name} and {reference_name} hold values that labels do not declare")
-    both, in_mask, in_reference = joint.diagonal(), joint.sum(axis=1), joint.sum(axis=0)
-    return {
-        int(value): Counts(int(b), int(m - b), int(r - b), int(mask.size - m - r + b))
-        for value, b, m, r in zip(known, both, in_mask, in_reference, strict=True)
-    }
+    return [_counts(joint, np.searchsorted(known, sorted(group))) for group in groups]
+
+
+def _counts(joint: NDArray[np.int64], places: NDArray[np.intp]) -> Counts:
+    both = int(joint[np.ix_(places, places)].sum())
+    in_mask, in_reference = int(joint[places].sum()), int(joint[:, places].sum())
+    return Counts(both, in_mask - both, in_reference - both, int(joint.sum()) - in_mask - in_reference + both)
 
 
 def values_in(array: NDArray[Any], known: NDArray[Any] | None = None, at_most: int = MAX_LABELS) -> NDArray[Any]:

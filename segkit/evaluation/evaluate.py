@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from segkit.config.labels import Declared
 from segkit.evaluation.cases import evaluate_pair, foreground_of, foreground_values
 from segkit.evaluation.metrics import metrics
 from segkit.evaluation.summary import Evaluation, Scores, summarise
@@ -33,7 +34,7 @@ class _Pair(NamedTuple):
 
 def evaluate_pairs(
     pairs: Mapping[str, tuple[Path, Path]],
-    labels: Mapping[str, int] | None = None,
+    labels: Declared | None = None,
     *,
     workers: int | None = None,
     bootstrap: int = 10_000,
@@ -45,7 +46,7 @@ def evaluate_pairs(
 
     Args:
         pairs: case -> (mask, reference).
-        labels: name -> value; by default every non-zero value of the references, named by itself ("1", "2").
+        labels: as `data.labels` declares them; by default every non-zero value of the references, named by itself ("1", "2").
         workers: processes; by default as many as cores and memory allow, and one where there is little to read.
         bootstrap: resamples behind the intervals.
         seed: of the bootstrap.
@@ -62,7 +63,7 @@ def evaluate_pairs(
     if not pairs:
         raise DataError("there is nothing to evaluate: no case has both a mask and a reference")
     todo = [_Pair(case, Path(mask), Path(reference)) for case, (mask, reference) in pairs.items()]
-    declared = _labels_found(todo, workers) if labels is None else dict(labels)
+    declared: Declared = _labels_found(todo, workers) if labels is None else dict(labels)
     names = list(foreground_of(declared))
     failures, scores = dict(failed or {}), dict[str, Scores]()
     for outcome in _side_by_side(partial(_score, labels=declared, tolerance=tolerance), todo, workers, "evaluating"):
@@ -74,7 +75,7 @@ def evaluate_pairs(
     return summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed)
 
 
-def _score(pair: _Pair, labels: Mapping[str, int], tolerance: float | None) -> Scores:
+def _score(pair: _Pair, labels: Declared, tolerance: float | None) -> Scores:
     return evaluate_pair(pair.mask, pair.reference, labels, tolerance=tolerance)
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from segkit.config.groups import conf_folder
-from segkit.config.labels import swapped_classes
+from segkit.config.labels import Labels, labels_from, swapped_outputs
 from segkit.config.options import InferenceOptions
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
-from segkit.inference.restoring import labels_on_scan
+from segkit.inference.restoring import mask_on_scan
 from segkit.inference.sliding import sliding_logits
 from segkit.networks.building import build_network, check_network
 from segkit.networks.precision import choose_device
@@ -26,8 +26,9 @@ from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
 from segkit.runs.model_file import ModelRecord, read_record, read_weights
+from segkit.volumes.label_values import as_colours
 from segkit.volumes.volume import Volume
-from segkit.volumes.writing import write_mask
+from segkit.volumes.writing import write, write_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +37,12 @@ class Mask:
 
     Attributes:
         array: label values, shape (X, Y[, Z]).
-        labels: name to value.
+        labels: as the data set declared them.
         scan: the scan's first channel, whose geometry the mask takes.
     """
 
     array: NDArray[np.integer]
-    labels: dict[str, int]
+    labels: Labels
     scan: Volume
 
     def save(self, path: str | Path) -> Path:
@@ -51,7 +52,10 @@ class Mask:
             GeometryError: when the format cannot hold the scan's grid.
         """
         target = Path(path)
-        write_mask(self.array, self.scan, target)
+        if self.labels.in_colour:
+            write(self.scan.with_array(as_colours(self.array)), target)
+        else:
+            write_mask(self.array, self.scan, target)
         return target
 
 
@@ -78,35 +82,30 @@ class Model:
         """Segment one scan.
 
         Args:
-            images: a file or DICOM folder, or one per channel by name.
+            images: a file or DICOM folder that holds all channels, or one per channel by name.
 
         Raises:
             DataError: when the scan cannot be read or has other channels than the model.
             GeometryError: when its channels do not share one grid.
         """
         names = list(self.record.plan.normalisation)
-        paths = images if isinstance(images, dict) else {names[0]: Path(images)}
+        paths = images if isinstance(images, dict) else dict.fromkeys(names, Path(images))
         if set(paths) != set(names):
             raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
-        scan = read_scan({name: paths[name] for name in names}, channels=len(self.record.plan.channels))
-        return self.segment_scan(scan)
+        return self.segment_scan(read_scan(paths, self.record.plan.inputs))
 
     def segment_scan(self, scan: Scan) -> Mask:
         """Segment a scan that is read already."""
         prepared = prepare(scan, self.record.plan)
-        swapped = swapped_classes(self.record.labels, self.record.mirrored)
+        labels = labels_from(self.record.labels, self.record.region_order)
+        swapped = swapped_outputs(labels, self.record.mirrored)
         logits = sum(
             sliding_logits(network, prepared.image, self.record.plan, self.options, flips=record.flips, swapped=swapped)
             for record, network in zip(self.records, self.networks, strict=True)
         )
         assert isinstance(logits, torch.Tensor)
-        classes = labels_on_scan(logits.cpu().numpy(), prepared.grid, prepared.scan_grid)
-        return Mask(self.as_values(classes).reshape(scan.first.grid.shape), self.record.labels, scan.first)
-
-    def as_values(self, classes: NDArray[np.uint8]) -> NDArray[np.integer]:
-        """Turn classes 0..K-1 into the data set's label values."""
-        values = np.array(list(self.record.labels.values()))
-        return values.astype(np.min_scalar_type(int(values.max())) if values.min() >= 0 else np.int32)[classes]
+        values = mask_on_scan(logits.cpu().numpy(), prepared.grid, prepared.scan_grid, labels)
+        return Mask(values.reshape(scan.first.grid.shape), labels, scan.first)
 
 
 def load(
@@ -145,7 +144,7 @@ def comparable(record: ModelRecord) -> list[Any]:
     """Return what two models must share for their logits to be averaged."""
     plan = record.plan
     prepared = [plan.dims, plan.orientation, plan.spacing, plan.patch, plan.normalisation, plan.transforms]
-    return [*prepared, record.labels, record.mirrored]
+    return [*prepared, plan.order, plan.onto, record.labels, record.region_order, record.mirrored]
 
 
 def standard_options() -> InferenceOptions:

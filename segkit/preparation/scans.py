@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.config.channels import Channel
+from segkit.config.labels import Labels
 from segkit.foundation.errors import DataError
 from segkit.preparation.grids import as_3d
+from segkit.preparation.resampling import image_onto
 from segkit.volumes.grid import Grid
+from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
 
@@ -34,58 +38,114 @@ class Scan:
     first: Volume
 
 
-def read_scan(images: Mapping[str, Path], *, channels: int) -> Scan:
+def read_scan(images: Mapping[str, Path], channels: Mapping[str, Channel]) -> Scan:
     """Read the channels of a case.
 
     Args:
-        images: channel name to file or DICOM folder, in channel order; an RGB picture brings three channels at once.
-        channels: how many the data set declares, an RGB one counted as three.
+        images: channel name to file or DICOM folder; channels that share a file are its array channels in order.
+        channels: those wanted, in order; one with `onto` is resampled onto that one's grid by linear interpolation,
+            0 beyond its own extent.
 
     Raises:
-        DataError: when an image cannot be read, holds values that are not finite, or has other channels.
+        DataError: when a channel is missing, cannot be read, holds values that are not finite, or a file has more or
+            fewer array channels than are declared for it.
         GeometryError: when the channels do not share one grid.
     """
-    volumes = [read(path) for path in images.values()]
-    for path, volume in zip(images.values(), volumes, strict=True):
-        volume.grid.check_same_as(volumes[0].grid, what=f"the channels {next(iter(images.values()))} and {path}")
-        if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
-            raise DataError(f"{path} holds NaN or infinite values; mend or leave out the scan")
-    array = volumes[0].array if len(volumes) == 1 else np.concatenate([volume.array for volume in volumes])
-    if len(array) != channels:
-        raise DataError(
-            f"{', '.join(map(str, images.values()))} has {len(array)} channels; the data set has {channels}"
-        )
-    return Scan(array.reshape(len(array), *as_3d(volumes[0].grid).shape), as_3d(volumes[0].grid), volumes[0])
+    absent = [name for name in channels if name not in images]
+    if absent:
+        raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(images) or 'none'}")
+    together: dict[Path, dict[str, Channel]] = {}
+    for name, channel in channels.items():
+        together.setdefault(images[name], {})[name] = channel
+    volumes = {path: read_channels(path, inside) for path, inside in together.items()}
+    first = volumes[images[next(iter(channels))]]
+    parts = {
+        name: part
+        for path, inside in together.items()
+        for name, part in zip(inside, split_channels(volumes[path].array, inside), strict=True)
+    }
+    for name, channel in channels.items():
+        own = volumes[images[name]].grid
+        if channel.onto:
+            parts[name] = resampled(parts[name], own, volumes[images[channel.onto]].grid)
+        else:
+            what = f"the channels {next(iter(channels))} and {name} ({images[name]})"
+            own.check_same_as(first.grid, what=what, tolerance=APART * min(first.grid.spacing))
+    array = next(iter(parts.values())) if len(parts) == 1 else np.concatenate([parts[name] for name in channels])
+    return Scan(array.reshape(len(array), *as_3d(first.grid).shape), as_3d(first.grid), first)
 
 
-def read_reference(path: Path, grid: Grid, values: Mapping[str, int]) -> NDArray[np.uint8]:
+def read_channels(path: Path, channels: Mapping[str, Channel]) -> Volume:
+    """Read the file of one channel, or of several.
+
+    Raises:
+        DataError: when it cannot be read, holds values that are not finite, or has other array channels.
+    """
+    volume = read(path)
+    wanted = sum(channel.width for channel in channels.values())
+    if len(volume.array) != wanted:
+        raise DataError(f"{path} has {len(volume.array)} channels; {', '.join(channels)} takes {wanted}")
+    if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
+        raise DataError(f"{path} holds NaN or infinite values; mend or leave out the scan")
+    return volume
+
+
+def split_channels(array: NDArray[Any], channels: Mapping[str, Channel]) -> list[NDArray[Any]]:
+    """Return the part of an array (C, ...) that each channel takes."""
+    return np.split(array, np.cumsum([channel.width for channel in channels.values()])[:-1])
+
+
+def resampled(channels: NDArray[Any], grid: Grid, target: Grid) -> NDArray[np.float32]:
+    """Return array channels (C, *grid.shape) on another grid, linearly; 0 beyond their own extent."""
+    source, wanted = as_3d(grid), as_3d(target)
+    stacked = [image_onto(channel.reshape(source.shape), source, wanted, order=1, fill=0.0) for channel in channels]
+    return np.stack(stacked).reshape(len(channels), *target.shape)
+
+
+def read_reference(path: Path, grid: Grid, labels: Labels) -> NDArray[np.uint8]:
     """Read a reference and number its labels.
 
     Args:
         path: the reference.
         grid: the 3D grid of its scan.
-        values: label name to the value in the file, in class order.
+        labels: of the data set.
 
     Returns:
-        class indices 0..K-1, shape (X, Y, Z).
+        classes 0..K-1 as `Labels.stored` numbers them, 255 where ignored, shape (X, Y, Z).
 
     Raises:
         DataError: when it has several channels, values that are not whole, or values that no label declares.
         GeometryError: when it does not lie on the scan's grid.
     """
     volume = read(path)
-    if len(volume.array) != 1:
-        raise DataError(f"{path} has {len(volume.array)} channels; a reference has one")
+    values = label_values(volume, str(path), in_colour=labels.in_colour)
     tolerance = APART * min(grid.spacing)
     as_3d(volume.grid).check_same_as(grid, what=f"the reference {path} and its scan", tolerance=tolerance)
-    stored = volume.array[0].reshape(grid.shape)
-    found = np.unique(stored)
-    unknown = sorted(set(found.tolist()) - set(values.values()))
+    return numbered(values.reshape(grid.shape), labels, str(path))
+
+
+def numbered(values: NDArray[Any], labels: Labels, what: str) -> NDArray[np.uint8]:
+    """Return the stored class of each value.
+
+    Raises:
+        DataError: when a value is not declared; `what` names the file.
+    """
+    if values.dtype == np.uint8:
+        table = np.zeros(256, np.uint8)
+        known = np.zeros(256, dtype=bool)
+        for value, index in labels.stored.items():
+            if value in range(256):
+                table[value], known[value] = index, True
+        found = np.bincount(values.reshape(-1, order="A"), minlength=256) > 0
+        unknown = np.flatnonzero(found & ~known).tolist()
+        classes = table[values]
+    else:
+        unknown = sorted(set(np.unique(values).tolist()) - set(labels.stored))
+        classes = np.zeros(values.shape, np.uint8)
+        for value, index in labels.stored.items():
+            if index:
+                classes[values == value] = index
     if unknown:
         shown = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise DataError(f"{path} holds the values {shown}, which data.labels does not declare")
-    classes = np.zeros(stored.shape, np.uint8)
-    for index, value in enumerate(values.values()):
-        if index:
-            classes[stored == value] = index
+        raise DataError(f"{what} holds the values {shown}, which data.labels does not declare")
     return classes

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segkit.config.labels import is_declared
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_json
@@ -19,13 +20,13 @@ class Manifest:
     """What a folder of masks says of itself.
 
     Attributes:
-        labels: name to value in the masks.
+        labels: as the data set declared them.
         weights: sha256 of the weights of each model that made them.
         cases: case name to `mask` (its file) and `key` (the hash of scan, model and settings).
         failed: case name to why it has no mask.
     """
 
-    labels: dict[str, int] | None = None
+    labels: dict[str, Any] | None = None
     weights: list[str] = field(default_factory=list)
     cases: dict[str, dict[str, str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -45,7 +46,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(found, Mapping):
         return Manifest()
     cases = mapping(found.get("cases"))
-    labels = {str(name): value for name, value in mapping(found.get("labels")).items() if isinstance(value, int)}
+    labels = dict(found["labels"]) if is_declared(found.get("labels")) else None
     return Manifest(
         labels or None,
         [str(weights) for weights in found.get("weights") or []],

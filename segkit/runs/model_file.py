@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.config.plan import AXES, Plan, plan_from
-from segkit.foundation.errors import DataError
+from segkit.config.labels import is_declared, labels_from
+from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_folder, write_yaml
 from segkit.foundation.hashing import file_hash
 from segkit.foundation.strangers import load_tensors, load_yaml
@@ -26,24 +27,26 @@ class ModelRecord:
 
     Attributes:
         name: of the data set or study it comes from.
-        labels: name to value in masks, in class order.
+        labels: as `data.labels` declares them.
         mirrored: pairs of labels that swap under a left-right flip.
         flips: prepared axes along which training flipped, and along which prediction may average.
         plan: how scans are prepared for it.
         network: `_target_` and every argument.
         segkit: the version that wrote it.
+        region_order: as `data.region_order` declares it; empty where labels are no regions.
         training: steps, seconds, cases; for people.
         weights: sha256 of the weights file.
         format: of this record.
     """
 
     name: str
-    labels: dict[str, int]
+    labels: dict[str, Any]
     mirrored: list[list[str]]
     flips: list[int]
     plan: Plan
     network: dict[str, Any]
     segkit: str
+    region_order: list[int] = field(default_factory=list)
     training: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     format: int = FORMAT
@@ -99,13 +102,21 @@ def read_record(folder: Path) -> ModelRecord:
 
 def _well_formed(record: ModelRecord) -> Iterator[tuple[str, bool]]:
     """Yield each key that others rely on, and whether its value is of the right kind."""
-    labels, network = record.labels, record.network
-    named = isinstance(labels, dict) and all(type(name) is str and type(n) is int for name, n in labels.items())
-    yield "labels", named and 2 <= len(labels) == len(set(labels.values()))
-    names, pairs = list(labels), record.mirrored if isinstance(record.mirrored, list) else [None]
+    network, order = record.network, record.region_order
+    yield "region_order", isinstance(order, list) and all(type(value) is int for value in order)
+    yield "labels", are_labels(record.labels, order)
+    names, pairs = list(record.labels), record.mirrored if isinstance(record.mirrored, list) else [None]
     yield "mirrored", all(isinstance(pair, list) and all(name in names for name in pair) for pair in pairs)
     yield "flips", isinstance(record.flips, list) and all(flip in range(AXES) for flip in record.flips)
     yield "network", isinstance(network, dict) and isinstance(network.get("_target_"), str)
+
+
+def are_labels(declared: Any, region_order: list[int]) -> bool:
+    """Say whether labels out of a file can be used."""
+    try:
+        return is_declared(declared) and bool(labels_from(declared, region_order))
+    except UsageError:
+        return False
 
 
 def read_weights(folder: Path, record: ModelRecord) -> dict[str, Tensor]:

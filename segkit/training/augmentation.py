@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segkit.config.labels import IGNORED
 from segkit.foundation.counted import generator, seed_from
 
 FLIPS, TRANSFORMS = 1, 2  # which of a sample's independent streams
@@ -58,10 +59,15 @@ class Augmentation:
         if flips:
             image, reference = image.flip([axis + 1 for axis in flips]), reference.flip(flips)
         if self.left_right in flips:
-            reference = torch.as_tensor(self.swapped, dtype=reference.dtype, device=reference.device)[reference.long()]
+            reference = self.swapped_table(reference)[reference.long()]
         if self.transforms is None:
             return image, reference
         return self.transformed(image, reference, seed_from(self.seed, *counter, TRANSFORMS))
+
+    def swapped_table(self, like: Tensor) -> Tensor:
+        """Return the class that takes the place of each of 0..255; what is no class, as ignored voxels, stays."""
+        every = [*self.swapped, *range(len(self.swapped), IGNORED + 1)]
+        return torch.as_tensor(every, dtype=like.dtype, device=like.device)
 
     def transformed(self, image: Tensor, reference: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Send one sample through MONAI's door and back as plain tensors."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segkit.config.labels import IGNORED
 from segkit.foundation.counted import seed_from
 from segkit.inference.sliding import network_logits
 from segkit.preparation.store import PreparedCase
@@ -24,10 +27,11 @@ class Segmentation(pl.LightningModule):
 
     Args:
         network: (N, C, *size) to logits (N, K, *size), or a list of them, finest first, while training.
-        loss: logits and classes to a number.
+        loss: logits and classes (N, *size), or regions (N, R, *size), to a number.
         optimizer: parameters to an optimiser whose rates are the schedule's peaks.
         schedule: progress 0..1 to a factor on those rates.
         augmentation: of each batch; None: none.
+        regions: which stored class belongs to which region, shape (R, classes); None where labels exclude each other.
         validator: predicts and scores whole cases; None where nothing validates.
         slice_axis: the patch axis that a 2D network does not see, None in 3D.
         progress: optimiser steps done to progress 0..1; None: by the trainer's `max_steps`.
@@ -42,6 +46,7 @@ class Segmentation(pl.LightningModule):
         optimizer: Callable[[Any], torch.optim.Optimizer],
         schedule: Callable[[float], float],
         augmentation: Augmentation | None = None,
+        regions: NDArray[np.bool_] | None = None,
         validator: Validator | None = None,
         slice_axis: int | None = None,
         progress: Callable[[int], float] | None = None,
@@ -53,6 +58,7 @@ class Segmentation(pl.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
+        self.region_table = None if regions is None else region_table(regions)
         self.validator = validator
         self.slice_axis = slice_axis
         self.progress = progress or (lambda step: step / max(1, self.trainer.max_steps))
@@ -77,22 +83,26 @@ class Segmentation(pl.LightningModule):
 
     @torch.no_grad()
     def augmented(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Turn a batch of stored patches into images and classes to train on, where the network lives."""
+        """Turn a batch of stored patches into images and what to train on, where the network lives."""
         images, references = batch["image"].float(), batch["reference"]
         if self.slice_axis is not None:
             images, references = images.squeeze(self.slice_axis + 2), references.squeeze(self.slice_axis + 1)
         if self.augmentation is not None:
             with torch.autocast(self.device.type, enabled=False):
                 images, references = self.augmentation(images, references, batch["counter"].tolist())
-        return images, references.long()
+        return images, references.long() if self.region_table is None else in_regions(references, self.region_table)
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch; dropout draws from the step's own counter."""
-        images, references = self.augmented(batch)
+        images, target = self.augmented(batch)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed_from(self.seed, self.global_step, self.global_rank, DROPOUT))
             outputs = self.network(images)
-        return supervised(self.loss, outputs, references)
+        return self.loss_of(outputs, target)
+
+    def loss_of(self, outputs: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:
+        """Return the loss of a network's outputs, deeply supervised where there are several."""
+        return supervised(self.loss, outputs, target)
 
     def validation_step(self, case: PreparedCase, batch_idx: int) -> None:
         """Predict and score one whole case."""
@@ -103,3 +113,16 @@ class Segmentation(pl.LightningModule):
         """Log mean Dice per label and over labels."""
         if self.validator is not None:
             self.log_dict(self.validator.means())
+
+
+def region_table(regions: NDArray[np.bool_]) -> Tensor:
+    """Return, for each stored class 0..255, its membership of each region, shape (256, R); ignored ones stay 255."""
+    table = torch.zeros((IGNORED + 1, len(regions)), dtype=torch.uint8)
+    table[: regions.shape[1]] = torch.from_numpy(regions.T.astype(np.uint8))
+    table[IGNORED] = IGNORED
+    return table
+
+
+def in_regions(classes: Tensor, table: Tensor) -> Tensor:
+    """Turn stored classes (N, *size) into regions (N, R, *size)."""
+    return table.to(classes.device)[classes.long()].movedim(-1, 1)

@@ -52,11 +52,15 @@ class PatchDataset(Dataset[dict[str, Any]]):
     seed: int
     foreground: float
 
-    def __getitem__(self, sample: Sample) -> dict[str, Any]:
-        """Return `image` (C, *patch), `reference` (*patch) and the sample's `counter` (step, index)."""
+    def drawn(self, sample: Sample) -> tuple[PreparedCase, NDArray[np.int64]]:
+        """Return the case of a sample, and where in its array the patch begins."""
         draw = generator(self.seed, *sample)
         case = self.cases[int(draw.integers(len(self.cases)))]
-        start = patch_start(draw, case, self.patch, self.foreground)
+        return case, patch_start(draw, case, self.patch, self.foreground)
+
+    def __getitem__(self, sample: Sample) -> dict[str, Any]:
+        """Return `image` (C, *patch), `reference` (*patch) and the sample's `counter` (step, index)."""
+        case, start = self.drawn(sample)
         return {
             "image": cut(case.image, start, self.patch),
             "reference": cut(case.reference[None], start, self.patch)[0],

@@ -10,13 +10,15 @@ from statistics import fmean
 
 from torch import nn
 
+from segkit.config.labels import Labels
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
 from segkit.evaluation.cases import evaluate_arrays
-from segkit.inference.restoring import labels_on_scan
+from segkit.inference.restoring import mask_on_scan
 from segkit.inference.sliding import sliding_logits
-from segkit.preparation.scans import read_reference
 from segkit.preparation.store import PreparedCase
+from segkit.volumes.label_values import label_values
+from segkit.volumes.reading import read
 
 
 @dataclass
@@ -26,16 +28,16 @@ class Validator:
     Attributes:
         plan: of the prepared cases.
         options: of inference.
-        labels: name to value, in class order.
+        labels: of the data set.
         flips: prepared axes along which training flips.
-        swapped: for each class the one that takes its place under a left-right flip.
+        swapped: for each output the one that takes its place under a left-right flip.
         references: case name to reference file.
         scores: of the validation that is under way, a row per case.
     """
 
     plan: Plan
     options: InferenceOptions
-    labels: Mapping[str, int]
+    labels: Labels
     flips: tuple[int, ...]
     swapped: list[int]
     references: Mapping[str, Path]
@@ -44,17 +46,17 @@ class Validator:
     def score(self, network: nn.Module, case: PreparedCase) -> None:
         """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
         logits = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
-        classes = labels_on_scan(logits.cpu().numpy(), case.grid, case.scan_grid)
-        reference = read_reference(self.references[case.name], case.scan_grid, self.labels)
-        indices = {name: index for index, name in enumerate(self.labels)}
-        scores = evaluate_arrays(classes, reference, case.scan_grid, indices)
+        mask = mask_on_scan(logits.cpu().numpy(), case.grid, case.scan_grid, self.labels)
+        path = self.references[case.name]
+        reference = label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
+        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=str(path))
         self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
 
     def means(self) -> dict[str, float]:
         """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""
         cases, self.scores = self.scores, []
         per_label = {}
-        for name in list(self.labels)[1:]:
+        for name in self.labels.foreground:
             values = [case[name] for case in cases if not math.isnan(case[name])]
             if values:
                 per_label[f"dice_{name}"] = fmean(values)

@@ -43,7 +43,30 @@ def test_labels_that_make_no_sense_are_refused():
         foreground_of({"liver": 1, "spleen": 1})
     with pytest.raises(UsageError, match="nothing to score"):
         foreground_of({"background": 0})
-    assert foreground_of({"air": 0, "liver": 3}) == {"liver": 3}
+    assert foreground_of({"air": 0, "liver": 3}) == {"liver": (3,)}
+    assert foreground_of({"background": 0, "ignore": 9, "whole": [1, 2]}) == {"whole": (1, 2)}
+
+
+def test_regions_and_ignored_voxels_by_hand():
+    grid = Grid((2, 3), affine_from((1.0, 1.0)))
+    mask, reference = np.array([[0, 1, 2], [2, 2, 1]]), np.array([[0, 1, 1], [2, 9, 0]])
+    labels = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 9}
+    found = evaluate_arrays(mask, reference, grid, labels)
+    assert found["whole"]["dice"] == pytest.approx(2 * 3 / (4 + 3))
+    assert found["core"]["dice"] == pytest.approx(2 * 1 / (2 + 1))
+    assert mask[1, 1] == 2
+
+
+def test_colours_are_labels(tmp_path):
+    from PIL import Image
+
+    picture = np.zeros((4, 5, 3), np.uint8)
+    picture[1:3, 1:4] = (255, 128, 0)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    picture[1] = 0
+    Image.fromarray(picture).save(tmp_path / "b.png")
+    labels = {"background": "#000000", "cell": "#FF8000"}
+    assert evaluate_pair(tmp_path / "a.png", tmp_path / "b.png", labels)["cell"]["dice"] == pytest.approx(2 * 3 / 9)
 
 
 def test_undeclared_values_name_file_and_values(write_nifti):

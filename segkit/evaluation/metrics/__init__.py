@@ -29,14 +29,14 @@ class LabelPair:
         counts: voxels in both, in one and in none.
         mask: all predicted values, shape (X, Y[, Z]).
         reference: all values of the expert, same shape.
-        value: the label's value in both arrays.
+        values: of the label in both arrays; a region has several.
         grid: their common grid, in mm.
     """
 
     counts: Counts
     mask: NDArray[Any]
     reference: NDArray[Any]
-    value: int
+    values: tuple[int, ...]
     grid: Grid
 
     @property

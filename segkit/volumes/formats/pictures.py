@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,17 @@ PNG_DEPTH, PNG_KIND = 24, 25  # offsets in bytes of the bit depth and the colour
 PNG_GREY = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """What a picture with a palette of colours stores: where such a picture is a mask, these are its labels.
+
+    Attributes:
+        places: for each pixel the place of its colour in the palette, shape (X, Y).
+    """
+
+    places: NDArray[np.uint8]
+
+
 def read(path: Path) -> Volume:
     """Read a picture.
 
@@ -33,19 +45,20 @@ def read(path: Path) -> Volume:
     Returns:
         (C, X, Y) with X = column on the 4x4 identity: one channel for grey (8 and 16 bits are kept, 1 bit becomes 0
         and 1), three for colours and for palettes that are not all grey. An EXIF orientation is not applied, since
-        masks are drawn on the stored pixels.
+        masks are drawn on the stored pixels. The source's header is the `Palette` where the picture has one.
 
     Raises:
         DataError: for an animation, a transparent picture, or 16-bit colours, which Pillow cannot keep.
     """
     with _open(path) as picture:
         pixels = np.asarray(picture.convert(_mode_for(picture)) if picture.mode not in DIRECT_MODES else picture)
+        palette = Palette(np.asarray(picture).T) if picture.mode == "P" else None
         size = picture.size
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.uint8)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     array = np.moveaxis(np.atleast_3d(pixels), (1, 0, 2), (1, 2, 0))
-    return Volume(without_alpha(array), Grid(size, np.eye(4)), Source(path, NAME))
+    return Volume(without_alpha(array), Grid(size, np.eye(4)), Source(path, NAME, palette))
 
 
 def read_grid(path: Path) -> Grid:

@@ -19,7 +19,7 @@ masks = hnp.arrays(bool, (3, 4, 2))
 def scores(mask, reference, spacing=(1.0, 1.0, 1.0)):
     mask, reference = np.asarray(mask), np.asarray(reference)
     grid = Grid(mask.shape, affine_from(spacing))
-    pair = LabelPair(count_labels(mask, reference, [0, 1])[1], mask, reference, 1, grid)
+    pair = LabelPair(count_labels(mask, reference, [[1]], also=[0])[0], mask, reference, (1,), grid)
     return {metric.name: metric.score(pair) for metric in metrics()}
 
 
@@ -63,7 +63,7 @@ def test_the_rules_in_words():
 def test_volume_honours_shear_and_two_dimensions():
     sheared = np.array([[2.0, 0, 0, 0], [0, 2, 1, 0], [0, 0, 3, 0], [0, 0, 0, 1]])
     ones = np.ones((2, 2, 2), int)
-    pair = LabelPair(count_labels(ones, ones, [1])[1], ones, ones, 1, Grid(ones.shape, sheared))
+    pair = LabelPair(count_labels(ones, ones, [[1]])[0], ones, ones, (1,), Grid(ones.shape, sheared))
     assert pair.voxel_ml == pytest.approx(0.012)
     flat = scores(np.ones((10, 10)), np.eye(10), spacing=(2.0, 5.0))
     assert flat["volume_difference"] == pytest.approx(90 * 10 / 1000)
@@ -110,7 +110,7 @@ def offered(monkeypatch, thing):
 
 def test_a_third_party_metric_sees_the_arrays(monkeypatch, fresh_metrics):
     def centre_distance(pair):
-        centres = [np.argwhere(array == pair.value).mean(axis=0) for array in (pair.mask, pair.reference)]
+        centres = [np.argwhere(array == pair.values[0]).mean(axis=0) for array in (pair.mask, pair.reference)]
         return float(np.linalg.norm((centres[0] - centres[1]) * pair.grid.spacing))
 
     offered(monkeypatch, Metric("centre_distance", "mm", "between centroids", False, centre_distance, None))

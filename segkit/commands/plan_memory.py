@@ -1,0 +1,38 @@
+"""How much memory a plan may count on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from segkit.config.options import PlanOptions
+
+AUTO, CPU = "auto", "cpu"
+DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, AMD and WSL
+SHARE = 0.9  # of a GPU's memory: the rest is the driver's, the desktop's and fragmentation
+GIGABYTE = 1e9
+
+
+def with_memory(options: PlanOptions, device: str) -> PlanOptions:
+    """Return the options with `plan.memory=auto` settled: the device's own, or `cpu`."""
+    return options if options.memory != AUTO else replace(options, memory=memory_of(device))
+
+
+def memory_of(device: str) -> str:
+    """Return `cpu`, or the memory of a GPU that may be used, e.g. `72GB`."""
+    if device == CPU or (device == AUTO and not may_have_gpu()):
+        return CPU
+    import torch
+
+    from segkit.networks.precision import choose_device
+
+    chosen = choose_device(device)
+    if chosen.type != "cuda":
+        return CPU
+    return f"{int(torch.cuda.get_device_properties(chosen).total_memory * SHARE / GIGABYTE)}GB"
+
+
+def may_have_gpu() -> bool:
+    """Say whether a look through PyTorch, which takes a second, could find a GPU."""
+    return not sys.platform.startswith("linux") or any(Path(driver).exists() for driver in DRIVERS)

@@ -1,0 +1,81 @@
+"""The cases that can be used: the quick part of `segkit check`, before anything trains on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from segkit.config.channels import Channel
+from segkit.datasets import Case
+from segkit.datasets.dataset import Dataset
+from segkit.datasets.soundness import examine_headers, unusable
+from segkit.foundation.console import error, warn
+from segkit.foundation.errors import CasesFailedError
+from segkit.preparation.store import content_hash
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Usable:
+    """A data set without the cases that cannot be used.
+
+    Attributes:
+        dataset: the others.
+        left_out: the unusable ones, with the reason.
+    """
+
+    dataset: Dataset
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def leaving_out(self, failed: Mapping[str, str]) -> Usable:
+        """Leave out further cases, each named in a line.
+
+        Raises:
+            CasesFailedError: when there are any and `data.skip_unusable` is false.
+        """
+        skip = self.dataset.options.skip_unusable
+        for name, reason in sorted(failed.items()):
+            (warn if skip else error)(f"{name}{' is left out' if skip else ''}: {reason}")
+        if failed and not skip:
+            total = len(self.dataset.cases) + len(self.left_out)
+            raise CasesFailedError(
+                f"{len(failed)} of {total} cases cannot be used: {', '.join(sorted(failed)[:SHOWN])}; mend them (segkit "
+                "check tells all), or pass data.skip_unusable=true to leave them out"
+            )
+        cases = {name: case for name, case in self.dataset.cases.items() if name not in failed}
+        return Usable(replace(self.dataset, cases=cases), {**self.left_out, **failed})
+
+
+def usable_dataset(dataset: Dataset, tolerance: float | None = None) -> Usable:
+    """Look at every case's headers and leave out, or refuse, those that cannot be used.
+
+    Raises:
+        CasesFailedError: when there are any and `data.skip_unusable` is false; each is named in a line.
+    """
+    look = partial(header_fault, channels=dataset.channels, tolerance=tolerance)
+    faults = {name: fault for name, case in dataset.cases.items() if (fault := look(case))}
+    return Usable(dataset).leaving_out(faults)
+
+
+def header_fault(case: Case, *, channels: Mapping[str, Channel], tolerance: float | None) -> str | None:
+    """Return why a case cannot be used, as far as its files' headers tell; None where nothing is wrong."""
+    return unusable(examine_headers(case, channels, tolerance)).get(case.name)
+
+
+def together_by_content(cases: Sequence[Case]) -> list[set[str]]:
+    """Return the sets of cases whose images are the same bytes; only files of equal size are read."""
+    sizes: dict[tuple[int, ...], list[Case]] = {}
+    for case in cases:
+        sizes.setdefault(tuple(map(bytes_of, case.images.values())), []).append(case)
+    names: dict[tuple[str, ...], set[str]] = {}
+    for case in (case for alike in sizes.values() if len(alike) > 1 for case in alike):
+        names.setdefault(tuple(map(content_hash, case.images.values())), set()).add(case.name)
+    return [same for same in names.values() if len(same) > 1]
+
+
+def bytes_of(path: Path) -> int:
+    """Return the size of a file, or of the files in a folder."""
+    return sum(each.stat().st_size for each in path.iterdir()) if path.is_dir() else path.stat().st_size

@@ -1,0 +1,89 @@
+"""A data set as it is declared and described, its cases found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from segkit.config.channels import Channel, channels_from
+from segkit.config.labels import Labels, labels_from
+from segkit.config.options import DatasetOptions
+from segkit.datasets.case import Case, Layout
+from segkit.datasets.columns import with_columns
+from segkit.foundation.building import arguments_of, build
+from segkit.foundation.errors import UsageError
+from segkit.foundation.strangers import resolve_target
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cases, and what their channels and voxels mean.
+
+    Attributes:
+        options: complete: what the layout's own files say stands in them.
+        cases: by name, sorted.
+        channels: by name, in channel order.
+        labels: the background first.
+    """
+
+    options: DatasetOptions
+    cases: Mapping[str, Case]
+    channels: Mapping[str, Channel]
+    labels: Labels
+
+
+def open_dataset(options: DatasetOptions) -> Dataset:
+    """Find the cases of a data set and complete its description.
+
+    Raises:
+        UsageError: when channels or labels are declared nowhere, or wrongly.
+        DataError: when the layout finds no case.
+    """
+    layout: Layout = build(options.layout)
+    options = described(options, layout)
+    channels = channels_from(options.channels or {})
+    found = layout.cases(channels)
+    cases = {case.name: case for case in with_columns(found, options.columns)}
+    return Dataset(options, cases, channels, labels_from(options.labels or {}, options.region_order))
+
+
+def open_recorded(options: DatasetOptions, trust: Sequence[str]) -> Dataset:
+    """Open the data set that a run's own config names; nothing is downloaded.
+
+    Raises:
+        UsageError: when its layout is of a package beside segkit, monai, torch and `trust`.
+        DataError: when its layout is no layout, or finds no case.
+    """
+    target, arguments = str(options.layout.get("_target_")), arguments_of(options.layout)
+    resolve_target(target, roles=(Layout,), trust=trust, slot="data.layout", arguments=arguments)
+    offline = {"download": False} if "download" in arguments else {}
+    return open_dataset(replace(options, layout={**options.layout, **offline}))
+
+
+def completed(options: DatasetOptions) -> DatasetOptions:
+    """Return the options with channels and labels, those of the layout's own files where none are declared.
+
+    Raises:
+        UsageError: when they are declared nowhere.
+        DataError: when the layout's files cannot be read.
+    """
+    is_complete = options.channels is not None and options.labels is not None
+    return options if is_complete else described(options, build(options.layout))
+
+
+def described(options: DatasetOptions, layout: Layout) -> DatasetOptions:
+    """Return the options with what the layout's own files say of channels and labels; what is typed wins.
+
+    Raises:
+        UsageError: when channels or labels are declared nowhere.
+    """
+    if options.channels is not None and options.labels is not None:
+        return options
+    found = layout.describe()
+    channels, labels = options.channels or found.channels, options.labels or found.labels
+    if not channels:
+        raise UsageError("data.channels is not set, and the data set does not say: write e.g. data.channels={CT: ct}")
+    if not labels:
+        raise UsageError("data.labels is not set, and the data set does not say: write e.g. data.labels={liver: 1}")
+    order = options.region_order or (None if options.labels else found.region_order)
+    return replace(options, channels=dict(channels), labels=dict(labels), region_order=order)

@@ -1,0 +1,48 @@
+"""The values of a reference or mask, however its file holds them: as numbers, as colours, as a palette."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.channels import RGB
+from segkit.config.labels import COLOUR_BASE
+from segkit.foundation.errors import DataError
+from segkit.volumes.formats.pictures import Palette
+from segkit.volumes.volume import Volume
+
+
+def label_values(volume: Volume, what: str, *, in_colour: bool = False) -> NDArray[Any]:
+    """Return one value per voxel.
+
+    Args:
+        volume: a reference or mask as it was read.
+        what: names the file in errors.
+        in_colour: whether labels are colours.
+
+    Returns:
+        shape (X, Y[, Z]): the stored numbers; of a picture with a palette the places in it; with labels in colour
+        red * 65536 + green * 256 + blue.
+
+    Raises:
+        DataError: when it has several channels which are no colours, or colours where numbers are declared.
+    """
+    if len(volume.array) == RGB and in_colour:
+        red, green, blue = volume.array.astype(np.int32)
+        return np.asarray((red * COLOUR_BASE + green) * COLOUR_BASE + blue)
+    if len(volume.array) == RGB and isinstance(volume.source.header, Palette):
+        return volume.source.header.places
+    if len(volume.array) == 1 and in_colour:
+        return np.asarray(volume.array[0].astype(np.int32) * (COLOUR_BASE**2 + COLOUR_BASE + 1))
+    if len(volume.array) != 1:
+        hint = "; for colours, declare data.labels as '#RRGGBB'" if len(volume.array) == RGB else ""
+        raise DataError(f"{what} has {len(volume.array)} channels; a reference or mask has one{hint}")
+    return volume.array[0]
+
+
+def as_colours(values: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return values of labels in colour as red, green and blue, shape (3, *values.shape)."""
+    channels = [values // COLOUR_BASE**2, values // COLOUR_BASE, values]
+    return np.stack([channel % COLOUR_BASE for channel in channels]).astype(np.uint8)
