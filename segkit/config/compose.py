@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from segkit.config.checks import check_config
-from segkit.config.commands import PrepareConfig, TrainConfig
+from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.groups import Sources, choices, config_sources, groups, not_chosen, unknown_choice
 from segkit.config.keys import keys_of, path_keys, unknown_key
 from segkit.config.literal_paths import absolute, escaped
@@ -56,8 +56,8 @@ def configure(command: str, overrides: Sequence[str] = (), *, config_dirs: Itera
         return configure_resumed(command, read)
     schema = schema_of(command)
     values = plain_config(_composed(command, read, sources), schema, sources)
-    if schema is PrepareConfig:  # an experiment also says what training alone needs
-        values = {name: value for name, value in values.items() if name not in _training_only()}
+    if schema in (PrepareConfig, InspectConfig):  # an experiment also says what training alone needs
+        values = {name: value for name, value in values.items() if name not in _training_only(schema)}
     config = typed(schema, values)
     check_own_targets(config)
     check_config(config)
@@ -74,8 +74,8 @@ def compose(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterabl
     return _composed(command, read_overrides(command, overrides, sources), sources)
 
 
-def _training_only() -> set[str]:
-    own = {field.name for field in fields(PrepareConfig)}
+def _training_only(schema: type) -> set[str]:
+    own = {field.name for field in fields(schema)}
     return {field.name for field in fields(TrainConfig)} - own
 
 

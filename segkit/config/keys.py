@@ -34,7 +34,7 @@ class Key:
     @property
     def is_open(self) -> bool:
         """Whether anything may stand below this key: a mapping or a list."""
-        return (get_origin(self.hint) or self.hint) in (dict, list)
+        return any((get_origin(hint) or hint) in (dict, list) for hint in (self.hint, *get_args(self.hint)))
 
     @property
     def is_table(self) -> bool:

@@ -70,7 +70,7 @@ class Labels:
     @property
     def classes(self) -> int:
         """How many classes a stored reference may hold, the background included."""
-        return len(set(self.stored.values()) - {IGNORED})
+        return len({number for value, number in self.stored.items() if value != self.ignore})
 
     @property
     def outputs(self) -> int:

@@ -57,7 +57,7 @@ class DatasetOptions:
     name: str
     root: str = path_key("folder")
     task: str | None = only_some_key()
-    download: bool = only_some_key()
+    download: bool | None = only_some_key()
     layout: dict[str, Any]
     channels: dict[str, str | dict[str, str]] | None
     labels: dict[str, int | str | list[int]] | None

@@ -19,6 +19,9 @@ from segkit.config.typed import MISSING, checked
 from segkit.foundation.errors import UsageError
 
 
+YAML = ".yaml"
+
+
 @dataclass(frozen=True)
 class Overrides:
     """What was typed for one command, read and checked.
@@ -62,7 +65,7 @@ def read_overrides(command: str, words: Sequence[str], sources: Sources, *, swee
         UsageError: naming the first word that is malformed, or whose key, choice or value does not exist.
     """
     schema, offered = schema_of(command), groups(sources, command)
-    paths, others = split_paths(schema, words)
+    paths, others = split_paths(schema, [_plan_file(word, sources) for word in words])
     chosen, values, tables = [], [], {}
     for override in map(parsed, others):
         _check_form(override, sweep)
@@ -79,6 +82,13 @@ def read_overrides(command: str, words: Sequence[str], sources: Sources, *, swee
             else:
                 values.append(override)
     return Overrides(paths, tuple(chosen), tables, tuple(values))
+
+
+def _plan_file(word: str, sources: Sources) -> str:
+    """Turn `plan=PATH` of an edited plan into `plan.file=PATH`; a name of the group stays a choice."""
+    group, _, value = word.partition("=")
+    is_file = group == "plan" and value.endswith(YAML) and value.removesuffix(YAML) not in choices(sources, "plan")
+    return f"plan.file={value}" if is_file else word
 
 
 def parsed(word: str) -> Override:

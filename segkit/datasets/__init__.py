@@ -1,6 +1,10 @@
 """Which cases there are, and which of them train, validate and stay held out."""
 
+from segkit.datasets.bids import Bids
 from segkit.datasets.case import Case, Description, Layout
+from segkit.datasets.decathlon import Decathlon
+from segkit.datasets.nnunet import NnUNetRaw
 from segkit.datasets.paired_folders import PairedFolders
+from segkit.datasets.table import Table
 
-__all__ = ["Case", "Description", "Layout", "PairedFolders"]
+__all__ = ["Bids", "Case", "Decathlon", "Description", "Layout", "NnUNetRaw", "PairedFolders", "Table"]

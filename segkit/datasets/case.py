@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+PART, TEST = "part", "test"  # the column in which a layout says that a case is for testing only
+
 
 @dataclass(frozen=True)
 class Case:

@@ -83,7 +83,7 @@ def _prepared(path: str | os.PathLike[str]) -> Path:
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
     _sweep(target)
-    temporary = target.with_name(_beside(target, f"{_machine()}-{os.getpid()}-{os.urandom(4).hex()}"))
+    temporary = temporary_name(target)
     _being_written.add(temporary)
     try:
         yield temporary
@@ -108,6 +108,11 @@ def _name_target(error: OSError, temporary: Path, target: Path) -> None:
         error.filename = str(target)
 
 
+def temporary_name(target: Path) -> Path:
+    """Return a hidden name beside `target`; once this process is dead, whatever bears it counts as litter."""
+    return target.with_name(_beside(target, f"{_machine()}-{os.getpid()}-{os.urandom(4).hex()}"))
+
+
 def _beside(target: Path, unique: str) -> str:
     suffixes = "".join(target.suffixes)
     stem = target.name.removesuffix(suffixes)
@@ -123,14 +128,23 @@ def _machine() -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
+def remove_litter(folder: str | os.PathLike[str]) -> None:
+    """Remove what dead processes of this machine have left half written directly in a folder."""
+    _remove_dead(Path(folder), r"\..*\.", r"\.tmp.*")
+
+
 def _sweep(target: Path) -> None:
     before, after = _beside(target, "\0").split("\0")
-    litter = re.compile(re.escape(before) + _UNIQUE + re.escape(after))
-    for name in os.listdir(target.parent):  # noqa: PTH208  (names are enough, and folders may hold many)
-        match = litter.fullmatch(name) if name.startswith(before) else None
-        if match and match[1] == _machine() and not _is_alive(int(match[2]), target.parent / name):
+    _remove_dead(target.parent, re.escape(before), re.escape(after))
+
+
+def _remove_dead(folder: Path, start: str, end: str) -> None:
+    litter = re.compile(start + _UNIQUE + end)
+    for name in os.listdir(folder):  # noqa: PTH208  (names are enough, and folders may hold many)
+        match = litter.fullmatch(name) if name.startswith(".") else None
+        if match and match[1] == _machine() and not _is_alive(int(match[2]), folder / name):
             with suppress(OSError):
-                _remove(target.parent / name)
+                _remove(folder / name)
 
 
 def _is_alive(pid: int, temporary: Path) -> bool:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.config.channels import Channel
+from segkit.config.labels import IGNORED, Labels
 from segkit.datasets.case import Case
 from segkit.foundation.counted import generator
-from segkit.preparation.grids import cropped, nonzero_box, orthogonal, reoriented
-from segkit.preparation.scans import read_reference, read_scan
+from segkit.preparation.grids import Box, cropped, nonzero_box, orthogonal, reoriented
+from segkit.preparation.scans import Scan, read_reference, read_scan
 
-SAMPLES = 10_000  # labelled voxels a case whose intensities are kept
+SAMPLES = 10_000  # voxels a case whose intensities are kept
+MARGIN = 4  # without a reference, the middle of an image: a quarter off each side
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +26,17 @@ class CaseFingerprint:
     Attributes:
         shape: voxels per oriented axis after cropping to nonzero voxels.
         spacing: mm per oriented axis.
-        foreground: intensities of up to `SAMPLES` labelled voxels, shape (C, n), in the channels' units.
+        foreground: intensities of up to `SAMPLES` labelled voxels, shape (C, n), in the channels' units; of the middle
+            of the image where there is no reference.
+        kept: share of the scan's voxels that cropping leaves, 0 to 1.
+        labelled: whether there is a reference.
     """
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]
     foreground: NDArray[np.float32]
+    kept: float = 1.0
+    labelled: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,43 +47,66 @@ class Fingerprint:
         shapes: (cases, 3) voxels.
         spacings: (cases, 3) mm.
         foreground: intensities of labelled voxels of all cases, shape (C, n).
+        kept: share of a scan's voxels that cropping leaves, median over cases.
     """
 
     shapes: NDArray[np.int64]
     spacings: NDArray[np.float64]
     foreground: NDArray[np.float32]
+    kept: float = 1.0
 
 
 def fingerprint_case(
-    case: Case, *, channels: int, orientation: str | None, labels: Mapping[str, int]
+    case: Case, *, channels: Mapping[str, Channel], orientation: str | None, labels: Labels
 ) -> CaseFingerprint:
     """Read one case and keep what the planner needs.
 
     Args:
         case: to be read.
-        channels: array channels that its images must have.
+        channels: those that it must have.
         orientation: axis codes of prepared arrays; None keeps the scan's.
-        labels: name to value in the reference, in class order.
+        labels: of the data set.
 
     Raises:
         DataError: when an image or the reference cannot be used.
-        GeometryError: when the reference does not lie on the image's grid.
+        GeometryError: when the channels or the reference do not lie on one grid.
     """
-    scan = read_scan(case.images, channels=channels)
-    grid = reoriented(orthogonal(cropped(scan.grid, nonzero_box(scan.array))), orientation)
-    inside: NDArray[np.float32] = np.empty((len(scan.array), 0), np.float32)
-    if case.reference is not None:
-        labelled = np.flatnonzero(read_reference(case.reference, scan.grid, labels))
-        if labelled.size > SAMPLES:
-            labelled = generator(0).choice(labelled, SAMPLES, replace=False)
-        inside = scan.array.reshape(len(scan.array), -1)[:, labelled].astype(np.float32)
-    return CaseFingerprint(grid.shape, grid.spacing, inside)
+    scan = read_scan(case.images, channels)
+    box = nonzero_box(scan.array)
+    inside = cropped(scan.grid, box)
+    grid = reoriented(orthogonal(inside), orientation)
+    if case.reference is None:
+        places = middle_of(scan, box)
+    else:
+        places = np.flatnonzero(is_foreground(labels)[read_reference(case.reference, scan.grid, labels)])
+    if places.size > SAMPLES:
+        places = generator(0).choice(places, SAMPLES, replace=False)
+    foreground = scan.array.reshape(len(scan.array), -1)[:, places].astype(np.float32)
+    kept = float(np.prod(inside.shape) / np.prod(scan.grid.shape))
+    return CaseFingerprint(grid.shape, grid.spacing, foreground, kept, case.reference is not None)
+
+
+def is_foreground(labels: Labels) -> NDArray[np.bool_]:
+    """Return whether a stored class belongs to any label but the background, shape (256,); ignored ones do not."""
+    table = np.zeros(IGNORED + 1, dtype=bool)
+    table[: labels.classes] = labels.membership.any(axis=0)
+    return table
+
+
+def middle_of(scan: Scan, box: Box) -> NDArray[np.int64]:
+    """Return the flat indices of the voxels in the middle half of a box along each axis."""
+    middle = np.zeros(scan.grid.shape, dtype=bool)
+    cuts = [(part.stop - part.start) // MARGIN for part in box]
+    middle[tuple(slice(part.start + cut, part.stop - cut) for part, cut in zip(box, cuts, strict=True))] = True
+    return np.flatnonzero(middle)
 
 
 def fingerprint(cases: Sequence[CaseFingerprint]) -> Fingerprint:
-    """Gather the fingerprints of cases."""
+    """Gather the fingerprints of cases; middles of images count where no case has a reference."""
+    telling = [case for case in cases if case.labelled] or cases
     return Fingerprint(
         np.array([case.shape for case in cases]),
         np.array([case.spacing for case in cases]),
-        np.concatenate([case.foreground for case in cases], axis=1),
+        np.concatenate([case.foreground for case in telling], axis=1),
+        float(np.median([case.kept for case in cases])),
     )

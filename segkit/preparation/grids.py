@@ -47,12 +47,17 @@ def reoriented(grid: Grid, codes: str | None) -> Grid:
     return Grid(tuple(shape), grid.affine @ to_old)
 
 
+def respaced_shape(shape: Sequence[int], spacing: Sequence[float], wanted: Sequence[float | None]) -> tuple[int, ...]:
+    """Return the voxels along each axis at another spacing (mm; None: as it is), at least one."""
+    return tuple(
+        size if new is None else max(1, round(size * own / new))
+        for size, own, new in zip(shape, spacing, wanted, strict=True)
+    )
+
+
 def respaced(grid: Grid, spacing: Sequence[float | None]) -> Grid:
     """Return a grid over the same extent, its spacing as near to `spacing` (mm; None: as it is) as voxels allow."""
-    shape = tuple(
-        size if wanted is None else max(1, round(size * own / wanted))
-        for size, own, wanted in zip(grid.shape, grid.spacing, spacing, strict=True)
-    )
+    shape = respaced_shape(grid.shape, grid.spacing, spacing)
     # The outer faces of the first and last voxels stay where they are, so the first centre moves by half the change.
     scale = np.divide(grid.shape, shape)
     step = np.diag([*scale, 1.0])
@@ -90,9 +95,15 @@ def target_grid(grid: Grid, plan: Plan) -> Grid:
 
 def nonzero_box(array: NDArray[np.generic]) -> Box:
     """Return the box of voxels that are not zero in any channel of (C, X, Y, Z); the whole array where all are."""
-    mask = (array != 0).any(axis=0)
-    box = []
-    for axis in range(mask.ndim):
-        inside = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, mask.shape[axis]))
+    box = [slice(0, size) for size in array.shape[1:]]
+    # Axes whose slices lie together in memory go first: what they cut off, the others need not look at.
+    for axis in sorted(range(len(box)), key=lambda a: -abs(array.strides[a + 1])):
+        part = np.moveaxis(array[(slice(None), *box)], axis + 1, 0)
+        if part[0].any() and part[-1].any():
+            continue
+        inside = np.flatnonzero(part.any(axis=tuple(range(1, part.ndim))))
+        if not inside.size:
+            return tuple(slice(0, size) for size in array.shape[1:])
+        start = box[axis].start
+        box[axis] = slice(start + int(inside[0]), start + int(inside[-1]) + 1)
     return tuple(box)

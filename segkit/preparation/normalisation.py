@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.plan import RGB, Normalisation
-from segkit.foundation.errors import DataError
+from segkit.config.channels import Channel
+from segkit.config.plan import Normalisation
+from segkit.config.suggestions import did_you_mean, listed
+from segkit.foundation.errors import DataError, UsageError
 
+SCHEMES = ("clip_zscore", "zscore", "zscore_nonzero", "percentile", "unit", "none")
+OF_FAMILY = {"ct": "clip_zscore", "mr": "zscore", "pet": "zscore", "rgb": "unit", "none": "none"}
+PERCENTILES = (0.5, 99.5)
+CROPPED = 0.75  # where cropping keeps less of a scan than this, what it removed is no anatomy but a mask
 SMALLEST_STD = 1e-8  # a constant image becomes zeros instead of NaN
 ROUNDING = 1e-5  # of the mean: what resampling a constant image leaves is noise of float32, not contrast
 FloatArray = NDArray[np.float32]
 
 
 def normalise(channel: NDArray[np.generic], normalisation: Normalisation) -> FloatArray:
-    """Normalise one channel.
+    """Normalise one array channel.
 
     Args:
         channel: shape (X, Y, Z) in the channel's own units (HU for CT).
@@ -29,22 +36,33 @@ def normalise(channel: NDArray[np.generic], normalisation: Normalisation) -> Flo
         DataError: when the scheme is not one that segkit knows.
     """
     values = np.array(channel, dtype=np.float32)
-    if normalisation.scheme == "clip_zscore":
+    scheme = normalisation.scheme
+    if scheme == "clip_zscore":
         np.clip(values, normalisation.low, normalisation.high, out=values)
         return standardised(values, float(normalisation.mean or 0), float(normalisation.std or 1))
-    if normalisation.scheme == "zscore":
-        mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-        return standardised(values, mean, max(std, ROUNDING * abs(mean)))
-    if normalisation.scheme == "unit":
-        return standardised(values, 0.0, 255.0)
-    if normalisation.scheme == "none":
+    if scheme == "zscore":
+        return standardised(values, *moments(values))
+    if scheme == "zscore_nonzero":
+        mask = values != 0
+        values[mask] = standardised(values[mask], *moments(values[mask]))
         return values
-    raise DataError(f"the plan asks for the normalisation {normalisation.scheme!r}, which does not exist")
+    if scheme == "percentile":
+        low, high = np.percentile(values, PERCENTILES) if values.size else (0.0, 1.0)
+        np.clip(values, low, high, out=values)
+        return standardised(values, float(low), float(max(high - low, ROUNDING * abs(low))))
+    if scheme == "unit":
+        return standardised(values, 0.0, 255.0)
+    if scheme == "none":
+        return values
+    raise DataError(f"the plan asks for the normalisation {scheme!r}, which does not exist")
 
 
-def channels_of(family: str) -> int:
-    """Return how many array channels one named channel of `family` brings."""
-    return RGB if family == "rgb" else 1
+def moments(values: FloatArray) -> tuple[float, float]:
+    """Return mean and standard deviation, the latter not below what rounding alone may leave; 0 and 1 of nothing."""
+    if not values.size:
+        return 0.0, 1.0
+    mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    return mean, max(std, ROUNDING * abs(mean))
 
 
 def standardised(values: FloatArray, mean: float, std: float) -> FloatArray:
@@ -54,21 +72,67 @@ def standardised(values: FloatArray, mean: float, std: float) -> FloatArray:
     return values
 
 
-def normalisation_for(family: str, foreground: Sequence[float] | NDArray[np.float64]) -> Normalisation:
-    """Choose the normalisation of a channel.
+def check_schemes(wanted: Mapping[str, str], channels: Collection[str]) -> None:
+    """Check `plan.normalisation`, the schemes that replace those of the channels' families.
 
     Args:
-        family: `ct`, `mr`, `pet`, `rgb` or `none`.
-        foreground: intensities of labelled voxels over the data set, in the channel's units.
+        wanted: channel name to scheme.
+        channels: the data set's names.
+
+    Raises:
+        UsageError: when a channel or a scheme does not exist.
+    """
+    for channel, scheme in wanted.items():
+        if channel not in channels:
+            hint = did_you_mean(channel, channels) or f"; channels: {listed(channels)}"
+            raise UsageError(f"plan.normalisation: {channel} is no channel of the data set{hint}")
+        if scheme not in SCHEMES:
+            hint = did_you_mean(scheme, SCHEMES)
+            raise UsageError(f"plan.normalisation.{channel}: {scheme} is not one of {listed(SCHEMES)}{hint}")
+
+
+def scheme_for(channel: Channel, kept: float, foreground: int) -> tuple[str, str]:
+    """Choose the scheme of a channel.
+
+    Args:
+        channel: its family decides.
+        kept: the share of a scan that cropping to nonzero voxels leaves, median over cases.
+        foreground: how many intensities of labelled voxels are known.
 
     Returns:
-        CT: clip to the 0.5th and 99.5th percentile, then z-score, all from the foreground, since HU mean the same
-        in every scan; MR and PET: z-score of each image; RGB: 0..1.
+        the scheme, and why in a sentence.
 
     Source: Isensee et al. 2021, Nature Methods 18, supplement, "Intensity normalization".
     """
-    if family == "ct" and len(foreground):
-        values = np.asarray(foreground, dtype=np.float64)
-        low, high = np.percentile(values, (0.5, 99.5))
-        return Normalisation("clip_zscore", float(low), float(high), float(values.mean()), float(values.std()))
-    return Normalisation({"ct": "zscore", "mr": "zscore", "pet": "zscore", "rgb": "unit", "none": "none"}[family])
+    scheme = OF_FAMILY[channel.family]
+    if channel.family == "ct" and not foreground:
+        return "zscore", "no labelled voxel tells which HU matter, so each scan is scaled by its own mean and deviation"
+    if channel.family in ("mr", "pet") and kept < CROPPED:
+        removed = f"{1 - kept:.0%} of a scan is cut off as zero, so only nonzero voxels count"
+        return "zscore_nonzero", f"{channel.family} has no fixed scale, and {removed}"
+    sentences = {
+        "ct": "HU mean the same in every scan; clipped to what labelled voxels hold, 0.5th to 99.5th percentile",
+        "rgb": "0 to 255 in every picture",
+        "none": "kept as stored",
+    }
+    return scheme, sentences.get(channel.family, f"{channel.family} has no fixed scale, so each scan gives its own")
+
+
+def normalisation_of(scheme: str, width: int, foreground: NDArray[Any]) -> Normalisation:
+    """Return a scheme with its parameters.
+
+    Args:
+        scheme: one of `SCHEMES`.
+        width: array channels that it is for.
+        foreground: intensities of labelled voxels over the data set, shape (width, n), in the channel's units.
+
+    Raises:
+        DataError: when `clip_zscore` is asked for and no labelled voxel is known.
+    """
+    if scheme != "clip_zscore":
+        return Normalisation(scheme, width=width)
+    values = np.asarray(foreground, dtype=np.float64)
+    if not values.size:
+        raise DataError("clip_zscore takes its limits from labelled voxels, of which no case has any; write zscore")
+    low, high = np.percentile(values, PERCENTILES)
+    return Normalisation(scheme, float(low), float(high), float(values.mean()), float(values.std()), width)

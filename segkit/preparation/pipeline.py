@@ -1,145 +1,154 @@
-"""A whole data set: fingerprints, plan, prepared cases."""
+"""A whole data set in the store: what is missing is prepared, side by side within disk and memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
-from segkit.config.options import PlanOptions
+from segkit.config.labels import Labels
 from segkit.config.plan import Plan
 from segkit.datasets.case import Case
 from segkit.foundation.console import error, progress
 from segkit.foundation.errors import CasesFailedError
-from segkit.foundation.files import atomic_file
-from segkit.foundation.hashing import value_hash
 from segkit.foundation.parallel import parallel_map
-from segkit.foundation.strangers import load_array
-from segkit.preparation.fingerprint import CaseFingerprint, fingerprint, fingerprint_case
-from segkit.preparation.normalisation import channels_of
-from segkit.preparation.planner import make_plan
-from segkit.preparation.store import LAYOUT, PreparedCase, content_of, prepare_case
+from segkit.preparation.disk import check_disk, disk_needed, memory_needed
+from segkit.preparation.fingerprint import CaseFingerprint
+from segkit.preparation.grids import as_3d, orthogonal, respaced_shape, target_grid
+from segkit.preparation.store import PreparedCase, prepare_case, stored_case
+from segkit.preparation.upkeep import keep_in_use
 from segkit.volumes.reading import read_grid
 
-BYTES_PER_VOXEL = 40  # the file's values, float32 copies for resampling, the prepared array and its masks
 FEW_VOXELS = 20_000_000  # prepared sooner in this process than others take to start
+FEW_TO_LOOK_UP = 100 * FEW_VOXELS  # their files are hashed sooner in this process
+PROCESS = 150_000_000  # bytes that a worker has loaded before it reads anything
+SHOWN = 5  # names of failed cases in an error
 
 Value = TypeVar("Value")
 
 
-def plan_dataset(
-    cases: Sequence[Case],
-    options: PlanOptions,
-    *,
-    channels: Mapping[str, str],
-    labels: Mapping[str, int],
-    levels: int,
-    transforms: Sequence[Mapping[str, Any]],
-    store: Path,
-    workers: int | None,
-) -> Plan:
-    """Read every case's fingerprint and plan.
+@dataclass(frozen=True)
+class Size:
+    """How large a case is, as far as headers and fingerprints tell.
 
-    Args:
-        cases: those that train and validate.
-        options: what is decided already.
-        channels: name to intensity family.
-        labels: name to value, in class order.
-        levels: the most that the network has features for.
-        transforms: MONAI intensity transforms that follow the normalisation.
-        store: where fingerprints are kept, by the content of the case.
-        workers: processes; None: as many as cores and memory allow.
-
-    Raises:
-        CasesFailedError: when cases cannot be used, each named in a line.
+    Attributes:
+        scan: voxels of the scan's grid.
+        prepared: voxels of the prepared grid.
     """
-    count = sum(channels_of(family) for family in channels.values())
-    read = partial(
-        stored_fingerprint, channels=count, orientation=options.orientation, labels=dict(labels), store=store
-    )
-    found = for_each(read, cases, workers, what="reading fingerprints")
-    return make_plan(fingerprint(found), options, channels=channels, levels=levels, transforms=transforms)
+
+    scan: tuple[int, ...] = (0,)
+    prepared: tuple[int, ...] = (0,)
 
 
 def prepare_dataset(
-    cases: Sequence[Case], plan: Plan, *, labels: Mapping[str, int], store: Path, workers: int | None
+    cases: Sequence[Case],
+    plan: Plan,
+    *,
+    labels: Labels,
+    store: Path,
+    workers: int | None,
+    fingerprints: Mapping[str, CaseFingerprint] | None = None,
 ) -> list[PreparedCase]:
     """Prepare every case that is not in the store yet.
 
     Args:
         cases: with references.
         plan: how they are prepared.
-        labels: name to value, in class order.
+        labels: of the data set.
         store: folder of all prepared cases.
         workers: processes; None: as many as cores and memory allow.
+        fingerprints: of cases by name, where known: they say what cropping leaves, headers only what it begins with.
 
     Returns:
         the prepared cases in the order of `cases`.
 
     Raises:
         CasesFailedError: when cases cannot be used, each named in a line; the others are prepared.
+        DataError: when the disk has no room for what is missing; nothing was prepared then.
     """
-    prepared = partial(prepare_case, plan=plan, labels=dict(labels), store=store)
-    return for_each(prepared, cases, workers, what="preparing cases")
-
-
-def stored_fingerprint(
-    case: Case, *, channels: int, orientation: str | None, labels: Mapping[str, int], store: Path
-) -> CaseFingerprint:
-    """Return a case's fingerprint, read again only when the case has changed.
-
-    Raises:
-        DataError: when an image or the reference cannot be used.
-        GeometryError: when the reference does not lie on the image's grid.
-    """
-    key = value_hash([LAYOUT, content_of(case), channels, orientation, list(labels.values())])
-    path = store / "fingerprints" / f"{key}.npy"
-    if path.exists():
-        stored = load_array(path)
-        return CaseFingerprint(tuple(stored["shape"].tolist()), tuple(stored["spacing"].tolist()), stored["foreground"])
-    found = fingerprint_case(case, channels=channels, orientation=orientation, labels=labels)
-    record = np.array(
-        (found.shape, found.spacing, found.foreground),
-        dtype=[("shape", "i8", 3), ("spacing", "f8", 3), ("foreground", "f4", found.foreground.shape)],
+    keep_in_use(store)
+    known = fingerprints or {}
+    sizes = {case.name: size_of(case, plan, known.get(case.name)) for case in cases}
+    find = partial(stored_case, plan=plan, labels=labels, store=store)
+    few = voxels(sizes.values()) * len(plan.channels) < FEW_TO_LOOK_UP
+    found, failed = attempted(
+        find, cases, workers=1 if few and workers is None else workers, what="looking up prepared cases"
     )
-    with atomic_file(path) as temporary:
-        np.save(temporary, record, allow_pickle=False)
-    return found
+    missing = [case for case in cases if case.name in found and found[case.name] is None]
+    if missing:
+        check_disk([disk_of(case, sizes[case.name], plan, labels) for case in missing], len(cases), store)
+        made, also_failed = prepare_missing(missing, sizes, plan, labels, store, workers)
+        found, failed = {**found, **made}, [*failed, *also_failed]
+    if failed:
+        names = ", ".join(sorted(failed)[:SHOWN])
+        raise CasesFailedError(f"{len(failed)} of {len(cases)} cases cannot be used: {names}")
+    return [case for name in (case.name for case in cases) if (case := found[name]) is not None]
 
 
-def for_each(
-    function: Callable[[Case], Value], cases: Sequence[Case], workers: int | None, *, what: str
-) -> list[Value]:
-    """Apply a function to each case, side by side within memory, and name the cases that fail.
+def prepare_missing(
+    cases: Sequence[Case], sizes: Mapping[str, Size], plan: Plan, labels: Labels, store: Path, workers: int | None
+) -> tuple[dict[str, PreparedCase], list[str]]:
+    """Prepare cases side by side; return those that succeeded by name, and the names of the others."""
+    channels = len(plan.channels)
+    known = [sizes[case.name] for case in cases]
+    # Runs that prepare the same cases at once begin at different ones, so that they share the work.
+    first = os.getpid() % len(cases)
+    return attempted(
+        partial(prepare_case, plan=plan, labels=labels, store=store),
+        [*cases[first:], *cases[:first]],
+        workers=1 if workers is None and voxels(known) * channels < FEW_VOXELS else workers,
+        bytes_each=PROCESS + max(memory_needed(size.scan, size.prepared, channels=channels) for size in known),
+        what="preparing cases",
+    )
 
-    Raises:
-        CasesFailedError: when any case failed; the others were finished.
+
+def attempted(
+    function: Callable[[Case], Value], cases: Sequence[Case], *, workers: int | None, what: str, bytes_each: int = 0
+) -> tuple[dict[str, Value], list[str]]:
+    """Apply a function to each case, side by side within memory, and say in a line why a case fails.
+
+    Returns:
+        the values by the case's name, and the names of the cases that failed.
     """
-    largest, total = 0, 0
-    for case in cases:
-        try:
-            voxels = int(np.prod(read_grid(next(iter(case.images.values()))).shape)) * len(case.images)
-        except Exception:  # noqa: BLE001, S112 - the worker that reads the case says what is wrong with it
-            continue
-        largest, total = max(largest, voxels), total + voxels
     outcomes = parallel_map(
-        function,
-        cases,
-        workers=1 if workers is None and total < FEW_VOXELS else workers,
-        bytes_each=largest * BYTES_PER_VOXEL,
-        name=lambda case: case.name,
+        partial(in_a_list, function), cases, workers=workers, bytes_each=bytes_each, name=lambda case: case.name
     )
-    values: dict[int, Value] = {}
+    values: dict[str, Value] = {}
     failed: list[str] = []
     for outcome in progress(outcomes, len(cases), what):
         if outcome.value is None:
             error(f"{outcome.name}: {outcome.error}")
             failed.append(outcome.name)
         else:
-            values[outcome.index] = outcome.value
-    if failed:
-        raise CasesFailedError(f"{len(failed)} of {len(cases)} cases cannot be used: {', '.join(sorted(failed)[:5])}")
-    return [values[index] for index in range(len(cases))]
+            values[outcome.name] = outcome.value[0]
+    return values, failed
+
+
+def in_a_list(function: Callable[[Case], Value], case: Case) -> list[Value]:
+    """Return what a function returns in a list: in an outcome, None stands for a failure."""
+    return [function(case)]
+
+
+def size_of(case: Case, plan: Plan, fingerprint: CaseFingerprint | None) -> Size:
+    """Return how large a case is and becomes; without a fingerprint, as if nothing were cropped."""
+    try:
+        grid = as_3d(read_grid(case.images[next(iter(plan.inputs))]))
+    except Exception:  # noqa: BLE001 - whoever prepares the case says what is wrong with it
+        return Size()
+    if fingerprint is not None:
+        return Size(grid.shape, respaced_shape(fingerprint.shape, fingerprint.spacing, plan.spacing))
+    return Size(grid.shape, target_grid(orthogonal(grid), plan).shape)
+
+
+def disk_of(case: Case, size: Size, plan: Plan, labels: Labels) -> int:
+    """Return the bytes of disk that a case needs."""
+    return disk_needed(size.prepared, channels=len(plan.channels), classes=labels.classes if case.reference else 0)
+
+
+def voxels(sizes: Iterable[Size]) -> int:
+    """Return the voxels of all scans together."""
+    return sum(prod(size.scan) for size in sizes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from segkit.preparation.intensity_transforms import apply_transforms
 from segkit.preparation.normalisation import normalise
 from segkit.preparation.resampling import image_onto
 from segkit.preparation.scans import Scan
+from segkit.preparation.splines import FloatArray, Order
 from segkit.volumes.grid import Grid
 
 HALF_LIMIT = 6e4  # float16 ends at 65504
@@ -36,7 +38,7 @@ class Prepared:
 
 
 def prepare(scan: Scan, plan: Plan) -> Prepared:
-    """Crop, make orthogonal, orient, resample and normalise a scan.
+    """Crop, normalise, make orthogonal, orient and resample a scan.
 
     Args:
         scan: channels on their own grid, as many as the plan normalises.
@@ -49,15 +51,38 @@ def prepare(scan: Scan, plan: Plan) -> Prepared:
     box = nonzero_box(scan.array)
     source = cropped(scan.grid, box)
     grid = target_grid(orthogonal(source), plan)
-    channels = [
-        normalise(image_onto(channel[box], source, grid, fill=float(channel.min())), how)
-        for channel, how in zip(scan.array, plan.channels, strict=True)
-    ]
-    image = np.stack(channels)
+    channels: Iterable[FloatArray] = prepared_channels(scan.array[(slice(None), *box)], source, grid, plan)
     if plan.transforms:
-        image = apply_transforms(image, grid, plan.transforms)
-    peak = np.abs(image).max()
-    if not np.isfinite(peak):
-        raise DataError("the prepared image holds NaN or infinite values; look at preprocessing.transforms")
-    dtype = np.float16 if peak < HALF_LIMIT else np.float32
-    return Prepared(image.astype(dtype), grid, scan.grid)
+        channels = apply_transforms(np.stack(list(channels)), grid, plan.transforms)
+    return Prepared(narrowed(channels, (len(scan.array), *grid.shape)), grid, scan.grid)
+
+
+def prepared_channels(array: NDArray[Any], source: Grid, grid: Grid, plan: Plan) -> Iterator[FloatArray]:
+    """Yield one channel after another, so that no two are in memory as float32.
+
+    Intensities are normalised before they are resampled, so that statistics are those of the voxels that were measured
+    and zeros are still zero; and a spline, which overshoots beside edges, leaves their range as it was.
+    """
+    for channel, how in zip(array, plan.channels, strict=True):
+        values = normalise(channel, how)
+        low, high = float(values.min()), float(values.max())
+        values = image_onto(values, source, grid, order=cast("Order", plan.order), fill=low)
+        yield np.clip(values, low, high, out=values)
+
+
+def narrowed(channels: Iterable[FloatArray], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Put channels into one array, float16 unless a value leaves its range.
+
+    Raises:
+        DataError: when a value is not finite.
+    """
+    image: NDArray[Any] = np.empty(shape, np.float16)
+    for index, channel in enumerate(channels):
+        peak = max(float(channel.max()), -float(channel.min()))
+        if not np.isfinite(peak):
+            raise DataError("the prepared image holds NaN or infinite values; look at preprocessing.transforms")
+        if peak >= HALF_LIMIT:
+            image = image.astype(np.float32, copy=False)
+        image[index] = channel
+        del channel  # before the next one is made
+    return image

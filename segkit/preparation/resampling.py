@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from segkit.config.plan import AXES
-from segkit.preparation.grids import Box, cropped
+from segkit.preparation.label_shares import Neighbours, largest_share, mixed_cells, neighbours
+from segkit.preparation.splines import FloatArray, Order, along, spline_weights
 from segkit.volumes.grid import Grid
 
 EXACT = 1e-3  # voxels: coordinates nearer than this to whole voxels are those voxels
 DRIFT = 0.02  # voxels that an axis may stray sideways over its length and count as parallel
-FloatArray = NDArray[np.float32]
-Order = Literal[1, 2, 3]  # of a B-spline
+SLAB = 1 << 20  # voxels of the target whose labels are looked at together
+BATCH = 1 << 14  # of them weighed at a time: their shares stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,17 @@ class AxisMap:
             return None
         return np.clip(whole, 0, self.size - 1).astype(np.intp)
 
+    @property
+    def neighbours(self) -> Neighbours:
+        """The source voxels on both sides of each target voxel."""
+        exact = self.exact
+        if exact is not None:
+            return Neighbours(exact, exact, np.zeros(len(exact), np.float32))
+        return neighbours(self.coordinates, self.size)
+
     def weights(self, order: Order) -> FloatArray:
         """Return the (target, source) matrix of B-spline interpolation, edges repeated beyond the source."""
-        inside = np.clip(self.coordinates, -0.5, self.size - 0.5)
-        units = np.eye(self.size)
-        rows = [ndimage.map_coordinates(unit, inside[None], order=order, mode="nearest") for unit in units]
-        return np.stack(rows, axis=1).astype(np.float32)
+        return spline_weights(np.clip(self.coordinates, -0.5, self.size - 0.5), self.size, order)
 
 
 def beyond_faces(coordinates: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
@@ -93,22 +98,31 @@ def image_onto(
     maps = axis_maps(source, target)
     if maps is None:
         return slanted_onto(array, source, target, order, fill)
-    turned = np.transpose(array, [axis_map.source_axis for axis_map in maps])
-    # The axis that shrinks most goes first: the others then have less to do.
-    for axis in sorted(range(AXES), key=lambda a: len(maps[a].coordinates) / maps[a].size):
-        exact = maps[axis].exact
-        if exact is not None:
-            turned = np.take(turned, exact, axis=axis)
-        else:
-            weights = maps[axis].weights(order)
-            turned = np.moveaxis(np.tensordot(weights, turned.astype(np.float32), axes=(1, axis)), 0, axis)
-    result = np.array(turned, dtype=np.float32, order="C")
+    turned: NDArray[Any] = np.transpose(array, [axis_map.source_axis for axis_map in maps])
+    exact = {axis: indices for axis in range(AXES) if (indices := maps[axis].exact) is not None}
+    resampled = sorted(set(range(AXES)) - set(exact), key=lambda a: len(maps[a].coordinates) / maps[a].size)
+    for axis in resampled:  # the axis that shrinks most goes first: the others then have less to do
+        turned = along(turned.astype(np.float32, copy=False), axis, maps[axis].weights(order))
+    for axis, indices in exact.items():
+        turned = picked(turned, axis, indices)
+    result = np.array(turned, np.float32, order="C", copy=None if resampled else True)
     fill_outside(result, maps, fill)
     return result
 
 
+def picked(array: NDArray[Any], axis: int, indices: NDArray[np.intp]) -> NDArray[Any]:
+    """Return the voxels of `indices` along an axis; a view where they are a run, in either direction."""
+    step = 1 if len(indices) < 2 or indices[1] > indices[0] else -1
+    if (np.diff(indices) != step).any():
+        return np.take(array, indices, axis=axis)
+    stop = int(indices[-1]) + step
+    return array[(slice(None),) * axis + (slice(int(indices[0]), stop if stop >= 0 else None, step),)]
+
+
 def slanted_onto(array: NDArray[np.generic], source: Grid, target: Grid, order: Order, fill: float) -> FloatArray:
     """Resample an image where the axes are not parallel; edges are repeated up to the source's outer faces."""
+    from scipy import ndimage
+
     matrix = target.index_to(source)
     values = np.asarray(array, dtype=np.float32)
     linear, offset = matrix[:AXES, :AXES], matrix[:AXES, 3]
@@ -122,6 +136,8 @@ def slanted_onto(array: NDArray[np.generic], source: Grid, target: Grid, order: 
 def labels_onto(labels: NDArray[np.integer], source: Grid, target: Grid) -> NDArray[np.integer]:
     """Resample a label map: each voxel takes the label with the largest linearly interpolated share.
 
+    Where shares tie, background (0) wins, then the smaller label.
+
     Args:
         labels: shape (X, Y, Z) on `source`; 0 lies outside the source.
         source: the grid it lies on.
@@ -131,22 +147,57 @@ def labels_onto(labels: NDArray[np.integer], source: Grid, target: Grid) -> NDAr
         the dtype of `labels`, shape `target.shape`.
     """
     maps = axis_maps(source, target)
-    if maps is not None and all(axis_map.exact is not None for axis_map in maps):
-        result = np.transpose(labels, [axis_map.source_axis for axis_map in maps])
-        result = result[np.ix_(*[axis_map.exact for axis_map in maps])]
-        fill_outside(result, maps, 0)
-        return result
+    if maps is None:
+        return slanted_labels(labels, source, target)
+    turned: NDArray[Any] = np.transpose(labels, [axis_map.source_axis for axis_map in maps])
+    indices = [axis_map.exact for axis_map in maps]
+    if any(exact is None for exact in indices):
+        result = straight_labels(np.ascontiguousarray(turned), [axis_map.neighbours for axis_map in maps])
+    else:
+        for axis, exact in enumerate(indices):
+            turned = picked(turned, axis, exact)  # type: ignore[arg-type]
+        result = np.array(turned, order="C")
+    fill_outside(result, maps, 0)
+    return result
+
+
+def straight_labels(labels: NDArray[np.integer], axes: list[Neighbours]) -> NDArray[np.integer]:
+    """Resample a label map (C order) whose axes are those of the target; beyond its faces the edge is repeated.
+
+    Only where the eight voxels around a place differ is there anything to weigh, so that the work does not grow with
+    the number of labels.
+    """
+    steps = [labels[0].size, labels.shape[2], 1]
+    result = np.empty([len(axis.low) for axis in axes], labels.dtype)
+    mixed = mixed_cells(labels)
+    planes = max(1, SLAB // result[0].size)
+    for start in range(0, len(result), planes):
+        part = result[start : start + planes]
+        x, y, z = axes[0].low[start : start + planes], axes[1].low, axes[2].low
+        part[...] = labels[x][:, y][:, :, z]
+        unsettled = np.flatnonzero(mixed[x][:, y][:, :, z])
+        for batch in np.split(unsettled, range(BATCH, len(unsettled), BATCH)):
+            x, y, z = np.unravel_index(batch, part.shape)
+            places = zip(axes, (x + start, y, z), steps, strict=True)
+            around = [axis.at(chosen, step) for axis, chosen, step in places]
+            part.reshape(-1)[batch] = largest_share(labels.reshape(-1), around)
+    return result
+
+
+def slanted_labels(labels: NDArray[np.integer], source: Grid, target: Grid) -> NDArray[np.integer]:
+    """Resample a label map where the axes are not parallel; 0 lies outside its faces."""
+    matrix = target.index_to(source)
+    flat = np.ascontiguousarray(labels).reshape(-1)
+    steps = [labels[0].size, labels.shape[2], 1]
     result = np.zeros(target.shape, labels.dtype)
-    best, total = np.zeros(target.shape, np.float32), np.zeros(target.shape, np.float32)
-    for value, box in label_boxes(labels).items():
-        part = labels[box]
-        reach = reached_box(source, target, box)
-        share = image_onto(part == value, cropped(source, box), cropped(target, reach), order=1)
-        total[reach] += share
-        larger = share > best[reach]
-        result[reach][larger] = value
-        best[reach][larger] = share[larger]
-    result[best <= 1 - total] = 0
+    for start in range(0, result.size, BATCH):
+        part = result.reshape(-1)[start : start + BATCH]
+        indices = np.stack(np.unravel_index(np.arange(start, start + len(part)), target.shape))
+        places = matrix[:AXES, :AXES] @ indices + matrix[:AXES, 3:]
+        axes = list(zip(places, source.shape, steps, strict=True))
+        inside = ~np.any([beyond_faces(axis, size) for axis, size, _ in axes], axis=0)
+        around = [neighbours(axis[inside], size).at(slice(None), step) for axis, size, step in axes]
+        part[inside] = largest_share(flat, around)
     return result
 
 
@@ -155,25 +206,3 @@ def fill_outside(array: NDArray[np.generic], maps: list[AxisMap], fill: float) -
     for axis, axis_map in enumerate(maps):
         if axis_map.outside.any():
             array[(slice(None),) * axis + (axis_map.outside,)] = fill
-
-
-def label_boxes(labels: NDArray[np.integer]) -> dict[int, Box]:
-    """Return the box of each label but 0, two voxels wider so that interpolation sees the border."""
-    values = [int(value) for value in np.unique(labels) if value != 0]
-    ranks = np.searchsorted(values, labels, side="right").astype(np.int32) * (labels != 0)
-    boxes = {}
-    for value, box in zip(values, ndimage.find_objects(ranks), strict=True):
-        boxes[value] = tuple(
-            slice(max(0, b.start - 2), min(n, b.stop + 2)) for b, n in zip(box, labels.shape, strict=True)
-        )
-    return boxes
-
-
-def reached_box(source: Grid, target: Grid, box: Box) -> Box:
-    """Return the box of the target grid that a box of the source grid covers, one voxel wider."""
-    corners = np.array(np.meshgrid(*[(b.start - 0.5, b.stop - 0.5) for b in box], indexing="ij")).reshape(AXES, -1)
-    places = (source.index_to(target) @ np.vstack([corners, np.ones(corners.shape[1])]))[:AXES]
-    low, high = np.floor(places.min(axis=1)) - 1, np.ceil(places.max(axis=1)) + 2
-    return tuple(
-        slice(int(np.clip(a, 0, n - 1)), int(np.clip(b, 1, n))) for a, b, n in zip(low, high, target.shape, strict=True)
-    )

@@ -16,7 +16,7 @@ from segkit.foundation.files import atomic_file
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 IGNORED_COLOUR = (128, 128, 128)
 TILE = 192  # pixels of the longest side of a plane
-GAP, LINE = 6, 14  # pixels between planes; of a line of text
+GAP, LINE, SWATCH = 6, 14, 8  # pixels between planes, of a line of text, of a colour in the legend
 WINDOW = (1.0, 99.0)  # percentiles shown as black and white
 PLANES = 3
 Picture = NDArray[np.uint8]
@@ -61,8 +61,9 @@ def write_sheet(tiles: Sequence[Tile], names: Sequence[str], path: Path) -> None
             x += plane.shape[1] + GAP
     x, y = GAP, sheet.height - 2 * LINE + 2
     for index, name in enumerate(names, start=1):
-        pen.text((x, y), name, fill=colour_of(index))
-        x += int(pen.textlength(name)) + 2 * GAP
+        pen.rectangle((x, y + 2, x + SWATCH, y + 2 + SWATCH), fill=colour_of(index))
+        pen.text((x + SWATCH + GAP, y), name, fill="white")
+        x += SWATCH + int(pen.textlength(name)) + 3 * GAP
     with atomic_file(path) as temporary:
         sheet.save(temporary, format="PNG")
 

@@ -25,13 +25,22 @@ def refusal(command: str, *words: str) -> str:
         (["training.fold=al"], "training.fold: al is neither"),
         (["data.channels={CT: mri}"], "data.channels.CT: mri is not one of ct, mr, pet, rgb, none; did you mean"),
         (["data.channels={}"], "data.channels is empty"),
-        (["data.labels={a: 1, b: 1}"], "data.labels: a and b both have the value 1"),
-        (["data.labels={a: 1}"], "data.labels needs two labels or more"),
+        (["data.labels={air: 0, a: 1, b: 1}"], "data.labels: a and b both have the value 1"),
+        (["data.labels={a: 1}"], "data.labels needs a background (that name, or the value 0) and at least one label"),
         (
-            ["data.mirrored=[[foreground, bakground]]"],
-            "data.mirrored: bakground is not a label; did you mean background?",
+            ["data.mirrored=[[foreground, foregruond]]"],
+            "data.mirrored: foregruond is not a label; did you mean foreground?",
         ),
         (["data.mirrored=[[foreground]]"], "data.mirrored: ['foreground'] is not a pair"),
+        (["data.split.folds=1"], "data.split.folds: 1 is neither a number from 2 on nor leave_one_out"),
+        (["data.split.folds=some"], "data.split.folds: some is neither"),
+        (["data.split.outer_folds=3"], "data.split.outer_folds and data.split.outer_fold belong together"),
+        (["data.split.outer_folds=3", "data.split.outer_fold=3"], "data.split.outer_fold: 3 is none of 0 to 2"),
+        (
+            ["data.split.held_out_fraction=0.2", "data.split.outer_folds=3", "data.split.outer_fold=0"],
+            "data.split.held_out_fraction and data.split.outer_folds are both set",
+        ),
+        (["debug=fats"], "debug: fats is not one of true, false, fast, overfit; did you mean fast?"),
         (["plan.orientation=RAX"], "plan.orientation: RAX is not three axis codes"),
         (["plan.orientation=RAL"], "plan.orientation: RAL is not three axis codes"),
         (["plan.spacing=[1,1]"], "plan.spacing: [1.0, 1.0] needs 3 values"),
@@ -48,7 +57,7 @@ def test_a_training_that_does_not_hold_together(words, message):
 
 def test_what_holds_together():
     words = ["plan=slices_2d", "plan.patch=[64,64,1]", "plan.spacing=[1,1,3]", "plan.orientation=LPS", "device=cuda:1"]
-    config = configure("train", [*TRAIN, *words, "training.fold=4", "data.mirrored=[[foreground, background]]"])
+    config = configure("train", [*TRAIN, *words, "training.fold=4", "data.labels={background: 0, a: 1, b: 2}", "data.mirrored=[[a, b]]"])
     assert config.plan.spacing == [1.0, 1.0, 3.0]
     assert config.training.fold == "4"
 

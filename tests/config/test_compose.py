@@ -153,7 +153,8 @@ def test_mistakes_that_show_once_composed(word, message):
 
 def test_an_unknown_command():
     assert refusal("trian") == (
-        "trian is not a command; did you mean train? commands: train, prepare, predict, evaluate, convert, demo"
+        "trian is not a command; did you mean train? commands: check, inspect, prepare, train, predict, evaluate, "
+        "convert, cache, demo"
     )
 
 
@@ -223,6 +224,13 @@ def test_an_experiment_may_say_what_training_alone_needs(mine):
     assert configure("prepare", words, config_dirs=[mine]).plan.batch == 3
     assert configure("train", [*words, "training.steps=1"], config_dirs=[mine]).optimizer["momentum"] == 0.99
     assert refusal("prepare", "seed=3").startswith("seed is not a key")
+
+
+def test_an_edited_plan_is_passed_back_by_its_path(tmp_path):
+    (tmp_path / "my plan=1.yaml").write_text("dims: 3")
+    config = configure("train", ["data=paired", f"data.root={tmp_path}", f"plan={tmp_path}/my plan=1.yaml", "training.steps=1"])
+    assert config.plan.file == f"{tmp_path}/my plan=1.yaml"
+    assert configure("prepare", ["data=paired", f"data.root={tmp_path}", "plan=slices_2d.yaml"]).plan.file is None
 
 
 def test_a_typed_length_replaces_the_experiments(tmp_path):

@@ -18,9 +18,8 @@ def test_nested_keys_stand_under_their_sections():
 
 
 def test_path_keys_of_each_command():
-    assert {"data.root", "data.split.held_out", "output", "resume", "paths.runs", "paths.cache"} == set(
-        path_keys(TrainConfig)
-    )
+    inputs = {"data.root", "data.columns", "data.split.held_out", "data.split.file", "plan.file", "resume"}
+    assert {*inputs, "output", "paths.runs", "paths.cache"} == set(path_keys(TrainConfig))
     assert {"run", "input", "output"} == set(path_keys(CONFIGS["predict"]))
     assert path_keys(CONFIGS["predict"])["run"].is_list
 
@@ -47,7 +46,7 @@ def test_a_key_is_found_by_what_declares_it(typed, declared):
         ("training.seed", "did you mean seed?"),
         ("trainin.budget", "did you mean training.budget?"),
         ("training.steps.x", "is not a key; training has budget, steps, "),
-        ("data.split.fold", "did you mean data.split.folds? data.split has held_out, folds, seed"),
+        ("data.split.fold", "did you mean data.split.folds? data.split has held_out, held_out_fraction, folds"),
         ("qqq", "qqq is not a key; the keys are data, "),
     ],
 )

@@ -26,7 +26,7 @@ PICTURES = replace(
     patch=(64, 32, 1),
     strides=((1, 1), (2, 2)),
     kernels=((3, 3), (3, 3)),
-    normalisation={"photo": Normalisation("unit"), "depth": Normalisation("none")},
+    normalisation={"photo": Normalisation("unit", width=3), "depth": Normalisation("none")},
     transforms=(),
 )
 

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from segkit.config.labels import labels_from
 from segkit.config.options import InferenceOptions
 from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort, suffix_for
@@ -26,7 +27,7 @@ class Fake:
         if name in self.broken:
             raise self.broken[name]
         scan = Volume(np.zeros((1, 2, 2, 2)), Grid((2, 2, 2), np.eye(4)), Source(images["CT"], "nifti"))
-        return Mask(np.ones((2, 2, 2), np.uint8), self.record.labels, scan)
+        return Mask(np.ones((2, 2, 2), np.uint8), labels_from(self.record.labels), scan)
 
 
 @pytest.fixture

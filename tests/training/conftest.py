@@ -4,11 +4,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from segkit.config.options import PlanOptions
+from segkit.config.labels import labels_from
+from segkit.config.plan import Normalisation, Plan
 from segkit.datasets import Case
-from segkit.preparation.pipeline import plan_dataset, prepare_dataset
+from segkit.preparation.pipeline import prepare_dataset
 
-LABELS = {"background": 0, "ball": 1}
+LABELS = labels_from({"background": 0, "ball": 1})
+PLAN = Plan(
+    3, "RAS", (1.0, 1.0, 1.0), (16, 16, 16), 2, ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), {"MR": Normalisation("zscore")}
+)
 
 
 def write_case(folder, index):
@@ -28,8 +32,4 @@ def balls(tmp_path_factory):
     """Cases, plan and prepared cases of bright balls in noise."""
     folder = tmp_path_factory.mktemp("balls")
     cases = [write_case(folder, index) for index in range(4)]
-    options = PlanOptions(dims=3, orientation="RAS", spacing=None, patch=[16, 16, 16], max_voxels=4096, batch=2)
-    plan = plan_dataset(
-        cases, options, channels={"MR": "mr"}, labels=LABELS, levels=2, transforms=[], store=folder / "store", workers=1
-    )
-    return cases, plan, prepare_dataset(cases, plan, labels=LABELS, store=folder / "store", workers=1)
+    return cases, PLAN, prepare_dataset(cases, PLAN, labels=LABELS, store=folder / "store", workers=1)

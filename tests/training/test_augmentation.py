@@ -40,6 +40,15 @@ def test_sided_labels_swap_under_a_left_right_flip_only():
     assert torch.equal(kept, references.flip(3))
 
 
+def test_ignored_voxels_stay_ignored_under_a_flip():
+    images, references = sample()
+    references = references.to(torch.uint8)
+    references[:, :2] = 255
+    _, flipped = flips_only(left_right=0, swapped=(0, 2, 1))(images, references, [(0, 0), (0, 1)])
+    assert (flipped[:, -2:] == 255).all()
+    assert (flipped[:, :-2] < 3).all()
+
+
 def test_draws_depend_on_the_counter_alone_and_leave_global_generators_alone():
     images, references = sample()
     transforms = Compose(

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.losses import DiceLoss
 
-from segkit.training.losses import DiceCrossEntropy, soft_dice, supervised
+from segkit.config.labels import IGNORED
+from segkit.training.losses import DiceCrossEntropy, of_classes, of_regions, soft_dice, supervised
 
 
 def random_batch(seed, shape=(2, 3, 4, 5, 6)):
@@ -19,7 +20,7 @@ def test_two_voxels_by_hand():
     logits = torch.tensor([[[math.log(3.0), 0.0], [0.0, math.log(3.0)]]])
     classes = torch.tensor([[0, 1]])
     # Foreground: overlap 3/4, sizes (1/4 + 3/4) + 1; Dice = 2 * 0.75 / 2.
-    assert soft_dice(logits.softmax(1), classes).item() == pytest.approx(0.75, abs=1e-4)
+    assert of_classes(logits, classes)[0].item() == pytest.approx(0.75, abs=1e-4)
     assert DiceCrossEntropy()(logits, classes).item() == pytest.approx(0.25 - math.log(0.75), abs=1e-4)
     assert DiceCrossEntropy(dice_weight=0, cross_entropy_weight=2)(logits, classes).item() == pytest.approx(
         -2 * math.log(0.75), abs=1e-5
@@ -37,10 +38,43 @@ def test_equal_to_monai_and_pytorch(shape):
 @given(st.integers(0, 10_000))
 def test_soft_dice_lies_in_its_bounds_and_is_one_for_the_reference(seed):
     logits, classes = random_batch(seed, (1, 3, 4, 4))
-    dice = soft_dice(logits.softmax(1), classes)
-    assert ((dice >= 0) & (dice <= 1)).all()
     certain = torch.nn.functional.one_hot(classes, 3).movedim(-1, 1).float()
-    assert soft_dice(certain, classes).tolist() == pytest.approx([1, 1])
+    dice = soft_dice(logits.softmax(1), certain, torch.tensor(True))
+    assert ((dice >= 0) & (dice <= 1)).all()
+    assert soft_dice(certain, certain, torch.tensor(True)).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_regions_by_hand():
+    # One voxel, two regions, probabilities 3/4 and 1/4; it belongs to the first.
+    logits = torch.tensor([[[math.log(3.0)], [-math.log(3.0)]]])
+    regions = torch.tensor([[[1], [0]]], dtype=torch.uint8)
+    dice, cross_entropy = of_regions(logits, regions)
+    assert dice.tolist() == pytest.approx([2 * 0.75 / 1.75, 0], abs=1e-4)
+    assert cross_entropy.item() == pytest.approx(-math.log(0.75), abs=1e-5)
+
+
+def test_regions_are_equal_to_monai_and_pytorch():
+    logits, classes = random_batch(5)
+    regions = torch.stack([classes > 0, classes == 1, classes == 2], dim=1).to(torch.uint8)
+    expected = DiceLoss(sigmoid=True, batch=True)(logits, regions) + torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, regions.float()
+    )
+    assert DiceCrossEntropy()(logits, regions).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("as_regions", [False, True])
+def test_ignored_voxels_count_nowhere(as_regions):
+    logits, classes = random_batch(6, (1, 3, 4, 6))
+    target = torch.stack([classes == 0, classes == 1, classes == 2], dim=1).long() if as_regions else classes
+    seen = DiceCrossEntropy()(logits[..., :4], target[..., :4])
+    target[..., 4:] = IGNORED
+    logits.requires_grad_(True)
+    loss = DiceCrossEntropy()(logits, target)
+    assert loss.item() == pytest.approx(seen.item(), abs=1e-5)
+    loss.backward()
+    assert not logits.grad[..., 4:].any()
+    nothing = DiceCrossEntropy()(logits, torch.full_like(target, IGNORED))
+    assert torch.isfinite(nothing)
 
 
 def test_gradient_is_finite_where_a_class_is_absent():

@@ -1,12 +1,14 @@
+import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from segkit.config.labels import IGNORED, labels_from
 from segkit.config.options import InferenceOptions
 from segkit.networks import UNet
 from segkit.training.building import build_optimizer
 from segkit.training.callbacks import AveragedWeights
 from segkit.training.losses import DiceCrossEntropy
-from segkit.training.module import Segmentation
+from segkit.training.module import Segmentation, in_regions, region_table
 from segkit.training.patches import Patches
 from segkit.training.schedules import Polynomial
 from segkit.training.validation import Validator
@@ -16,7 +18,7 @@ def segmentation(plan, cases, **options):
     torch.manual_seed(0)
     network = UNet(in_channels=1, out_channels=2, dims=3, features=[4, 8], strides=plan.strides, **options)
     references = {case.name: case.reference for case in cases}
-    labels = {"background": 0, "ball": 1}
+    labels = labels_from({"background": 0, "ball": 1})
     inference = InferenceOptions(overlap=0.5, mirror=False, windows=2, precision="32")
     return Segmentation(
         network,
@@ -65,3 +67,17 @@ def test_averaged_weights_follow_the_formula(balls, tmp_path):
         decay = min(0.99, (1 + updates) / (10 + updates))
         average = decay * average + (1 - decay) * weights
     assert torch.allclose(next(module.parameters()), average, atol=1e-6)
+
+
+def test_classes_become_regions_by_hand():
+    membership = np.array([[0, 1, 1], [0, 0, 1]], dtype=bool)
+    regions = in_regions(torch.tensor([[0, 1, 2, IGNORED]]), region_table(membership))
+    assert regions.tolist() == [[[0, 1, 1, IGNORED], [0, 0, 1, IGNORED]]]
+
+
+def test_a_network_of_regions_trains(balls, tmp_path):
+    cases, plan, prepared = balls
+    module = segmentation(plan, cases)
+    module.region_table = region_table(np.array([[0, 1], [0, 1]], dtype=bool))
+    module.validator = None
+    trainer(tmp_path, 2).fit(module, Patches(prepared, [], plan, seed=0, foreground=1.0))

@@ -1,0 +1,107 @@
+"""The quick part: which files are there, whether their headers can be read, and whether their grids agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from segkit.config.channels import Channel
+from segkit.datasets.case import Case
+from segkit.datasets.soundness.findings import ERROR, Finding, found
+from segkit.foundation.errors import SegkitError
+from segkit.volumes.grid import Grid
+from segkit.volumes.reading import read_grid
+
+APART = 0.01  # voxels that grids of a case may lie apart: tools round affines differently
+
+
+def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: float | None = None) -> list[Finding]:
+    """Look at a case without reading a voxel.
+
+    Args:
+        case: of the data set.
+        channels: that it must have.
+        tolerance: voxels that its grids may lie apart; None: 0.01.
+
+    Returns:
+        what makes it unusable: missing files, headers that cannot be read, grids that disagree.
+    """
+    findings = list(missing_files(case, channels))
+    grids: dict[str, Grid] = {}
+    for role, path in files_of(case).items():
+        if path.exists():
+            try:
+                grids[role] = read_grid(path)
+            except SegkitError as error:
+                findings.append(found(case.name, ERROR, "unreadable", str(error), path))
+    return [*findings, *disagreements(case, grids, channels, APART if tolerance is None else tolerance)]
+
+
+def files_of(case: Case) -> dict[str, Path]:
+    """Return the files of a case by role: each channel's, then the reference's under ""."""
+    return {**case.images, **({"": case.reference} if case.reference else {})}
+
+
+def missing_files(case: Case, channels: Mapping[str, Channel]) -> Iterator[Finding]:
+    """Yield a finding for each file that should be there and is not."""
+    absent = [name for name in channels if name not in case.images or not case.images[name].exists()]
+    for path in dict.fromkeys(case.images.get(name) for name in absent):
+        names = ", ".join(name for name in absent if case.images.get(name) == path)
+        yield found(case.name, ERROR, "missing-image", f"there is no image of {names}", path or "")
+    if case.reference is not None and not case.reference.exists():
+        yield found(case.name, ERROR, "missing-reference", "there is no reference", case.reference)
+
+
+def disagreements(
+    case: Case, grids: Mapping[str, Grid], channels: Mapping[str, Channel], tolerance: float
+) -> Iterator[Finding]:
+    """Yield a finding for each grid that is not the first channel's.
+
+    Args:
+        case: of the data set.
+        grids: of the files that could be read, by role.
+        channels: those with `onto` may lie anywhere.
+        tolerance: in voxels.
+    """
+    first = next((name for name in channels if name in grids), None)
+    if first is None:
+        return
+    seen = {case.images[first]}
+    for role, grid in grids.items():
+        path = files_of(case)[role]
+        if path not in seen and not (role in channels and channels[role].onto):
+            yield from disagreement(
+                case.name, grids[first], grid, f"{role or 'the reference'} and {first}", path, tolerance
+            )
+        seen.add(path)
+
+
+def disagreement(case: str, wanted: Grid, grid: Grid, what: str, path: Path, tolerance: float) -> Iterator[Finding]:
+    """Yield what one grid has against another: shape, else spacing, else affine."""
+    wanted, grid = in_3d(wanted), in_3d(grid)
+    if grid.shape != wanted.shape:
+        message = f"{what} have {_by(grid.shape)} and {_by(wanted.shape)} voxels"
+        yield found(case, ERROR, "shape-mismatch", message, path)
+        return
+    limit = tolerance * min(wanted.spacing)
+    stretch = np.abs(np.subtract(grid.spacing, wanted.spacing)) * np.maximum(np.subtract(grid.shape, 1), 1)
+    distance = grid.displacement_from(wanted)
+    if distance <= limit:
+        return
+    if stretch.max() > limit:
+        message = f"{what} have voxels of {_by(grid.spacing)} and {_by(wanted.spacing)} mm"
+        yield found(case, ERROR, "spacing-mismatch", message, path)
+        return
+    message = f"{what} lie up to {distance:.3g} mm apart ({limit:.2g} mm are allowed)"
+    yield found(case, ERROR, "affine-mismatch", message, path)
+
+
+def in_3d(grid: Grid) -> Grid:
+    """Return a picture's grid as one slice, a volume's as it is."""
+    return grid if grid.dims > 2 else Grid((*grid.shape, 1), grid.affine)
+
+
+def _by(numbers: tuple[float, ...]) -> str:
+    return " x ".join(f"{number:.4g}" for number in numbers)

@@ -1,0 +1,69 @@
+"""What a case is made of: the hashes of its files, by which finished work is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from segkit.datasets.case import Case
+from segkit.foundation.errors import DataError
+from segkit.foundation.hashing import array_hash, file_hash, value_hash
+from segkit.volumes.reading import read
+
+DETACHED = (".hdr", ".img", ".mhd", ".nhdr")  # half of a volume; the other half is in a second file
+
+
+def hashes(case: Case) -> dict[str, str]:
+    """Return the sha256 of each file of a case by its role; a DICOM folder counts as the hash of its files.
+
+    Raises:
+        DataError: when a file does not exist or cannot be read.
+    """
+    paths = {**case.images, **({"reference": case.reference} if case.reference else {})}
+    return {role: content_hash(path) for role, path in paths.items()}
+
+
+def content_of(case: Case, channels: Iterable[str] | None = None) -> list[str | None]:
+    """Return the hashes of a case's images, then its reference's; None where there is none.
+
+    Args:
+        case: whose files are read.
+        channels: the images that count, in order; None: all.
+
+    Raises:
+        DataError: when a channel is missing, or a file does not exist or cannot be read.
+    """
+    names = list(case.images if channels is None else channels)
+    absent = [name for name in names if name not in case.images]
+    if absent:
+        raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(case.images) or 'none'}")
+    images = [content_hash(case.images[name]) for name in names]
+    return [*images, content_hash(case.reference) if case.reference else None]
+
+
+def content_hash(path: Path) -> str:
+    """Return the sha256 of a file, or of the files of a folder in order of name.
+
+    A header whose voxels lie in a second file counts with those voxels.
+
+    Raises:
+        DataError: when the file, or such a second one, does not exist or cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return value_hash([file_hash(file) for file in sorted(path.iterdir()) if file.is_file()])
+        if path.suffix.lower() in DETACHED:
+            return value_hash([file_hash(path), array_hash(read(path).array)])
+        status = path.stat()
+        return remembered_hash(path, status.st_size, status.st_mtime_ns)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+
+
+@cache
+def remembered_hash(path: Path, size: int, changed: int) -> str:
+    """Return the sha256 of a file, computed once in a process while its size and time of change stay."""
+    return file_hash(path)

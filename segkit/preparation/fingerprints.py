@@ -1,0 +1,120 @@
+"""The fingerprints of a data set's cases: read side by side, kept by content, read again only when a case changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segkit.config.channels import Channel
+from segkit.config.labels import Labels
+from segkit.datasets.case import Case
+from segkit.foundation.console import progress
+from segkit.foundation.errors import DataError
+from segkit.foundation.files import atomic_file
+from segkit.foundation.hashing import value_hash
+from segkit.foundation.parallel import parallel_map
+from segkit.foundation.strangers import load_array
+from segkit.preparation.contents import content_of
+from segkit.preparation.fingerprint import CaseFingerprint, fingerprint_case
+from segkit.volumes.reading import read_grid
+
+LAYOUT = 2  # of what is stored and of the numbers in it; raised whenever either changes
+BYTES_PER_VOXEL = 16  # the file's values, their copy in one array, the reference, masks of nonzero and labelled voxels
+FEW_VOXELS = 20_000_000  # read sooner in this process than others take to start
+
+
+def read_fingerprints(
+    cases: Sequence[Case],
+    *,
+    channels: Mapping[str, Channel],
+    labels: Labels,
+    orientation: str | None,
+    store: Path,
+    workers: int | None,
+) -> tuple[list[CaseFingerprint], dict[str, str]]:
+    """Read the fingerprint of every case, side by side within memory.
+
+    Args:
+        cases: those that train and validate.
+        channels: those that each case must have.
+        labels: of the data set.
+        orientation: axis codes of prepared arrays; None keeps each scan's.
+        store: folder in which fingerprints are kept, by the content of the case.
+        workers: processes; None: as many as cores and memory allow.
+
+    Returns:
+        the fingerprints of the cases that can be used, in the order of `cases`, and the reason for each other by name.
+    """
+    sizes = [voxels_of(case) for case in cases]
+    read = partial(stored_fingerprint, channels=dict(channels), labels=labels, orientation=orientation, store=store)
+    outcomes = parallel_map(
+        read,
+        cases,
+        workers=1 if workers is None and sum(sizes) < FEW_VOXELS else workers,
+        bytes_each=max(sizes, default=0) * BYTES_PER_VOXEL,
+        name=lambda case: case.name,
+    )
+    found: dict[int, CaseFingerprint] = {}
+    failed: dict[str, str] = {}
+    for outcome in progress(outcomes, len(cases), "reading fingerprints"):
+        if outcome.value is None:
+            failed[outcome.name] = outcome.error or "it cannot be used"
+        else:
+            found[outcome.index] = outcome.value
+    return [found[index] for index in sorted(found)], failed
+
+
+def stored_fingerprint(
+    case: Case, *, channels: Mapping[str, Channel], labels: Labels, orientation: str | None, store: Path
+) -> CaseFingerprint:
+    """Return a case's fingerprint, read again only when the case, or what is read of it, has changed.
+
+    Args:
+        case: to be read.
+        channels: those that it must have.
+        labels: of the data set.
+        orientation: axis codes of prepared arrays; None keeps the scan's.
+        store: folder in which fingerprints are kept.
+
+    Raises:
+        DataError: when an image or the reference cannot be used.
+        GeometryError: when the reference does not lie on the image's grid.
+    """
+    wanted = [[name, channel.family, channel.onto] for name, channel in channels.items()]
+    meaning = [sorted(labels.stored.items()), labels.membership, labels.in_colour]
+    key = value_hash([LAYOUT, content_of(case, channels), wanted, orientation, meaning])
+    path = store / "fingerprints" / f"{key}.npy"
+    if known := kept_fingerprint(path):
+        return known
+    found = fingerprint_case(case, channels=channels, orientation=orientation, labels=labels)
+    kinds = [("shape", "i8", 3), ("spacing", "f8", 3), ("kept", "f8"), ("labelled", "?")]
+    record = np.array(
+        (found.shape, found.spacing, found.kept, found.labelled, found.foreground),
+        dtype=[*kinds, ("foreground", "f4", found.foreground.shape)],
+    )
+    with atomic_file(path) as temporary:
+        np.save(temporary, record, allow_pickle=False)
+    return found
+
+
+def kept_fingerprint(path: Path) -> CaseFingerprint | None:
+    """Return a fingerprint that was kept, and note that it was used; None where there is none, or a damaged one."""
+    try:
+        os.utime(path)
+        stored = load_array(path)
+    except (OSError, DataError):
+        return None
+    shape, spacing = tuple(stored["shape"].tolist()), tuple(stored["spacing"].tolist())
+    return CaseFingerprint(shape, spacing, stored["foreground"], float(stored["kept"]), bool(stored["labelled"]))
+
+
+def voxels_of(case: Case) -> int:
+    """Return how many voxels a case's files hold together, as their headers say; 0 where they cannot be read."""
+    try:
+        return int(np.prod(read_grid(next(iter(case.images.values()))).shape)) * len(case.images)
+    except Exception:  # noqa: BLE001 - the worker that reads the case says what is wrong with it
+        return 0

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from segkit.foundation.errors import DataError
+from segkit.volumes.grid import Grid
+from segkit.volumes.label_values import as_colours, label_values
+from segkit.volumes.volume import Volume
+
+GRID = Grid((2, 2), np.eye(4))
+
+
+@given(hnp.arrays(np.uint8, (3, 2, 2), elements=st.integers(0, 255)))
+def test_colours_there_and_back(colours):
+    values = label_values(Volume(colours, GRID), "a.png", in_colour=True)
+    assert np.array_equal(as_colours(values), colours)
+
+
+def test_a_colour_by_hand():
+    colours = np.zeros((3, 2, 2), np.uint8)
+    colours[:, 0, 1] = (1, 2, 3)
+    assert label_values(Volume(colours, GRID), "a.png", in_colour=True)[0, 1] == 1 * 65536 + 2 * 256 + 3
+    grey = Volume(np.full((1, 2, 2), 9, np.uint8), GRID)
+    assert (label_values(grey, "a.png", in_colour=True) == 9 * 65536 + 9 * 256 + 9).all()
+    assert label_values(grey, "a.png").max() == 9
+
+
+@pytest.mark.parametrize(("channels", "message"), [(2, "has 2 channels"), (3, "declare data.labels as '#RRGGBB'")])
+def test_several_channels_are_no_mask(channels, message):
+    with pytest.raises(DataError, match=message):
+        label_values(Volume(np.zeros((channels, 2, 2)), GRID), "a.nii")
