@@ -2,10 +2,10 @@
 
 python scripts/benchmarks/plans.py [--memory 8GB] [--levels 6] [--nnunet PYTHON]
 
-Median sizes and spacings, and nnU-Net's plans, are those of Isensee et al. 2021, Nature Methods 18, supplement ("3D full
-resolution U-Net" of the tasks D1 to D10). Spacings are the published target spacings: how they are spread over the cases
-is not published. Axes stand as nnU-Net has them, slices first; ours are turned for printing. With `--nnunet`, an
-interpreter that has nnunetv2, nnU-Net's own planner runs on the same fingerprints.
+Median sizes and spacings, and nnU-Net's plans, are those of Isensee et al. 2021, Nature Methods 18, supplement ("3D
+full resolution U-Net" of D1 to D10). Spacings are the published target spacings: how they are spread over the cases is
+not published. Axes stand as nnU-Net has them, slices first; ours are turned for printing. With `--nnunet`, a Python that
+has nnunetv2, nnU-Net's own planner runs on the same fingerprints.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def row(task: Task, full: Plan, low: Plan, other: dict[str, Any] | None) -> list
         f"{times(task.patch)}, {task.batch}, {task.levels}",
         "same" if same else f"{np.prod(patch) / np.prod(task.patch):.2f} x voxels",
         times(s or 0 for s in low.spacing[::-1]) if low.spacing != full.spacing else "not needed",
-        full.reasons["memory"].split("about ")[1],
+        full.reasons["memory"].split("about ")[1].split(" a step")[0],
     ]
     if other is not None:
         again = [list(patch), full.batch, turned(full.strides), turned(full.kernels)]
@@ -132,15 +132,19 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memory", default="8GB")
-    parser.add_argument(
-        "--levels", type=int, default=6, help="entries of network.features; conf/network/unet.yaml has 6"
-    )
+    parser.add_argument("--levels", type=int, default=6, help="of network.features; conf/network/unet.yaml has 6")
     parser.add_argument("--nnunet", help="a Python that has nnunetv2")
     options = parser.parse_args()
     others = nnunets_plans(options.nnunet) if options.nnunet else [None] * len(TASKS)
-    head = ["task", "median size", "spacing, mm", f"segkit, {options.memory}: patch, batch, levels"]
-    head += ["nnU-Net, published", "patch, batch, levels", "low_3d, mm", "a step takes"]
-    head += ["nnU-Net 2 on these; strides and kernels too"] if options.nnunet else []
+    head = [
+        "task",
+        "median size",
+        "spacing, mm",
+        f"segkit, {options.memory}: patch, batch, levels",
+        "nnU-Net, published",
+    ]
+    head += ["difference", "low_3d, mm", "a step takes"]
+    head += ["nnU-Net 2 run on these, strides and kernels too"] if options.nnunet else []
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for task, other in zip(TASKS, others, strict=True):
         plans = [plan_of(task, options.memory, options.levels, resolution) for resolution in ("full", "low")]

@@ -94,6 +94,7 @@ def prepare_study(
     """
     check_writable(cache)
     dataset = open_dataset(options)
+    found: dict[str, CaseFingerprint] = {}
     if before:
         check_present(before.split, dataset.cases, Path(options.root))
         study = Study(dataset, before.split, before.plan, {})
@@ -102,11 +103,11 @@ def prepare_study(
         split = shortened(split_dataset(usable.dataset, fold, workers), most)
         usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
         split = without(split, usable.left_out)
-        made = plan_dataset(usable.dataset, found, plan, network, preprocessing)
+        made = plan_dataset(usable.dataset, list(found.values()), plan, network, preprocessing)
         study = Study(usable.dataset, split, made, {})
     announce(study)
     used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]
-    prepared = prepare_dataset(used, study.plan, labels=study.labels, store=cache, workers=workers)
+    prepared = prepare_dataset(used, study.plan, labels=study.labels, store=cache, workers=workers, fingerprints=found)
     say(f"{len(prepared)} prepared cases, {total_bytes(prepared) / MEGABYTE:.0f} MB, in {cache}")
     return replace(study, prepared={case.name: case for case in prepared})
 
@@ -127,7 +128,7 @@ def shortened(split: Split, most: int | None) -> Split:
 
 def with_fingerprints(
     usable: Usable, split: Split, orientation: str | None, cache: Path, workers: int | None
-) -> tuple[Usable, list[CaseFingerprint]]:
+) -> tuple[Usable, dict[str, CaseFingerprint]]:
     """Read the fingerprints of the cases that train and validate, and leave out, or refuse, those that fail.
 
     Raises:
@@ -138,7 +139,8 @@ def with_fingerprints(
     found, failed = read_fingerprints(
         cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers
     )
-    return usable.leaving_out(failed), found
+    names = [case.name for case in cases if case.name not in failed]
+    return usable.leaving_out(failed), dict(zip(names, found, strict=True))
 
 
 def plan_dataset(

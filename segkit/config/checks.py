@@ -66,7 +66,7 @@ def check_inputs(config: Any) -> None:
             continue
         value = config
         for part in name.split("."):
-            value = getattr(value, part)
+            value = getattr(value, part, None)
         for path in value if isinstance(value, list) else [value]:
             if path is not None and not _lies_there(Path(path), wanted):
                 kind = {"any": "file or folder", "file": "file", "folder": "folder"}[wanted]

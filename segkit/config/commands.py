@@ -142,8 +142,11 @@ class EvaluateConfig:
 class ConvertConfig:
     """`segkit convert`."""
 
-    input: str = path_key("any")
+    data: DatasetOptions | None
+    input: str | None = path_key("any")
     output: str = path_key()
+    layout: str = choice_key("nnunet")
+    workers: int | None = range_key(1)
     debug: bool
 
 

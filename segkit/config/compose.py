@@ -97,6 +97,7 @@ def composed_yaml(command: str, overrides: Sequence[str] = (), *, config_dirs: I
 
 
 def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
+    _check_optional_groups(command, read, sources)
     lines = [override.input_line for override in (*read.choices, *read.values) if override.input_line]
     lines += _yielding_length(read)
     try:
@@ -113,6 +114,15 @@ def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
         OmegaConf.update(config, name, table, merge=False, force_add=True)
     _set_paths(config, schema_of(command), read)
     return config
+
+
+def _check_optional_groups(command: str, read: Overrides, sources: Sources) -> None:
+    """Refuse `data.root=DIR` where data is a section that may be left out, and was."""
+    chosen = {override.key_or_group for override in read.choices}
+    names = [*read.paths, *read.tables, *(override.key_or_group for override in read.values)]
+    for group, key in keys_of(schema_of(command)).items():
+        if key.is_optional_section and group not in chosen and any(name.startswith(f"{group}.") for name in names):
+            raise not_chosen(group, choices(sources, group))
 
 
 def _yielding_length(read: Overrides) -> list[str]:
@@ -199,7 +209,8 @@ def plain_config(config: DictConfig, schema: type, sources: Sources = ()) -> dic
         value = _at(unresolved, name)
         if value == MISSING:
             raise not_set(key)
-        if value is None and "." not in name and not (isinstance(unresolved, Mapping) and name in unresolved):
+        is_absent = "." not in name and not (isinstance(unresolved, Mapping) and name in unresolved)
+        if is_absent and not key.is_optional_section:
             raise not_chosen(name, choices(sources, name)) if choices(sources, name) else not_set(key)
     try:
         resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
@@ -27,9 +28,23 @@ class Key:
     metadata: Mapping[str, Any]
 
     @property
+    def section(self) -> type[Any] | None:
+        """The dataclass that declares further keys below this one; None where there are none."""
+        return next((hint for hint in self._alternatives if dataclasses.is_dataclass(hint)), None)
+
+    @property
     def is_section(self) -> bool:
         """Whether further keys are declared below this one."""
-        return dataclasses.is_dataclass(self.hint)
+        return self.section is not None
+
+    @property
+    def is_optional_section(self) -> bool:
+        """Whether it is a section that may be left out: a group of which nothing need be chosen."""
+        return self.is_section and type(None) in self._alternatives
+
+    @property
+    def _alternatives(self) -> tuple[Any, ...]:
+        return get_args(self.hint) if get_origin(self.hint) in (Union, UnionType) else (self.hint,)
 
     @property
     def is_open(self) -> bool:
@@ -74,8 +89,8 @@ def _walk(schema: type, prefix: str) -> Iterable[Key]:
     for field in dataclasses.fields(schema):
         key = Key(prefix + field.name, hints[field.name], field.metadata)
         yield key
-        if key.is_section:
-            yield from _walk(key.hint, f"{key.name}.")
+        if key.section is not None:
+            yield from _walk(key.section, f"{key.name}.")
 
 
 def path_keys(schema: type) -> dict[str, Key]:

@@ -37,7 +37,8 @@ def typed(schema: type[Schema], values: Mapping[str, Any], section: str = "") ->
     for name, local in keys.items():
         key = dataclasses.replace(local, name=f"{prefix}{name}")
         value = values.get(name, MISSING)
-        if name not in values and key.metadata.get("only_some"):
+        if name not in values and (key.metadata.get("only_some") or key.is_optional_section):
+            arguments[name] = None
             continue
         if value == MISSING:
             raise not_set(key)
@@ -46,9 +47,11 @@ def typed(schema: type[Schema], values: Mapping[str, Any], section: str = "") ->
 
 
 def _section(key: Key, value: Any) -> Any:
-    if not isinstance(value, Mapping):
+    if value is None and key.is_optional_section:
+        return None
+    if not isinstance(value, Mapping) or key.section is None:
         raise UsageError(f"{key.name}: {shown(value)} is not a mapping of keys to values")
-    return typed(key.hint, value, key.name)
+    return typed(key.section, value, key.name)
 
 
 def not_set(key: Key) -> UsageError:
