@@ -117,6 +117,8 @@ def _task(line: Line) -> tuple[Task, bool]:
         return lambda: say(index_text(sources, commands(), __version__)), False
     command, *words = line.words
     _check_command(command)
+    if command == "cache":  # `segkit cache clean` is easier to type, and to remember, than action=clean
+        words = [word if "=" in word else f"action={word}" for word in words]
     if "--help" in line.switches:
         from segkit.config.help import command_text
 

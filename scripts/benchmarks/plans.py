@@ -4,8 +4,8 @@ python scripts/benchmarks/plans.py [--memory 8GB] [--levels 6] [--nnunet PYTHON]
 
 Median sizes and spacings, and nnU-Net's plans, are those of Isensee et al. 2021, Nature Methods 18, supplement ("3D
 full resolution U-Net" of D1 to D10). Spacings are the published target spacings: how they are spread over the cases is
-not published. Axes stand as nnU-Net has them, slices first; ours are turned for printing. With `--nnunet`, a Python that
-has nnunetv2, nnU-Net's own planner runs on the same fingerprints.
+not published. Axes stand as nnU-Net has them, slices first; ours are turned for printing. With `--nnunet`, a Python
+that has nnunetv2, nnU-Net's own planner runs on the same fingerprints.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def main() -> None:
     head += ["nnU-Net 2 run on these, strides and kernels too"] if options.nnunet else []
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for task, other in zip(TASKS, others, strict=True):
-        plans = [plan_of(task, options.memory, options.levels, resolution) for resolution in ("full", "low")]
-        print("| " + " | ".join(row(task, *plans, other)) + " |", flush=True)
+        full, low = (plan_of(task, options.memory, options.levels, resolution) for resolution in ("full", "low"))
+        print("| " + " | ".join(row(task, full, low, other)) + " |", flush=True)
 
 
 if __name__ == "__main__":

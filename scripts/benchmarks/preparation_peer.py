@@ -1,4 +1,4 @@
-"""nnU-Net's half of preparation.py, for nnU-Net's own Python: time its preprocessor case by case, and hand its arrays on.
+"""The half of preparation.py for nnU-Net's own Python: time its preprocessor case by case, and hand its arrays on.
 
 python preparation_peer.py DATASET_ID [--export DIR]      with nnUNet_raw, nnUNet_preprocessed and nnUNet_results set
 """
@@ -48,7 +48,7 @@ def main() -> None:
                 # nnU-Net's axes are SimpleITK's, the last first, in the order that its plan puts them.
                 in_file_order = array.transpose(0, *(back + 1)).transpose(0, 3, 2, 1)
                 np.save(args.export / f"{case}_{kind}.npy", np.ascontiguousarray(in_file_order))
-    print(json.dumps({"seconds": seconds, "peak_kb": peak}))
+    print(json.dumps({"seconds": sum(seconds.values()), "peak_kb": peak}))
 
 
 if __name__ == "__main__":

@@ -69,24 +69,29 @@ def resident(what: str) -> int:
     return int(next(line for line in lines if line.startswith(what)).split()[1]) * 1024
 
 
-def trained(plan: dict[str, Any]) -> int:
-    """Train two steps and return the peak of this process's memory above its start."""
+def train(plan: dict[str, Any], steps: int) -> None:
+    """Train on noise."""
     import torch
 
     from segkit.training.losses import DiceCrossEntropy
 
-    tiny = {"network": {"features": [4, 4], "dims": 3, "levels": 2}}
-    unet_of(tiny)(torch.zeros(1, 1, 8, 8, 8)).sum().backward()  # what the first step loads is not the plan's
-    before = resident("VmRSS")
     network = unet_of(plan)
     optimizer = torch.optim.AdamW(network.parameters())
     loss = DiceCrossEntropy()
-    for _ in range(2):
+    for _ in range(steps):
         images = torch.randn(plan["batch"], 1, *plan["patch"])
         target = torch.randint(0, CLASSES, (plan["batch"], *plan["patch"]))
         optimizer.zero_grad()
         loss(network(images), target).backward()
         optimizer.step()
+
+
+def trained(plan: dict[str, Any]) -> int:
+    """Train two steps and return the peak of this process's memory above its start."""
+    # What the first step of any training loads is not the plan's.
+    train({"network": {"features": [4, 4], "dims": 3, "levels": 2}, "patch": [16, 16, 16], "batch": 1}, steps=2)
+    before = resident("VmRSS")
+    train(plan, steps=2)
     return resident("VmHWM") - before
 
 

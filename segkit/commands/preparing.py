@@ -22,7 +22,6 @@ from segkit.foundation.strangers import load_yaml
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint
 from segkit.preparation.fingerprints import read_fingerprints
 from segkit.preparation.pipeline import prepare_dataset
-from segkit.preparation.planner import make_plan
 from segkit.preparation.store import PreparedCase, total_bytes
 
 MEGABYTE = 1e6
@@ -164,6 +163,8 @@ def plan_dataset(
                 f"{', '.join(dataset.channels)}"
             )
         return replace(plan, transforms=tuple(dict(each) for each in preprocessing.transforms))
+    from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
+
     return make_plan(
         fingerprint(found),
         options,

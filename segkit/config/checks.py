@@ -62,8 +62,8 @@ def check_inputs(config: Any) -> None:
     """
     for name, key in keys_of(type(config)).items():
         wanted = key.metadata.get("exists")
-        if not wanted:
-            continue
+        if not wanted or (name == "data.root" and config.data and config.data.download):
+            continue  # a download makes its folder
         value = config
         for part in name.split("."):
             value = getattr(value, part, None)

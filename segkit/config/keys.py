@@ -30,7 +30,8 @@ class Key:
     @property
     def section(self) -> type[Any] | None:
         """The dataclass that declares further keys below this one; None where there are none."""
-        return next((hint for hint in self._alternatives if dataclasses.is_dataclass(hint)), None)
+        sections = (hint for hint in self._alternatives if isinstance(hint, type) and dataclasses.is_dataclass(hint))
+        return next(sections, None)
 
     @property
     def is_section(self) -> bool:

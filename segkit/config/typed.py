@@ -33,7 +33,7 @@ def typed(schema: type[Schema], values: Mapping[str, Any], section: str = "") ->
     for name in values:
         if name not in keys:
             raise unknown_key(f"{prefix}{name}", [f"{prefix}{known}" for known in keys_of(schema)])
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for name, local in keys.items():
         key = dataclasses.replace(local, name=f"{prefix}{name}")
         value = values.get(name, MISSING)

@@ -64,7 +64,7 @@ class Bids(Layout):
 
     root: str
     datatype: str = "anat"
-    entities: dict[str, str] = field(default_factory=dict)
+    entities: dict[str, str | int] = field(default_factory=dict)
     derivatives: str | None = None
     references: list[str] = field(default_factory=lambda: ["*_dseg", "*_mask"])
 
@@ -94,7 +94,11 @@ class Bids(Layout):
         for pattern in (f"sub-*/{self.datatype}/*", f"sub-*/ses-*/{self.datatype}/*"):
             for path in sorted(Path(self.root).glob(pattern)):
                 file = parsed(path)
-                if file and file.suffix in names and self.entities.items() <= file.entities.items():
+                if (
+                    file
+                    and file.suffix in names
+                    and all(file.entities.get(key) == str(value) for key, value in self.entities.items())
+                ):
                     yield file
 
     def _labelled(self) -> dict[Session, list[BidsFile]]:

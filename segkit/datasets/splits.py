@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit.config.options import SplitOptions
-from segkit.datasets.case import Case
+from segkit.datasets.case import PART, TEST, Case
 from segkit.datasets.folds import Group, balanced_folds, grouped
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_json
@@ -57,7 +57,8 @@ def split_cases(
     kinds = strata if strata is not None else column(cases, options.stratify_by, "data.split.stratify_by")
     held_out = held_out_cases(cases, groups, options, kinds)
     usable = labelled(groups, cases)
-    check_undivided(groups, held_out, {name for group in usable for name in group}, str(options.held_out))
+    where = options.held_out or "the layout"
+    check_undivided(groups, held_out, {name for group in usable for name in group}, where)
     rest = [group for group in usable if not set(group) & set(held_out)]
     validation: tuple[str, ...] = ()
     if fold != ALL:
@@ -72,7 +73,7 @@ def split_cases(
 def held_out_cases(
     cases: Sequence[Case], groups: Sequence[Group], options: SplitOptions, kinds: Mapping[str, str] | None
 ) -> tuple[str, ...]:
-    """Return the names of the cases that never train: listed, drawn, or one outer fold."""
+    """Return the names of the cases that never train: listed, drawn, one outer fold, or the layout's own test part."""
     if options.held_out:
         return read_held_out(Path(options.held_out), cases)
     usable = labelled(groups, cases)
@@ -83,7 +84,7 @@ def held_out_cases(
     if options.outer_folds:
         count, chosen = options.outer_folds, options.outer_fold or 0
         return chosen_fold(usable, count, chosen, options.seed, OUTER, kinds, "data.split.outer_folds")
-    return ()
+    return tuple(sorted(case.name for case in cases if case.columns.get(PART) == TEST and case.reference is not None))
 
 
 def drawn_share(shares: Sequence[Sequence[Group]], wanted: float) -> tuple[str, ...]:

@@ -39,21 +39,23 @@ def disk_needed(shape: Sequence[int], *, channels: int, classes: int) -> int:
     return needed
 
 
-def memory_needed(scan_shape: Sequence[int], shape: Sequence[int], *, channels: int) -> int:
+def memory_needed(scan_shape: Sequence[int], shape: Sequence[int], *, channels: int, sheared: bool = False) -> int:
     """Bound the memory in which one case is prepared, beside what the process has anyway.
 
     Args:
         scan_shape: voxels of the scan's grid.
         shape: voxels of the prepared grid.
         channels: array channels.
+        sheared: whether the scan's grid is.
 
     Returns:
-        Bytes: all channels as read, of 4 bytes a voxel, and once more where several files are put together; one
-        channel as float32 on its way through the axes, twice; all channels as float16.
+        Bytes: all channels as read, at 8 a voxel (float64 from one file, or float32 while files are put together); one
+        channel as float32, normalised and twice on its way through the axes; all channels as float16. A sheared scan
+        has its spline as float64 and its corners weighed beside that.
     """
     before, after = math.prod(scan_shape), math.prod(shape)
-    read = 4 * before * channels * (1 if channels == 1 else 2)
-    return read + 8 * max(before, after) + 4 * before + HALF * channels * after
+    needed = 8 * before * channels + 4 * before + 8 * max(before, after) + HALF * channels * after
+    return needed + (16 * before + 12 * after if sheared else 0)
 
 
 def check_disk(needed: Sequence[int], total: int, store: Path) -> None:

@@ -20,11 +20,11 @@ from segkit.foundation.parallel import parallel_map
 from segkit.foundation.strangers import load_array
 from segkit.preparation.contents import content_of
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint_case
+from segkit.preparation.pipeline import FEW_VOXELS, PROCESS
 from segkit.volumes.reading import read_grid
 
 LAYOUT = 2  # of what is stored and of the numbers in it; raised whenever either changes
 BYTES_PER_VOXEL = 16  # the file's values, their copy in one array, the reference, masks of nonzero and labelled voxels
-FEW_VOXELS = 20_000_000  # read sooner in this process than others take to start
 
 
 def read_fingerprints(
@@ -55,7 +55,7 @@ def read_fingerprints(
         read,
         cases,
         workers=1 if workers is None and sum(sizes) < FEW_VOXELS else workers,
-        bytes_each=max(sizes, default=0) * BYTES_PER_VOXEL,
+        bytes_each=PROCESS + max(sizes, default=0) * BYTES_PER_VOXEL,
         name=lambda case: case.name,
     )
     found: dict[int, CaseFingerprint] = {}

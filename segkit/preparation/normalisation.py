@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ PERCENTILES = (0.5, 99.5)
 CROPPED = 0.75  # where cropping keeps less of a scan than this, what it removed is no anatomy but a mask
 SMALLEST_STD = 1e-8  # a constant image becomes zeros instead of NaN
 ROUNDING = 1e-5  # of the mean: what resampling a constant image leaves is noise of float32, not contrast
+SLAB = 1 << 18  # voxels summed at a time
 FloatArray = NDArray[np.float32]
 
 
@@ -61,8 +63,12 @@ def moments(values: FloatArray) -> tuple[float, float]:
     """Return mean and standard deviation, the latter not below what rounding alone may leave; 0 and 1 of nothing."""
     if not values.size:
         return 0.0, 1.0
-    mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-    return mean, max(std, ROUNDING * abs(mean))
+    # In float64, and slab by slab: NumPy's own would hold the whole image once more, twice as wide.
+    flat = values.ravel(order="K")
+    slabs = [flat[start : start + SLAB] for start in range(0, flat.size, SLAB)]
+    mean = sum(float(slab.sum(dtype=np.float64)) for slab in slabs) / flat.size
+    squares = sum(float(np.square(slab - np.float64(mean)).sum()) for slab in slabs)
+    return mean, max(math.sqrt(squares / flat.size), ROUNDING * abs(mean))
 
 
 def standardised(values: FloatArray, mean: float, std: float) -> FloatArray:
@@ -104,18 +110,20 @@ def scheme_for(channel: Channel, kept: float, foreground: int) -> tuple[str, str
 
     Source: Isensee et al. 2021, Nature Methods 18, supplement, "Intensity normalization".
     """
-    scheme = OF_FAMILY[channel.family]
+    scheme, unscaled = OF_FAMILY[channel.family], f"{channel.family.upper()} has no fixed scale"
     if channel.family == "ct" and not foreground:
         return "zscore", "no labelled voxel tells which HU matter, so each scan is scaled by its own mean and deviation"
     if channel.family in ("mr", "pet") and kept < CROPPED:
         removed = f"{1 - kept:.0%} of a scan is cut off as zero, so only nonzero voxels count"
-        return "zscore_nonzero", f"{channel.family} has no fixed scale, and {removed}"
+        return "zscore_nonzero", f"{unscaled}, and {removed}"
     sentences = {
         "ct": "HU mean the same in every scan; clipped to what labelled voxels hold, 0.5th to 99.5th percentile",
         "rgb": "0 to 255 in every picture",
         "none": "kept as stored",
     }
-    return scheme, sentences.get(channel.family, f"{channel.family} has no fixed scale, so each scan gives its own")
+    return scheme, sentences.get(
+        channel.family, f"{channel.family.upper()} has no fixed scale, so each scan gives its own"
+    )
 
 
 def normalisation_of(scheme: str, width: int, foreground: NDArray[Any]) -> Normalisation:

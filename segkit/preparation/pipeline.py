@@ -26,6 +26,7 @@ from segkit.volumes.reading import read_grid
 FEW_VOXELS = 20_000_000  # prepared sooner in this process than others take to start
 FEW_TO_LOOK_UP = 100 * FEW_VOXELS  # their files are hashed sooner in this process
 PROCESS = 150_000_000  # bytes that a worker has loaded before it reads anything
+STRIDE = 7919  # a prime: processes that follow each other begin far apart
 SHOWN = 5  # names of failed cases in an error
 
 Value = TypeVar("Value")
@@ -38,10 +39,16 @@ class Size:
     Attributes:
         scan: voxels of the scan's grid.
         prepared: voxels of the prepared grid.
+        sheared: whether the scan's grid is.
     """
 
     scan: tuple[int, ...] = (0,)
     prepared: tuple[int, ...] = (0,)
+    sheared: bool = False
+
+    def memory(self, channels: int) -> int:
+        """Return the bytes in which it is prepared."""
+        return memory_needed(self.scan, self.prepared, channels=channels, sheared=self.sheared)
 
 
 def prepare_dataset(
@@ -96,12 +103,12 @@ def prepare_missing(
     channels = len(plan.channels)
     known = [sizes[case.name] for case in cases]
     # Runs that prepare the same cases at once begin at different ones, so that they share the work.
-    first = os.getpid() % len(cases)
+    first = os.getpid() * STRIDE % len(cases)
     return attempted(
         partial(prepare_case, plan=plan, labels=labels, store=store),
         [*cases[first:], *cases[:first]],
         workers=1 if workers is None and voxels(known) * channels < FEW_VOXELS else workers,
-        bytes_each=PROCESS + max(memory_needed(size.scan, size.prepared, channels=channels) for size in known),
+        bytes_each=PROCESS + max(size.memory(channels) for size in known),
         what="preparing cases",
     )
 
@@ -139,9 +146,9 @@ def size_of(case: Case, plan: Plan, fingerprint: CaseFingerprint | None) -> Size
         grid = as_3d(read_grid(case.images[next(iter(plan.inputs))]))
     except Exception:  # noqa: BLE001 - whoever prepares the case says what is wrong with it
         return Size()
-    if fingerprint is not None:
-        return Size(grid.shape, respaced_shape(fingerprint.shape, fingerprint.spacing, plan.spacing))
-    return Size(grid.shape, target_grid(orthogonal(grid), plan).shape)
+    if fingerprint is None:
+        return Size(grid.shape, target_grid(orthogonal(grid), plan).shape, grid.is_sheared)
+    return Size(grid.shape, respaced_shape(fingerprint.shape, fingerprint.spacing, plan.spacing), grid.is_sheared)
 
 
 def disk_of(case: Case, size: Size, plan: Plan, labels: Labels) -> int:

@@ -12,7 +12,7 @@ from segkit.foundation.counted import generator
 MOST = 10_000  # positions kept of a class
 FEWEST = 500  # kept of a class however small the case
 SHARE = 16  # positions of all classes together take at most 1 in so many voxels, where that leaves each FEWEST
-SLAB = 1 << 20  # voxels looked at together
+SLAB = 1 << 18  # voxels looked at together
 NUMBERS = 256  # that a uint8 can be
 
 Positions = NDArray[np.integer]

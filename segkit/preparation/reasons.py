@@ -81,6 +81,8 @@ def _patch(options: PlanOptions, sized: Sized) -> str:
     multiples = _times(sized.patch.pyramid.multiples)
     if options.patch:
         how = CONFIGURED
+    elif all(sized.patch.sizes >= sized.grid.sizes[sized.grid.seen]):
+        how = "all of the median scan"
     elif options.max_voxels or sized.memory is None:
         how = f"a cube in mm of {sized.patch.voxels} voxels"
     else:

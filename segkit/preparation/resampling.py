@@ -15,7 +15,7 @@ from segkit.volumes.grid import Grid
 
 EXACT = 1e-3  # voxels: coordinates nearer than this to whole voxels are those voxels
 DRIFT = 0.02  # voxels that an axis may stray sideways over its length and count as parallel
-SLAB = 1 << 20  # voxels of the target whose labels are looked at together
+SLAB = 1 << 18  # voxels of the target whose labels are looked at together
 BATCH = 1 << 14  # of them weighed at a time: their shares stay in the processor's cache
 
 

@@ -56,6 +56,8 @@ def keep_in_use(store: Path) -> None:
     from filelock import FileLock
 
     store.mkdir(parents=True, exist_ok=True)
+    store = store.resolve()
+    in_use_since(store)  # marks of processes that have ended go
     if not (store / TAG).exists():
         (store / TAG).write_text(TAG_TEXT, encoding="utf-8")
     if store not in _held:
@@ -73,12 +75,11 @@ def in_use_since(store: Path) -> float | None:
     """Return since when the oldest living process works with the cache; None where none does."""
     since = []
     marks = sorted((store / IN_USE).glob("*.lock")) if (store / IN_USE).is_dir() else []
-    own = {Path(mark.lock_file) for mark in _held.values()}
     for path in marks:
         with suppress(FileNotFoundError):
             changed = path.stat().st_mtime
             with unlocked(path) as is_free:
-                if is_free and path not in own:
+                if is_free:
                     path.unlink()  # its process has ended
                 else:
                     since.append(changed)
@@ -203,6 +204,7 @@ def earliest(store: Path, before: float) -> float:
 
 def remove_remains(store: Path) -> None:
     """Remove what killed processes left, locks that belong to nothing, and folders that are empty."""
+    is_idle = in_use_since(store) is None
     for folder in folders(store):
         remove_litter(folder)
         for path in folder.glob("*.lock"):
@@ -210,5 +212,6 @@ def remove_remains(store: Path) -> None:
                 with unlocked(path) as is_free:
                     if is_free:
                         path.unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.rmdir()
+        if is_idle:  # else another process may be about to write there
+            with suppress(OSError):
+                folder.rmdir()

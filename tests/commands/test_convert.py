@@ -4,7 +4,7 @@ import pytest
 import SimpleITK
 
 from segkit.commands.convert import convert
-from segkit.config.commands import ConvertConfig
+from segkit.config.compose import configure
 from segkit.foundation.errors import DataError, GeometryError, UsageError
 from segkit.volumes.reading import read
 
@@ -18,10 +18,14 @@ def scan(tmp_path):
     return tmp_path / "scan.nii.gz"
 
 
+def converted(path, output):
+    return convert(configure("convert", [f"input={path}", f"output={output}"]))
+
+
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".tif"])
 def test_voxels_and_grid_survive(tmp_path, scan, suffix, capsys):
     output = tmp_path / "out" / f"b{suffix}"
-    assert convert(ConvertConfig(input=str(scan), output=str(output), debug=False)) == output
+    assert converted(scan, output) == output
     assert str(output) in capsys.readouterr().out
     before, after = read(scan), read(output)
     assert np.array_equal(before.array, after.array)
@@ -30,7 +34,7 @@ def test_voxels_and_grid_survive(tmp_path, scan, suffix, capsys):
 
 
 def test_simpleitk_sees_the_same_place(tmp_path, scan):
-    convert(ConvertConfig(input=str(scan), output=str(tmp_path / "b.mha"), debug=False))
+    converted(scan, tmp_path / "b.mha")
     ours, theirs = SimpleITK.ReadImage(tmp_path / "b.mha"), SimpleITK.ReadImage(scan)
     np.testing.assert_allclose(ours.GetOrigin(), theirs.GetOrigin(), atol=1e-6)
     np.testing.assert_allclose(ours.GetDirection(), theirs.GetDirection(), atol=1e-6)
@@ -40,11 +44,11 @@ def test_simpleitk_sees_the_same_place(tmp_path, scan):
 def test_an_older_output_is_replaced_and_the_input_is_not(tmp_path, scan):
     output = tmp_path / "b.nrrd"
     output.write_text("old")
-    convert(ConvertConfig(input=str(scan), output=str(output), debug=False))
+    converted(scan, output)
     assert read(output).grid.shape == (5, 4, 3)
     before = scan.read_bytes()
     with pytest.raises(UsageError, match="is the input itself"):
-        convert(ConvertConfig(input=str(scan), output=str(scan), debug=False))
+        converted(scan, scan)
     assert scan.read_bytes() == before
 
 
@@ -60,5 +64,23 @@ def test_an_older_output_is_replaced_and_the_input_is_not(tmp_path, scan):
 def test_what_cannot_be_done_leaves_nothing_behind(tmp_path, scan, source, target, error, message):
     (tmp_path / "folder.nii").mkdir()
     with pytest.raises(error, match=message):
-        convert(ConvertConfig(input=str(tmp_path / source), output=str(tmp_path / target), debug=False))
+        converted(tmp_path / source, tmp_path / target)
     assert sorted(child.name for child in tmp_path.iterdir()) == ["folder.nii", "scan.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["output=x.nii"], "what to convert is not set: pass input=FILE output=FILE, or data=NAME"),
+        (["output=x", "input=y.nii", "data=paired", "data.root=z"], "input and data are both set"),
+    ],
+)
+def test_one_thing_is_converted(words, message):
+    with pytest.raises(UsageError, match=message):
+        convert(configure("convert", words))
+
+
+def test_keys_of_a_data_set_that_is_not_chosen_are_refused():
+    for word in ("data.root=x", "data.labels={background: 0, a: 1}", "data.name=x"):
+        with pytest.raises(UsageError, match="data is not chosen: pass data=NAME; choices: bids, "):
+            configure("convert", ["output=x.nii", "input=y.nii", word])

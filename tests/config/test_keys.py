@@ -24,6 +24,15 @@ def test_path_keys_of_each_command():
     assert path_keys(CONFIGS["predict"])["run"].is_list
 
 
+def test_a_section_may_be_left_out():
+    keys = keys_of(CONFIGS["convert"])
+    assert keys["data"].is_section
+    assert keys["data"].is_optional_section
+    assert keys["data.root"].is_path
+    assert not keys_of(TrainConfig)["data"].is_optional_section
+    assert not keys["workers"].is_section
+
+
 @pytest.mark.parametrize(
     ("typed", "declared"),
     [

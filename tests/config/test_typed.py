@@ -61,3 +61,20 @@ def test_what_does_not_fit_is_named(change, message):
 
 def test_values_are_shown_as_they_are_typed():
     assert shown({"a": [1, None, True, "x"]}) == "{a: [1, null, true, x]}"
+
+
+@dataclass(kw_only=True)
+class Perhaps:
+    """A config with a section that may be left out."""
+
+    inner: Inner | None
+    name: str
+
+
+def test_a_section_that_is_left_out_is_none():
+    assert (
+        typed(Perhaps, {"name": "x"}) == typed(Perhaps, {"name": "x", "inner": None}) == Perhaps(inner=None, name="x")
+    )
+    assert typed(Perhaps, {"name": "x", "inner": VALUES["inner"]}).inner == Inner(share=1.0, kind=None)
+    with pytest.raises(UsageError, match=r"inner\.share: 2 is not between 0 and 1"):
+        typed(Perhaps, {"name": "x", "inner": {"share": 2, "kind": None}})

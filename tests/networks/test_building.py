@@ -15,7 +15,7 @@ PLAN = Plan(
     batch=2,
     strides=((1, 1), (2, 2)),
     kernels=((3, 3), (3, 1)),
-    normalisation={"photo": Normalisation("unit"), "depth": Normalisation("none")},
+    normalisation={"photo": Normalisation("unit", width=3), "depth": Normalisation("none")},
 )
 OURS = {"_target_": "segkit.networks.UNet", "features": [4, 8]}
 MONAIS = {"_target_": "monai.networks.nets.BasicUNet", "features": [4, 4, 8, 8, 8, 4]}

@@ -73,7 +73,12 @@ def test_a_case_is_read_once(cases, tmp_path, monkeypatch):
 def test_what_is_asked_otherwise_is_read_again(changes, cases, tmp_path, monkeypatch):
     read_all(cases[:1], tmp_path)
     seen = []
-    monkeypatch.setattr(module, "fingerprint_case", lambda case, **_: seen.append(case) or fingerprint_case(case, **HOW))
+
+    def read_again(case, **_):
+        seen.append(case)
+        return fingerprint_case(case, **HOW)
+
+    monkeypatch.setattr(module, "fingerprint_case", read_again)
     read_all(cases[:1], tmp_path, **changes)
     assert seen == cases[:1]
 

@@ -81,7 +81,8 @@ def test_a_larger_gpu_takes_larger_patches_then_larger_batches():
         for memory in ("6GB", "8GB", "16GB", "40GB", "160GB")
     ]
     voxels = [math.prod(plan.patch) for plan in plans]
-    assert voxels == sorted(set(voxels))[:4] + [max(voxels)]
+    assert voxels == sorted(voxels)
+    assert len(set(voxels)) >= 4
     assert [plan.batch for plan in plans[:4]] == [2] * 4
     assert plans[4].batch > 2
     assert "as many as 160GB holds" in plans[4].reasons["batch"]
@@ -255,7 +256,8 @@ def test_schemes_are_replaced_by_channel():
 
 def test_decisions_pass_through():
     channels = {"T1": "mr", "T2": {"family": "mr", "onto": "T1"}}
-    plan = planned([40] * 3, [1] * 3, orientation="LPS", batch=5, order=1, channels=channels, foreground=np.zeros((2, 0)))
+    how = {"channels": channels, "foreground": np.zeros((2, 0))}
+    plan = planned([40] * 3, [1] * 3, orientation="LPS", batch=5, order=1, **how)
     assert (plan.orientation, plan.batch, plan.order, plan.onto) == ("LPS", 5, 1, {"T2": "T1"})
     keys = {"orientation", "spacing", "resolution", "patch", "batch", "strides", "kernels", "memory", "order"}
     assert keys | {"normalisation.T1", "normalisation.T2"} == set(plan.reasons)

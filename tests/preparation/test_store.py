@@ -16,7 +16,7 @@ from segkit.preparation import store as module
 from segkit.preparation.prepare import prepare
 from segkit.preparation.resampling import labels_onto
 from segkit.preparation.scans import read_reference, read_scan
-from segkit.preparation.store import content_hash, hashes, prepare_case, total_bytes
+from segkit.preparation.store import content_hash, folder_of, hashes, prepare_case, stored_case, total_bytes
 
 LABELS = labels_from({"background": 0, "first": 1, "second": 2})
 
@@ -52,9 +52,9 @@ def test_what_is_stored_is_what_prediction_prepares(write_case, plan, store):
 def test_positions_lie_inside_their_class(write_case, plan, store):
     stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
     assert len(stored.positions) == 2
-    for index, positions in enumerate(stored.positions, start=1):
-        assert (stored.reference[tuple(positions.T)] == index).all()
-        assert len(positions) == np.count_nonzero(stored.reference == index)
+    for index, found in enumerate(stored.positions, start=1):
+        assert (stored.reference[tuple(found.T)] == index).all()
+        assert len(found) == np.count_nonzero(stored.reference == index)
 
 
 def test_positions_of_a_large_class_are_sampled_alike_each_time(write_case, plan, store, monkeypatch):
@@ -217,3 +217,110 @@ def test_the_size_on_disk(write_case, plan, store):
     stored = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
     assert total_bytes([stored, stored]) == 2 * sum(path.stat().st_size for path in stored.folder.iterdir())
     assert total_bytes([]) == 0
+
+
+def test_ignored_voxels_are_stored_and_have_no_positions(write_case, plan, store):
+    labels = replace(LABELS, ignore=2, members=FIRST.members)
+    case = write_case()
+    stored = prepare_case(case, plan=plan(), labels=labels, store=store)
+    whole = prepare_case(case, plan=plan(), labels=LABELS, store=store)
+    assert np.array_equal(stored.reference == 255, whole.reference == 2)
+    assert stored.record["positions"] == [np.count_nonzero(whole.reference == 1)]
+
+
+def test_values_that_mean_one_class_share_it(write_case, plan, store):
+    together = labels_from({"background": 0, "both": [1, 2]})
+    stored = prepare_case(write_case(), plan=plan(), labels=together, store=store)
+    whole = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert (stored.reference[whole.reference > 0] == 1).all()
+    assert len(stored.positions) == 1
+
+
+def test_the_channel_that_another_is_put_onto_counts(write_case, plan, store):
+    one, two = (write_case(name, seed=seed).images["MR"] for name, seed in (("a", 0), ("b", 1)))
+    how = dict.fromkeys(("T1", "T2", "T3"), Normalisation("none"))
+    case = Case("x", {"T1": one, "T2": two, "T3": one})
+    plans = [plan(normalisation=how, onto=onto) for onto in ({}, {"T3": "T1"}, {"T3": "T2"})]
+    assert len({folder_of(case, each, LABELS, store) for each in plans}) == 3
+
+
+@pytest.mark.parametrize("fault", ["missing channel", "missing image", "missing reference"])
+def test_what_is_missing_is_named(fault, write_case, plan, store):
+    case = write_case()
+    wanted = plan(normalisation={"T2": Normalisation("none")}) if fault == "missing channel" else plan()
+    if fault != "missing channel":
+        (case.images["MR"] if fault == "missing image" else case.reference).unlink()
+    said = {"missing channel": "no channel T2; it has MR", "missing image": r"image/a\.nii does not exist"}
+    with pytest.raises(DataError, match=said.get(fault, r"reference/a\.nii does not exist")):
+        prepare_case(case, plan=wanted, labels=LABELS, store=store)
+
+
+def flip_a_byte(path):
+    with path.open("r+b") as file:
+        file.seek(-5, os.SEEK_END)
+        byte = file.read(1)[0]
+        file.seek(-5, os.SEEK_END)
+        file.write(bytes([byte ^ 64]))
+
+
+def damage(folder, how):
+    name = {"yaml": "case.yaml"}.get(how, "image.npy")
+    if how in ("byte", "yaml"):
+        flip_a_byte(folder / name)
+    elif how == "truncated":
+        os.truncate(folder / name, 200)
+    else:
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize("how", ["byte", "yaml", "truncated", "missing"])
+def test_a_damaged_case_is_prepared_anew(how, write_case, plan, store, capsys):
+    whole = {"plan": plan(), "labels": LABELS, "store": store}
+    first = prepare_case(write_case(), **whole)
+    image = np.array(first.image)
+    damage(first.folder, how)
+    assert prepare_case(write_case(), **whole).folder == first.folder
+    said = " ".join(capsys.readouterr().err.split())
+    assert "a is prepared anew" in said
+    assert "damaged" in said or "cannot be read" in said
+    assert np.array_equal(first.image, image)
+    prepare_case(write_case(), **whole)
+    assert capsys.readouterr().err == ""
+
+
+def test_damage_that_leaves_no_trace_is_found_in_time(write_case, plan, store, monkeypatch, capsys):
+    whole = {"plan": plan(), "labels": LABELS, "store": store}
+    path = prepare_case(write_case(), **whole).folder / "image.npy"
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    flip_a_byte(path)
+    os.utime(path, ns=times)
+    prepare_case(write_case(), **whole)
+    assert capsys.readouterr().err == ""  # reading it through each time would take too long
+    monkeypatch.setattr(module, "VERIFIED_FOR", 0.0)
+    prepare_case(write_case(), **whole)
+    assert "image.npy is missing or damaged" in "".join(capsys.readouterr().err.split("\n"))
+
+
+def test_a_copied_store_is_compared_once_and_kept(write_case, plan, store, monkeypatch):
+    first = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    os.utime(first.folder / "image.npy", (1, 1))
+    monkeypatch.setattr(module, "write_case", lambda *_: pytest.fail("prepared again"))
+    calls, verify = [], module.verify
+    monkeypatch.setattr(module, "verify", lambda folder: calls.append(folder) or verify(folder))
+    for _ in range(2):
+        prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert calls == [first.folder]
+    (first.folder / module.USED).write_text("{")  # a half-written note is no damage either
+    assert stored_case(write_case(), plan=plan(), labels=LABELS, store=store) == first
+
+
+def test_each_use_is_noted(write_case, plan, store):
+    first = prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    os.utime(first.folder / module.USED, (1, 1))
+    prepare_case(write_case(), plan=plan(), labels=LABELS, store=store)
+    assert (first.folder / module.USED).stat().st_mtime > 1e9
+
+
+def test_a_case_that_is_not_stored_is_not_found(write_case, plan, store):
+    assert stored_case(write_case(), plan=plan(), labels=LABELS, store=store) is None
+    assert not list(store.rglob("*"))

@@ -11,8 +11,10 @@ def grid_of(shapes, spacings, **options):
         "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
         "patch": None, "max_voxels": None, "batch": None, "order": 3, "normalisation": {},
     }  # fmt: skip
-    fingerprint = Fingerprint(np.atleast_2d(shapes), np.atleast_2d(spacings).astype(float), np.zeros((1, 0), np.float32))
-    return target_grid_of(fingerprint, PlanOptions(**{**defaults, **options}))
+    shapes, spacings = np.atleast_2d(shapes), np.atleast_2d(spacings).astype(float)
+    return target_grid_of(
+        Fingerprint(shapes, spacings, np.zeros((1, 0), np.float32)), PlanOptions(**{**defaults, **options})
+    )
 
 
 def test_the_median_of_each_axis():
@@ -32,7 +34,12 @@ def test_thick_slices_take_the_tenth_percentile():
 
 @pytest.mark.parametrize(
     ("spacing", "size"),
-    [([1, 1, 3], [200, 200, 60]), ([1, 1.5, 4], [200, 200, 60]), ([1, 1, 5], [200, 200, 67]), ([1, 1, 5], [60, 200, 60])],
+    [
+        ([1, 1, 3], [200, 200, 60]),
+        ([1, 1.5, 4], [200, 200, 60]),
+        ([1, 1, 5], [200, 200, 67]),
+        ([1, 1, 5], [60, 200, 60]),
+    ],
     ids=["three times is not more", "the coarser of the others counts", "many slices", "another axis is short too"],
 )
 def test_other_coarse_axes_keep_the_median(spacing, size):

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 AROUND = 3  # voxels beyond the labels in which edges are compared
 BETTER = 1.03  # times the edge strength; 200 sound hippocampi stay below 0.94
@@ -53,6 +52,8 @@ def edge_strength(image: NDArray[np.float32], labelled: NDArray[np.bool_]) -> tu
         mean absolute difference of the two voxels of each face of the outline, divided by that of all neighbours near
         it; and the number of faces.
     """
+    from scipy import ndimage
+
     box = _around(labelled)
     image, labelled = image[box], labelled[box]
     near = ndimage.binary_dilation(labelled, iterations=AROUND)
@@ -70,6 +71,8 @@ def edge_strength(image: NDArray[np.float32], labelled: NDArray[np.bool_]) -> tu
 
 
 def _around(labelled: NDArray[np.bool_]) -> tuple[slice, ...]:
+    from scipy import ndimage
+
     box = ndimage.find_objects(labelled.astype(np.uint8))[0]
     margin = AROUND + 1
     return tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
