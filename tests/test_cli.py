@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from segkit import cli
+from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
+from segkit.config.typed import typed
 from segkit.foundation.errors import CasesFailedError, StoppedError
 from segkit.foundation.files import write_yaml
 from segkit.version import __version__
@@ -75,7 +77,7 @@ CONVERT = ["convert", "input=cohort", "output=out.nii.gz"]
         ),
         (["train", "data=hippocampus", "network=unett"], "error: network=unett: there is no network of that name; did"),
         (["train", "data=paired", "training.steps=9", "data.root=gone"], "error: data.root: there is no folder /"),
-        (["trian"], "error: trian is not a command; did you mean train? commands: train, "),
+        (["trian"], "error: trian is not a command; did you mean train? commands: check, "),
         (["data=hippocampus"], "error: data=hippocampus: a command comes first; commands: "),
         (["train", "--cofig-dir", "x"], "error: --cofig-dir is not a flag; did you mean --config-dir? flags: "),
         (["train", "--cfg"], "error: --cfg is followed by job: write --cfg job"),
@@ -128,7 +130,7 @@ def test_cfg_job_prints_a_config_that_can_be_read_back(folder, capsys):
     words = ["train", "data=paired", "data.root=DOE^JOHN (1) ü=~&", "training.steps=3"]
     assert cli.main([*words, "--cfg", "job"]) == 0
     printed = yaml.safe_load(capsys.readouterr().out)
-    assert printed == asdict(configure("train", words[1:]))
+    assert typed(TrainConfig, printed) == configure("train", words[1:])
 
 
 def test_a_command_gets_its_config(folder, stub):

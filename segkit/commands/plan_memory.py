@@ -6,11 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from segkit.config.checks import AUTO
 from segkit.config.options import PlanOptions
+from segkit.foundation.memory_size import CPU
 
-AUTO, CPU = "auto", "cpu"
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, AMD and WSL
-SHARE = 0.9  # of a GPU's memory: the rest is the driver's, the desktop's and fragmentation
+SHARE = 0.97  # of a GPU's memory: the rest is the driver's, the desktop's and fragmentation
 GIGABYTE = 1e9
 
 
@@ -20,7 +21,7 @@ def with_memory(options: PlanOptions, device: str) -> PlanOptions:
 
 
 def memory_of(device: str) -> str:
-    """Return `cpu`, or the memory of a GPU that may be used, e.g. `72GB`."""
+    """Return `cpu`, or the memory of a GPU that may be used, e.g. `72.4GB`."""
     if device == CPU or (device == AUTO and not may_have_gpu()):
         return CPU
     import torch
@@ -30,7 +31,8 @@ def memory_of(device: str) -> str:
     chosen = choose_device(device)
     if chosen.type != "cuda":
         return CPU
-    return f"{int(torch.cuda.get_device_properties(chosen).total_memory * SHARE / GIGABYTE)}GB"
+    total = torch.cuda.get_device_properties(chosen).total_memory
+    return f"{total * SHARE / GIGABYTE:.1f}GB"
 
 
 def may_have_gpu() -> bool:

@@ -21,6 +21,7 @@ from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_yaml
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint
 from segkit.preparation.fingerprints import read_fingerprints
+from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
 from segkit.preparation.store import PreparedCase, total_bytes
 
@@ -93,6 +94,7 @@ def prepare_study(
     """
     check_writable(cache)
     dataset = open_dataset(options)
+    check_schemes(plan.normalisation, dataset.channels)
     found: dict[str, CaseFingerprint] = {}
     if before:
         check_present(before.split, dataset.cases, Path(options.root))

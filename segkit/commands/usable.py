@@ -42,8 +42,8 @@ class Usable:
         if failed and not skip:
             total = len(self.dataset.cases) + len(self.left_out)
             raise CasesFailedError(
-                f"{len(failed)} of {total} cases cannot be used: {', '.join(sorted(failed)[:SHOWN])}; mend them (segkit "
-                "check tells all), or pass data.skip_unusable=true to leave them out"
+                f"{len(failed)} of {total} cases cannot be used: {', '.join(sorted(failed)[:SHOWN])}; mend them "
+                "(segkit check tells all), or pass data.skip_unusable=true to leave them out"
             )
         cases = {name: case for name, case in self.dataset.cases.items() if name not in failed}
         return Usable(replace(self.dataset, cases=cases), {**self.left_out, **failed})

@@ -23,8 +23,10 @@ from segkit.config.plan import AXES
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
+from segkit.foundation.memory_size import memory_bytes
 
 LEAVE_ONE_OUT = "leave_one_out"
+AUTO = "auto"
 DEBUG = ("fast", "overfit")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _AXIS_PAIRS = ("LR", "PA", "IS")
@@ -135,7 +137,9 @@ def check_dataset(data: DatasetOptions) -> None:
 
 
 def check_plan(plan: PlanOptions) -> None:
-    """Check what is decided for the planner: axis codes, spacing and patch, one value per prepared axis."""
+    """Check what is decided for the planner: memory, axis codes, spacing and patch, one value per prepared axis."""
+    if plan.memory != AUTO:
+        memory_bytes(plan.memory)
     if plan.orientation is not None:
         axes = [next((pair for pair in _AXIS_PAIRS if code in pair), None) for code in plan.orientation]
         if None in axes or len(set(axes)) != AXES or len(axes) != AXES:

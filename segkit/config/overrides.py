@@ -18,7 +18,6 @@ from segkit.config.suggestions import did_you_mean, listed, one_line
 from segkit.config.typed import MISSING, checked
 from segkit.foundation.errors import UsageError
 
-
 YAML = ".yaml"
 
 

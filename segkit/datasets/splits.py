@@ -136,7 +136,9 @@ def column(cases: Sequence[Case], name: str | None, key: str) -> dict[str, str] 
         return None
     known = sorted({known for case in cases for known in case.columns})
     if name not in known:
-        raise UsageError(f"{key}: no case has a column {name}; columns: {', '.join(known) or 'none (data.columns=CSV)'}")
+        raise UsageError(
+            f"{key}: no case has a column {name}; columns: {', '.join(known) or 'none (data.columns=CSV)'}"
+        )
     return {case.name: case.columns.get(name, "") for case in cases}
 
 

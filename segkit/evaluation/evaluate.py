@@ -46,7 +46,7 @@ def evaluate_pairs(
 
     Args:
         pairs: case -> (mask, reference).
-        labels: as `data.labels` declares them; by default every non-zero value of the references, named by itself ("1", "2").
+        labels: as `data.labels` declares them; by default every non-zero value of the references, named by itself.
         workers: processes; by default as many as cores and memory allow, and one where there is little to read.
         bootstrap: resamples behind the intervals.
         seed: of the bootstrap.

@@ -138,7 +138,7 @@ def numbered(values: NDArray[Any], labels: Labels, what: str) -> NDArray[np.uint
                 table[value], known[value] = index, True
         found = np.bincount(values.reshape(-1, order="A"), minlength=256) > 0
         unknown = np.flatnonzero(found & ~known).tolist()
-        classes = table[values]
+        classes: NDArray[np.uint8] = table[values]
     else:
         unknown = sorted(set(np.unique(values).tolist()) - set(labels.stored))
         classes = np.zeros(values.shape, np.uint8)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.config.plan import AXES, Plan, plan_from
 from segkit.config.labels import is_declared, labels_from
+from segkit.config.plan import AXES, Plan, plan_from
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_folder, write_yaml
 from segkit.foundation.hashing import file_hash

@@ -33,13 +33,13 @@ def label_values(volume: Volume, what: str, *, in_colour: bool = False) -> NDArr
         red, green, blue = volume.array.astype(np.int32)
         return np.asarray((red * COLOUR_BASE + green) * COLOUR_BASE + blue)
     if len(volume.array) == RGB and isinstance(volume.source.header, Palette):
-        return volume.source.header.places
+        return np.asarray(volume.source.header.places)
     if len(volume.array) == 1 and in_colour:
         return np.asarray(volume.array[0].astype(np.int32) * (COLOUR_BASE**2 + COLOUR_BASE + 1))
     if len(volume.array) != 1:
         hint = "; for colours, declare data.labels as '#RRGGBB'" if len(volume.array) == RGB else ""
         raise DataError(f"{what} has {len(volume.array)} channels; a reference or mask has one{hint}")
-    return volume.array[0]
+    return np.asarray(volume.array[0])
 
 
 def as_colours(values: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -9,12 +9,13 @@ from segkit.commands.nnunet_raw import write_nnunet
 from segkit.config.compose import configure
 from segkit.datasets import NnUNetRaw
 from segkit.datasets.dataset import open_dataset
+from segkit.datasets.phantom import make_cohort
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.preparation.scans import read_reference, read_scan
 from segkit.volumes.grid import Grid
 from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
-from segkit.volumes.writing import write
+from segkit.volumes.writing import write, write_mask
 
 AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2, 0, -20], [0, 0, 2.5, 30], [0, 0, 0, 1.0]])
 SHAPE = (5, 4, 3)
@@ -244,3 +245,34 @@ def test_real_cases_survive_the_round_trip(tmp_path, segkit_data, capsys):
         source = nib.load(segkit_data / "hippocampus" / "images" / f"{name}.nii.gz")
         assert np.array_equal(written.affine, source.affine)
         assert np.array_equal(written.get_fdata(), source.get_fdata())
+
+
+def test_dicom_series_become_files_on_their_own_grid(tmp_path):
+    root = make_cohort(tmp_path / "cohort", cases=3, seed=1, held_out=1, workers=1).folder
+    write_nnunet(options(root, data="phantom_ct"), tmp_path / "out", workers=1)
+    before = open_dataset(options(root, data="phantom_ct"))
+    after = open_dataset(options(tmp_path / "out", data="nnunet"))
+    assert any(path.is_dir() for case in before.cases.values() for path in case.images.values())
+    assert sum(case.columns.get("part") == "test" for case in after.cases.values()) == 1
+    same_cases(before, after, before.cases)
+
+
+def test_a_killed_conversion_goes_on(tmp_path, cohort, monkeypatch):
+    root, output = cohort("a", "b", "c"), tmp_path / "out"
+    written = []
+
+    def killed(*arguments):
+        written.append(arguments)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        write_mask(*arguments)
+
+    monkeypatch.setattr("segkit.commands.nnunet_raw.write_mask", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_nnunet(options(root), output, workers=1)
+    assert not (output / "dataset.json").exists()
+    monkeypatch.undo()
+    before = (output / "labelsTr" / "a.nii.gz").stat().st_mtime_ns
+    write_nnunet(options(root), output, workers=1)
+    assert (output / "labelsTr" / "a.nii.gz").stat().st_mtime_ns == before
+    same_cases(open_dataset(options(root)), open_dataset(options(output, data="nnunet")), "abc")

@@ -57,7 +57,10 @@ def test_a_training_that_does_not_hold_together(words, message):
 
 def test_what_holds_together():
     words = ["plan=slices_2d", "plan.patch=[64,64,1]", "plan.spacing=[1,1,3]", "plan.orientation=LPS", "device=cuda:1"]
-    config = configure("train", [*TRAIN, *words, "training.fold=4", "data.labels={background: 0, a: 1, b: 2}", "data.mirrored=[[a, b]]"])
+    config = configure(
+        "train",
+        [*TRAIN, *words, "training.fold=4", "data.labels={background: 0, a: 1, b: 2}", "data.mirrored=[[a, b]]"],
+    )
     assert config.plan.spacing == [1.0, 1.0, 3.0]
     assert config.training.fold == "4"
 

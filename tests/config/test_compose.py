@@ -228,7 +228,9 @@ def test_an_experiment_may_say_what_training_alone_needs(mine):
 
 def test_an_edited_plan_is_passed_back_by_its_path(tmp_path):
     (tmp_path / "my plan=1.yaml").write_text("dims: 3")
-    config = configure("train", ["data=paired", f"data.root={tmp_path}", f"plan={tmp_path}/my plan=1.yaml", "training.steps=1"])
+    config = configure(
+        "train", ["data=paired", f"data.root={tmp_path}", f"plan={tmp_path}/my plan=1.yaml", "training.steps=1"]
+    )
     assert config.plan.file == f"{tmp_path}/my plan=1.yaml"
     assert configure("prepare", ["data=paired", f"data.root={tmp_path}", "plan=slices_2d.yaml"]).plan.file is None
 

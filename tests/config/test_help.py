@@ -55,7 +55,7 @@ def test_help_follows_the_choices_typed(monkeypatch):
     text = command_text(SOURCES, "train", ["network=residual_unet", "data=phantom_ct"])
     assert "network.block=residual" in text
     assert "data.labels={background: 0, liver: 1" in text
-    assert "phantom_ct, pictures, table (must be chosen)" in command_text(SOURCES, "train").replace("\n", "")
+    assert "phantom_ct, pictures, table (must be chosen)" in " ".join(command_text(SOURCES, "train").split())
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

@@ -35,14 +35,14 @@ def test_what_the_layout_says_fills_what_is_not_declared(options):
 
 
 def test_what_nobody_says_is_asked_for(options):
-    with pytest.raises(UsageError, match="data.channels is not set, and the data set does not say"):
+    with pytest.raises(UsageError, match=r"data\.channels is not set, and the data set does not say"):
         open_dataset(replace(options, channels=None))
-    with pytest.raises(UsageError, match="data.labels is not set"):
+    with pytest.raises(UsageError, match=r"data\.labels is not set"):
         open_dataset(replace(options, labels=None))
 
 
 def test_a_strangers_layout_is_not_built(options):
     with pytest.raises(UsageError, match="os"):
         open_recorded(replace(options, layout={"_target_": "os.system", "command": "true"}), trust=())
-    with pytest.raises(DataError, match="data.layout"):
+    with pytest.raises(DataError, match=r"data\.layout"):
         open_recorded(replace(options, layout={"_target_": "segkit.networks.UNet"}), trust=())

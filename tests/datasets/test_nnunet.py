@@ -56,7 +56,7 @@ def test_channels_are_told_by_name_or_by_place(raw):
         NnUNetRaw(str(folder)).cases(["t2"])
 
 
-def test_cases_for_testing_are_held_out_unless_a_split_is_typed(raw):
+def test_cases_for_testing_are_held_out(raw):
     folder = raw(*TRAINING, "imagesTs/t_0000.nii", "imagesTs/t_0001.nii")
     found = NnUNetRaw(str(folder)).cases(["T2", "CT"])
     assert (found[1].reference, found[1].columns) == (None, {"part": "test"})

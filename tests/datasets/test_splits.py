@@ -1,3 +1,4 @@
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,12 @@ def test_something_must_be_left_to_train_on(held_out):
 
 def patients(count, of_each):
     return [
-        Case(f"case_{index:02}", {"MR": Path("a")}, REFERENCE, {"patient": str(index // of_each), "site": "AB"[index % 2]})
+        Case(
+            f"case_{index:02}",
+            {"MR": Path("a")},
+            REFERENCE,
+            {"patient": str(index // of_each), "site": "AB"[index % 2]},
+        )
         for index in range(count)
     ]
 
@@ -133,7 +139,7 @@ def test_a_patient_is_never_divided(count, of_each, folds, seed):
     splits = [split_cases(cases, chosen, str(fold)) for fold in range(folds)]
     for split in splits:
         parts = [{by_name[name] for name in split.names(part)} for part in ("training", "validation", "held_out")]
-        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+        assert all(one.isdisjoint(other) for one, other in combinations(parts, 2))
         assert sum(len(split.names(part)) for part in ("training", "validation", "held_out")) == count
         assert split.held_out == splits[0].held_out
     assert abs(len(splits[0].held_out) - 0.2 * count) <= of_each

@@ -45,7 +45,7 @@ def test_an_unreadable_image_is_named_and_costs_no_run(segkit, ball_options, bal
     options = [option.replace(str(balls), str(copy)) for option in ball_options]
     result = segkit("train", *options, "training.steps=5", "output=run", expect=1)
     assert "ball_2.nii.gz" in result.stderr
-    assert "1 of 6 cases cannot be used: ball_2" in result.stderr
+    assert "1 of 8 cases cannot be used: ball_2" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (segkit.folder / "run" / "model").exists()
 

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from segkit.config.labels import labels_from
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Normalisation
 from segkit.datasets import Case
@@ -33,7 +34,7 @@ class Witness(nn.Module):
 
 def both_ways(case, plan, store):
     """The whole prepared scan as prediction shows it to a network, and as training cuts it from the store."""
-    stored = prepare_case(case, plan=plan, labels=LABELS, store=store)
+    stored = prepare_case(case, plan=plan, labels=labels_from(LABELS), store=store)
     whole = PatchDataset([stored], plan.patch, seed=0, foreground=0.0)[(0, 0)]["image"]
     record = ModelRecord("both", LABELS, [], [], plan, {"_target_": "none"}, "0")
     witness = Witness().eval()
@@ -61,7 +62,7 @@ def test_a_volume(affine, scheme, write_nifti, plan, tmp_path):
     how = Normalisation(scheme, 100.0, 700.0, 400.0, 90.0)
     transforms = ({"_target_": "monai.transforms.GaussianSmooth", "sigma": 0.5},)
     whole = plan(spacing=(1.0, 1.0, 2.0), normalisation={"CT": how}, transforms=transforms)
-    shape = prepare_case(case, plan=whole, labels=LABELS, store=tmp_path / "store").grid.shape
+    shape = prepare_case(case, plan=whole, labels=labels_from(LABELS), store=tmp_path / "store").grid.shape
     predicted, trained = both_ways(
         case, plan(**{**vars(whole), "patch": shape, "strides": ((1, 1, 1),), "kernels": ((3, 3, 3),)}),
         tmp_path / "store",
@@ -77,7 +78,7 @@ def test_a_colour_picture(plan, tmp_path):
     case = Case("a", {"photo": tmp_path / "skin.png"}, tmp_path / "reference.png")
     pictures = plan(
         dims=2, spacing=(1.0, 1.0, None), patch=(4, 6, 1), strides=((1, 1),), kernels=((3, 3),),
-        normalisation={"photo": Normalisation("unit")},
+        normalisation={"photo": Normalisation("unit", width=3)},
     )  # fmt: skip
     predicted, trained = both_ways(case, pictures, tmp_path / "store")
     assert predicted.shape == (3, 4, 6)

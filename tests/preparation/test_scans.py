@@ -139,9 +139,7 @@ def test_real_references_in_float32_are_read(name, segkit_data):
 def test_real_faults_are_found(name, message, segkit_data):
     image, reference = (segkit_data / "hippocampus_faulty" / role / f"{name}.nii.gz" for role in ("images", "labels"))
     with pytest.raises(DataError, match=message) as refused:
-        read_reference(
-            reference, read_scan({"MR": image}, MR).grid, HIPPOCAMPUS
-        )
+        read_reference(reference, read_scan({"MR": image}, MR).grid, HIPPOCAMPUS)
     assert "\n" not in str(refused.value)
 
 
@@ -195,5 +193,5 @@ def test_palettes_and_colours_of_pictures_are_labels(tmp_path):
     colours = labels_from({"background": "#000000", "b": "#00FF00", "a": "#FF0000"})
     assert read_reference(tmp_path / "a.png", grid, colours)[:, :, 0].T.tolist() == [[0, 2, 1], [0, 0, 2]]
     places.convert("RGB").save(tmp_path / "b.png")
-    with pytest.raises(DataError, match="declare data.labels as '#RRGGBB'"):
+    with pytest.raises(DataError, match=r"declare data\.labels as '#RRGGBB'"):
         read_reference(tmp_path / "b.png", grid, numbers)

@@ -11,7 +11,14 @@ from segkit.preparation.pipeline import prepare_dataset
 
 LABELS = labels_from({"background": 0, "ball": 1})
 PLAN = Plan(
-    3, "RAS", (1.0, 1.0, 1.0), (16, 16, 16), 2, ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), {"MR": Normalisation("zscore")}
+    3,
+    "RAS",
+    (1.0, 1.0, 1.0),
+    (16, 16, 16),
+    2,
+    ((1, 1, 1), (2, 2, 2)),
+    ((3, 3, 3), (3, 3, 3)),
+    {"MR": Normalisation("zscore")},
 )
 
 

@@ -56,9 +56,9 @@ def test_regions_by_hand():
 def test_regions_are_equal_to_monai_and_pytorch():
     logits, classes = random_batch(5)
     regions = torch.stack([classes > 0, classes == 1, classes == 2], dim=1).to(torch.uint8)
-    expected = DiceLoss(sigmoid=True, batch=True)(logits, regions) + torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, regions.float()
-    )
+    expected = DiceLoss(sigmoid=True, batch=True)(
+        logits, regions
+    ) + torch.nn.functional.binary_cross_entropy_with_logits(logits, regions.float())
     assert DiceCrossEntropy()(logits, regions).item() == pytest.approx(expected.item(), abs=1e-5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,22 @@ def compare(examined: Sequence[Examination], channels: Mapping[str, Channel], ou
     # What is unusable is reported already, and would only blur what the others have in common.
     seen = [each for each in examined if each.measurements.shape and not unusable(each.findings)]
     for axis, name in enumerate(WORLD):
-        yield from far_off(seen, "spacing", outlier, lambda each, a=axis: each.measurements.spacing[a], f"mm {name}")
-        yield from far_off(seen, "size", outlier, lambda each, a=axis: each.measurements.shape[a], f"voxels {name}")
+        yield from far_off(seen, "spacing", outlier, partial(spacing_along, axis), f"mm {name}")
+        yield from far_off(seen, "size", outlier, partial(size_along, axis), f"voxels {name}")
     for channel, kind in channels.items():
         yield from intensities(seen, channel, kind.family, outlier)
     for label in dict.fromkeys(name for each in seen for name in each.measurements.volumes):
         yield from volumes(seen, label, outlier)
+
+
+def spacing_along(axis: int, examined: Examination) -> float:
+    """Return the spacing along a world axis, in mm."""
+    return examined.measurements.spacing[axis]
+
+
+def size_along(axis: int, examined: Examination) -> float:
+    """Return the size along a world axis, in voxels."""
+    return examined.measurements.shape[axis]
 
 
 def duplicates(examined: Sequence[Examination]) -> Iterator[Finding]:
@@ -111,7 +122,7 @@ def intensities(examined: Sequence[Examination], channel: str, family: str, outl
 
 
 def volumes(examined: Sequence[Examination], label: str, outlier: float) -> Iterator[Finding]:
-    """Yield a finding for each case whose label is far larger or smaller than the others', or absent where all have it."""
+    """Yield a finding for each case whose label is much larger or smaller than in others, or absent where all have it."""
     known = [
         each for each in examined if label in each.measurements.volumes and any(each.measurements.volumes.values())
     ]
