@@ -41,6 +41,17 @@ CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 CORE = "0"
 TIE = 1e-5  # of a label's share: below it rounding decides between two labels
 MANY = {"background": 0} | {f"label_{value}": value for value in range(1, 118)}
+# A process begins with the peak of the one that starts it, so a small one stands between this one and what it measures.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+seconds = time.perf_counter() - start
+sys.stdout.buffer.write(done.stdout)
+print()
+print(json.dumps({"seconds": seconds, "peak_kb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}))
+sys.exit(done.returncode)
+"""
 Figure = tuple[float, float]  # seconds, and MB of the largest process at its peak
 
 
@@ -117,25 +128,18 @@ def peer_environment(work: Path) -> Path:
 def on_one_core(command: Sequence[Any], variables: dict[str, str] | None = None) -> tuple[Figure, str]:
     """Run a command on one core; return its figures and what it printed."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    words = ["taskset", "-c", CORE, *map(str, command)]
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        words,
-        env={**os.environ, **threads, **(variables or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    printed = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(words)} failed:\n{printed}")
-    return (time.perf_counter() - start, usage.ru_maxrss / 1024), printed
+    words = [sys.executable, "-S", "-c", LAUNCHER, "taskset", "-c", CORE, *map(str, command)]
+    environment = {**os.environ, **threads, **(variables or {})}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}")
+    printed, _, figures = done.stdout.rstrip().rpartition("\n")
+    return told(figures), printed
 
 
 def told(printed: str) -> Figure:
     """Read the figures that a process printed about itself in its last line."""
-    figures = json.loads(printed.splitlines()[-1])
+    figures = json.loads(printed.rstrip().splitlines()[-1])
     return figures["seconds"], figures["peak_kb"] / 1024
 
 

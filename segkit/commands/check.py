@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -101,15 +101,12 @@ def split_leaks(dataset: Dataset, examined: Sequence[Examination], fold: str, wo
     options, cases = dataset.options.split, list(dataset.cases.values())
     strata = label_presence(cases, dataset.labels, workers) if options.stratify_by == BY_LABELS else None
     images = {each.case.name: list(each.measurements.voxels.values()) for each in examined}
-    by_image: dict[str, list[str]] = {}
-    for name, digests in images.items():
-        for digest in digests:
-            by_image.setdefault(digest, []).append(name)
-    same = [set(names) for names in by_image.values() if len(names) > 1]
+    # A split that is drawn keeps patients and equal images together; one that is listed is taken as it is.
+    listed = options.held_out or options.file
     try:
-        split = split_cases(cases, options, fold, together=same, strata=strata)
+        split = split_cases(cases, replace(options, group_by=None) if listed else options, fold, strata=strata)
     except DataError as error:
-        yield found("", ERROR, "leak", str(error), options.held_out or options.file or "")
+        yield found("", ERROR, "leak", str(error), listed or "")
         return
     yield from leaks(dataset.cases, split, options.group_by, images)
 
