@@ -100,7 +100,7 @@ def prepare_study(
         check_present(before.split, dataset.cases, Path(options.root))
         study = Study(dataset, before.split, before.plan, {})
     else:
-        usable = usable_dataset(dataset)
+        usable = usable_dataset(dataset, workers)
         split = shortened(split_dataset(usable.dataset, fold, workers), most)
         usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
         split = without(split, usable.left_out)

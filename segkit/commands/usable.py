@@ -13,6 +13,7 @@ from segkit.datasets.dataset import Dataset
 from segkit.datasets.soundness import examine_headers, unusable
 from segkit.foundation.console import error, warn
 from segkit.foundation.errors import CasesFailedError
+from segkit.foundation.parallel import parallel_map
 from segkit.preparation.store import content_hash
 
 SHOWN = 5
@@ -49,20 +50,27 @@ class Usable:
         return Usable(replace(self.dataset, cases=cases), {**self.left_out, **failed})
 
 
-def usable_dataset(dataset: Dataset, tolerance: float | None = None) -> Usable:
+def usable_dataset(dataset: Dataset, workers: int | None) -> Usable:
     """Look at every case's headers and leave out, or refuse, those that cannot be used.
+
+    Args:
+        dataset: every case.
+        workers: processes, where cases are DICOM series: the headers of single files are read sooner than those start.
 
     Raises:
         CasesFailedError: when there are any and `data.skip_unusable` is false; each is named in a line.
     """
-    look = partial(header_fault, channels=dataset.channels, tolerance=tolerance)
-    faults = {name: fault for name, case in dataset.cases.items() if (fault := look(case))}
-    return Usable(dataset).leaving_out(faults)
+    cases = list(dataset.cases.values())
+    of_slices = any(path.is_dir() for case in cases for path in case.images.values())
+    look = partial(header_fault, channels=dict(dataset.channels))
+    outcomes = parallel_map(look, cases, workers=workers if of_slices else 1, name=lambda case: case.name)
+    faults = {outcome.name: outcome.error or outcome.value for outcome in outcomes}
+    return Usable(dataset).leaving_out({name: fault for name, fault in faults.items() if fault})
 
 
-def header_fault(case: Case, *, channels: Mapping[str, Channel], tolerance: float | None) -> str | None:
+def header_fault(case: Case, channels: Mapping[str, Channel]) -> str | None:
     """Return why a case cannot be used, as far as its files' headers tell; None where nothing is wrong."""
-    return unusable(examine_headers(case, channels, tolerance)).get(case.name)
+    return unusable(examine_headers(case, channels)).get(case.name)
 
 
 def together_by_content(cases: Sequence[Case]) -> list[set[str]]:

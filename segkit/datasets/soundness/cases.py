@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from segkit.config.channels import Channel
 from segkit.config.labels import Labels
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
-from segkit.datasets.soundness.headers import APART, disagreements, in_3d, missing_files
-from segkit.datasets.soundness.mirrored import better_mirrored
+from segkit.datasets.soundness.headers import APART, disagreements, in_3d, missing_files, unreadable
+from segkit.datasets.soundness.mirrored import Mirroring, best_mirroring
+from segkit.datasets.soundness.voxels import levels, value_counts, voxel_hash
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.volumes.grid import Grid
 from segkit.volumes.label_values import label_values
@@ -24,8 +24,7 @@ from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
 
 SHOWN = 5  # values named in a message
-LEVELS = (1.0, 5.0, 50.0, 95.0, 99.0)  # percentiles of a channel's intensities
-SIDES = ("left", "posterior", "inferior")  # names of the world axes, by their negative ends
+SIDES = ("left and right", "front and back", "top and bottom")  # what the world axes tell apart
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,10 @@ class Measurements:
     Attributes:
         shape: voxels along the world's left-right, posterior-anterior, inferior-superior axis.
         spacing: mm along them.
-        voxels: for each image file a hash of its voxels, whatever type they are stored in.
+        voxels: for each image file a hash of its voxels, whatever type they are stored in; none of a constant one.
         intensities: for each channel its percentiles `LEVELS`, in its own units.
         volumes: for each label its volume in ml.
+        mirroring: how the reference would fit mirrored; None where that cannot be told.
     """
 
     shape: tuple[float, ...] = ()
@@ -45,6 +45,7 @@ class Measurements:
     voxels: Mapping[str, str] = field(default_factory=dict)
     intensities: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     volumes: Mapping[str, float] = field(default_factory=dict)
+    mirroring: Mirroring | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,23 @@ class Examination:
     measurements: Measurements = field(default_factory=Measurements)
 
 
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The values of a reference, counted once.
+
+    Attributes:
+        values: shape (X, Y[, Z]).
+        grid: on which they lie.
+        present: the values that occur, sorted.
+        counts: voxels of each.
+    """
+
+    values: NDArray[Any]
+    grid: Grid
+    present: NDArray[Any]
+    counts: NDArray[np.int64]
+
+
 def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, tolerance: float | None = None) -> Examination:
     """Read the files of a case once and look for everything that can be wrong within it.
 
@@ -72,26 +90,45 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
         tolerance: voxels that its grids may lie apart; None: 0.01.
     """
     findings = list(missing_files(case, channels))
+    volumes = read_files(case, findings)
+    images = {name: volumes[path] for name, path in case.images.items() if name in channels and path in volumes}
+    grids = {name: volume.grid for name, volume in images.items()}
+    drawn = volumes.get(case.reference) if case.reference else None
+    everything = {**grids, **({"": drawn.grid} if drawn else {})}
+    findings += disagreements(case, everything, channels, APART if tolerance is None else tolerance)
+    parts = dict(channel_parts(case, images, channels, findings))
+    for name, part in parts.items():
+        findings += image_faults(case.name, name, part, case.images[name])
+    shown = {name: levels(part) for name, part in parts.items()}
+    reference = counted(case, drawn, labels, findings)
+    mirroring = None
+    if reference is not None:
+        findings += reference_faults(case, reference, labels)
+        if not any(finding.severity == ERROR for finding in findings):
+            mirroring = closest_mirroring(parts, shown, channels, classes_of(reference.values, labels))
+        if mirroring is not None and mirroring.is_certain:
+            findings.append(mirrored_reference(case, mirroring, reference.grid))
+    files = {str(case.images[name]): volume for name, volume in images.items()}
+    measurements = Measurements(
+        *world_axes(next(iter(grids.values()), None)),
+        voxels={path: voxel_hash(volume.array) for path, volume in files.items() if not is_constant(volume.array)},
+        intensities=shown,
+        volumes=label_volumes(reference, labels),
+        mirroring=mirroring,
+    )
+    return Examination(case, tuple(findings), measurements)
+
+
+def read_files(case: Case, findings: list[Finding]) -> dict[Path, Volume]:
+    """Read every file of a case that is there; one that cannot be read becomes a finding."""
     volumes: dict[Path, Volume] = {}
     for path in dict.fromkeys([*case.images.values(), *([case.reference] if case.reference else [])]):
         if path.exists():
             try:
                 volumes[path] = read(path)
             except SegkitError as error:
-                findings.append(found(case.name, ERROR, "unreadable", str(error), path))
-    images = {name: volumes[path] for name, path in case.images.items() if name in channels and path in volumes}
-    reference = volumes.get(case.reference) if case.reference else None
-    grids = {name: volume.grid for name, volume in images.items()}
-    everything = {**grids, **({"": reference.grid} if reference else {})}
-    findings += disagreements(case, everything, channels, APART if tolerance is None else tolerance)
-    parts = dict(channel_parts(case, images, channels, findings))
-    for name, part in parts.items():
-        findings += image_faults(case.name, name, part, case.images[name])
-    values = reference_values(case, reference, labels, findings)
-    if values is not None:
-        findings += reference_faults(case, values, labels)
-        findings += mirror_faults(case, parts, grids, values, labels)
-    return Examination(case, tuple(findings), measured(case, images, parts, reference, values, labels))
+                findings.append(unreadable(case.name, path, error))
+    return volumes
 
 
 def channel_parts(
@@ -109,116 +146,104 @@ def channel_parts(
         yield from zip(names, np.split(array, stops), strict=True)
 
 
+def is_constant(array: NDArray[Any]) -> bool:
+    """Say whether every voxel holds the same value."""
+    return bool(array.min() == array.max())
+
+
 def image_faults(case: str, channel: str, array: NDArray[Any], path: Path) -> Iterator[Finding]:
     """Yield what is wrong with the voxels of a channel."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())
-        yield found(case, ERROR, "non-finite", f"{channel} has {count} voxels that are NaN or infinite", path)
-    elif array.min() == array.max():
-        yield found(case, ERROR, "constant-image", f"{channel} is {float(array.min()):g} everywhere", path)
+        message = f"{channel} has {count} {'voxel' if count == 1 else 'voxels'} of NaN or infinity"
+        yield found(case, ERROR, "non-finite", message, path)
+    elif is_constant(array):
+        yield found(case, ERROR, "constant-image", f"{channel} is {float(array.flat[0]):g} everywhere", path)
 
 
-def reference_values(
-    case: Case, reference: Volume | None, labels: Labels, findings: list[Finding]
-) -> NDArray[Any] | None:
-    """Return one value per voxel of a reference; one that holds no such values becomes a finding."""
-    if reference is None:
+def counted(case: Case, volume: Volume | None, labels: Labels, findings: list[Finding]) -> Reference | None:
+    """Return the values of a reference; one that holds no single value per voxel becomes a finding."""
+    if volume is None:
         return None
     try:
-        return label_values(reference, "it", in_colour=labels.in_colour)
+        values = label_values(volume, "it", in_colour=labels.in_colour)
     except DataError as error:
         findings.append(found(case.name, ERROR, "channel-count", str(error), case.reference))
         return None
+    return Reference(values, volume.grid, *value_counts(values))
 
 
-def reference_faults(case: Case, values: NDArray[Any], labels: Labels) -> Iterator[Finding]:
+def reference_faults(case: Case, reference: Reference, labels: Labels) -> Iterator[Finding]:
     """Yield what is wrong with the values of a reference."""
-    present = np.unique(values)
-    if values.dtype.kind == "f":
-        finite = np.isfinite(present)
-        if not finite.all():
-            yield found(
-                case.name, ERROR, "non-finite", "the reference has voxels that are NaN or infinite", case.reference
-            )
-        present = present[finite]
-        broken = present[present != np.rint(present)]
-        if broken.size:
-            message = f"it holds {_listed(broken)}, and label values are whole numbers"
-            yield found(case.name, ERROR, "non-integer-label", message, case.reference)
-        present = present[present == np.rint(present)]
-    unknown = [value for value in present.tolist() if value not in labels.stored]
+    finite = reference.present[np.isfinite(reference.present)]
+    if finite.size < reference.present.size:
+        yield found(case.name, ERROR, "non-finite", "the reference has voxels of NaN or infinity", case.reference)
+    whole = finite == np.rint(finite)
+    if not whole.all():
+        message = f"it holds {_listed(finite[~whole])}, and label values are whole numbers"
+        yield found(case.name, ERROR, "non-integer-label", message, case.reference)
+    unknown = [value for value in finite[whole].tolist() if value not in labels.stored]
     if unknown:
         message = f"it holds {_listed(np.array(unknown))}, which data.labels does not declare"
         yield found(case.name, ERROR, "unexpected-label-value", message, case.reference)
     foreground = {value for name in labels.foreground for value in labels.members[name]}
-    if not unknown and not foreground & set(present.tolist()):
+    if whole.all() and not unknown and not foreground & set(finite.tolist()):
         yield found(case.name, WARNING, "empty-reference", "the reference holds no label", case.reference)
 
 
-def mirror_faults(
-    case: Case, parts: Mapping[str, NDArray[Any]], grids: Mapping[str, Grid], values: NDArray[Any], labels: Labels
-) -> Iterator[Finding]:
-    """Yield a finding where the reference would follow the image's edges better if it were mirrored."""
+def classes_of(values: NDArray[Any], labels: Labels) -> NDArray[np.int16]:
+    """Return 0 for the background, 1, 2 ... for other values, -1 where nothing is known."""
     background = next(iter(labels.members.values()))
-    uncounted = [*background, *([] if labels.ignore is None else [labels.ignore])]
-    labelled = ~np.isin(values, uncounted)
-    for name, part in parts.items():
-        image = part.mean(axis=0) if len(part) > 1 else part[0]
-        if image.shape != labelled.shape or not np.isfinite(image).all():
-            continue
-        better = better_mirrored(image, labelled)
-        if better is not None:
-            axis = int(np.argmax(np.abs(grids[name].affine[:3, better[0]])))
-            message = (
-                f"mirrored along array axis {better[0]} ({SIDES[axis]} to its opposite) the reference follows edges of "
-                f"{name} {better[1]:.2f} times as well"
-            )
-            yield found(case.name, WARNING, "mirrored-reference", message, case.reference)
-            return
+    classes = np.zeros(values.shape, np.int16)
+    for value, number in labels.stored.items():
+        if value not in background:
+            classes[values == value] = -1 if value == labels.ignore else number + 1
+    return classes
 
 
-def measured(
-    case: Case,
-    images: Mapping[str, Volume],
+def closest_mirroring(
     parts: Mapping[str, NDArray[Any]],
-    reference: Volume | None,
-    values: NDArray[Any] | None,
-    labels: Labels,
-) -> Measurements:
-    """Return what a cohort compares."""
-    if not images:
-        return Measurements()
-    grid = in_3d(next(iter(images.values())).grid)
-    order = np.argmax(np.abs(grid.affine[:3, :3]) / np.asarray(grid.spacing), axis=1)
-    files = {str(case.images[name]): volume for name, volume in images.items()}
-    volumes: dict[str, float] = {}
-    if values is not None and reference is not None:
-        voxel_ml = abs(float(np.linalg.det(reference.grid.affine[:3, :3]))) / 1000
-        counts = dict(zip(*(each.tolist() for each in np.unique(values, return_counts=True)), strict=True))
-        for name in labels.foreground:
-            volumes[name] = voxel_ml * sum(counts.get(value, 0) for value in labels.members[name])
-    return Measurements(
-        shape=tuple(float(grid.shape[axis]) for axis in order),
-        spacing=tuple(grid.spacing[axis] for axis in order),
-        voxels={path: voxel_hash(volume.array) for path, volume in files.items()},
-        intensities={name: levels(part) for name, part in parts.items()},
-        volumes=volumes,
+    shown: Mapping[str, tuple[float, ...]],
+    channels: Mapping[str, Channel],
+    classes: NDArray[np.int16],
+) -> Mirroring | None:
+    """Return the mirroring that most of the channels speak against: one that shows the labels well settles it."""
+    candidates = []
+    for name, part in parts.items():
+        if channels[name].onto is None and part.shape[1:] == classes.shape and shown[name]:
+            image = part.mean(axis=0) if len(part) > 1 else part[0]
+            candidates.append(best_mirroring(image, classes, shown[name][0], shown[name][-1]))
+    return min((each for each in candidates if each), key=lambda each: each.ratio, default=None)
+
+
+def mirrored_reference(case: Case, mirroring: Mirroring, grid: Grid) -> Finding:
+    """Return the finding that a reference would fit better mirrored."""
+    side = SIDES[int(np.argmax(np.abs(grid.affine[:3, mirroring.axis])))]
+    message = (
+        f"with {side} swapped (array axis {mirroring.axis}) its outline follows edges of the image "
+        f"{mirroring.ratio:.2f} times as well"
     )
+    return found(case.name, WARNING, "mirrored-reference", message, case.reference)
 
 
-def levels(array: NDArray[Any]) -> tuple[float, ...]:
-    """Return the percentiles of a channel's finite voxels."""
-    flat = array.reshape(-1)
-    flat = flat[np.isfinite(flat)] if array.dtype.kind == "f" else flat
-    return tuple(np.percentile(flat, LEVELS).tolist()) if flat.size else ()
+def world_axes(grid: Grid | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return voxels and mm along the world's left-right, posterior-anterior, inferior-superior axis."""
+    if grid is None:
+        return (), ()
+    grid = in_3d(grid)
+    order = np.argmax(np.abs(grid.affine[:3, :3]) / np.asarray(grid.spacing), axis=1)
+    return tuple(float(grid.shape[axis]) for axis in order), tuple(grid.spacing[axis] for axis in order)
 
 
-def voxel_hash(array: NDArray[Any]) -> str:
-    """Return a hash of shape and voxel values that is the same for every number type that holds them."""
-    digest = blake2b(repr(array.shape).encode(), digest_size=16)
-    for plane in array.reshape(-1, *array.shape[2:]):
-        digest.update((np.ascontiguousarray(plane, dtype=np.float64) + 0.0).tobytes())  # -0.0 is 0.0
-    return digest.hexdigest()
+def label_volumes(reference: Reference | None, labels: Labels) -> dict[str, float]:
+    """Return the volume of each label in ml; {} where there is no reference."""
+    if reference is None:
+        return {}
+    voxel_ml = abs(float(np.linalg.det(reference.grid.affine[:3, :3]))) / 1000
+    return {
+        name: voxel_ml * int(reference.counts[np.isin(reference.present, labels.members[name])].sum())
+        for name in labels.foreground
+    }
 
 
 def _listed(values: NDArray[Any]) -> str:

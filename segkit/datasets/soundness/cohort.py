@@ -122,7 +122,7 @@ def intensities(examined: Sequence[Examination], channel: str, family: str, outl
 
 
 def volumes(examined: Sequence[Examination], label: str, outlier: float) -> Iterator[Finding]:
-    """Yield a finding for each case whose label is far larger or smaller than elsewhere, or absent though all have it."""
+    """Yield a finding for each case whose label is much larger or smaller than elsewhere, or lacking."""
     known = [
         each for each in examined if label in each.measurements.volumes and any(each.measurements.volumes.values())
     ]

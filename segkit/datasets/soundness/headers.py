@@ -35,8 +35,14 @@ def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: floa
             try:
                 grids[role] = read_grid(path)
             except SegkitError as error:
-                findings.append(found(case.name, ERROR, "unreadable", str(error), path))
+                findings.append(unreadable(case.name, path, error))
     return [*findings, *disagreements(case, grids, channels, APART if tolerance is None else tolerance)]
+
+
+def unreadable(case: str, path: Path, error: SegkitError) -> Finding:
+    """Return the finding that a file cannot be read."""
+    reason = str(error).removeprefix(str(path)).lstrip(": ")
+    return found(case, ERROR, "unreadable", f"it {reason}", path)
 
 
 def files_of(case: Case) -> dict[str, Path]:
