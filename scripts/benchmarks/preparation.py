@@ -244,7 +244,7 @@ def compare(cohort: Cohort, prepared: list[PreparedCase], exported: Path) -> Non
         if image.shape != case.grid.shape:
             raise SystemExit(f"{case.name}: {image.shape} voxels in nnU-Net, {case.grid.shape} in segkit")
         differences.append(np.abs(image - case.image[0].astype(np.float32)).ravel() / image.std())
-        labels = np.maximum(labels, 0)  # -1 is its mark for what lies outside the nonzero voxels
+        labels = np.maximum(labels, 0)  # -1 is background outside the nonzero voxels, a label of its own
         equal.append((labels == case.reference).ravel())
         labelled.append(((labels > 0) | (case.reference > 0)).ravel())
         aheads.append(lead(case, cohort.root / f"labels/{case.name}.nii.gz", np.asarray(case.reference), labels))
@@ -252,7 +252,8 @@ def compare(cohort: Cohort, prepared: list[PreparedCase], exported: Path) -> Non
     found = np.percentile(np.concatenate(differences), [50, 99, 100])
     print(
         f"  labels equal: {same.mean():.4%} of all voxels, {same[np.concatenate(labelled)].mean():.3%} of labelled "
-        f"ones; of the {len(ahead)} others {np.count_nonzero(np.abs(ahead) < TIE)} are ties of two labels' shares\n"
+        f"ones; of the {len(ahead)} others {np.count_nonzero(np.abs(ahead) < TIE)} are ties of two labels' shares, and in "
+        f"{np.count_nonzero(ahead < -TIE)} background had the larger share, which nnU-Net splits in two\n"
         f"  images differ by {', '.join(f'{value:.1e}' for value in found)} std (50th, 99th, 100th percentile)"
     )
 

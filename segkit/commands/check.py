@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -14,18 +15,19 @@ from segkit.config.commands import CheckConfig
 from segkit.config.targets import check_signatures
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
-from segkit.datasets.presence import label_presence
-from segkit.datasets.soundness import Examination, Finding, compare, examine, leaks, unusable
+from segkit.datasets.folds import grouped
+from segkit.datasets.soundness import Examination, Finding, compare, examine, leaks, unusable, written_splits
 from segkit.datasets.soundness.findings import ERROR, WARNING, found, in_order
-from segkit.datasets.splits import split_cases
-from segkit.foundation.console import paths_written, progress, say, table
+from segkit.datasets.splits import ALL, column, split_cases
+from segkit.foundation.console import paths_written, progress, say, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError
 from segkit.foundation.files import check_writable, write_json
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.reading import read_grid
 
 RESULT = "check.json"
-SIDES = (("left", "right"), ("links", "rechts"), ("_l", "_r"))
+SIDES = {"left": "right", "l": "r", "lt": "rt", "lh": "rh", "links": "rechts", "gauche": "droite"}
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # of names like left_kidney, LeftKidney, kidney-L
 MOST = 10  # findings of one code in the table
 SHOWN = 5  # cases named in the closing line
 BYTES_PER_VOXEL = 40  # the file's values, and float32 copies of the image for its edges
@@ -48,16 +50,19 @@ def check(config: CheckConfig) -> list[Finding]:
     output = Path(config.output) if config.output else Path(config.paths.runs) / config.data.name / "check"
     check_writable(output)
     dataset = open_dataset(config.data)
+    cases, split = list(dataset.cases.values()), config.data.split
+    grouped(cases, split.group_by)
+    column(cases, None if split.stratify_by == BY_LABELS else split.stratify_by, "data.split.stratify_by")
     examined = examinations(dataset, config.tolerance, config.workers)
     findings = in_order(
         [
             *(finding for each in examined for finding in each.findings),
             *compare(examined, dataset.channels, config.outlier),
             *sided_labels(dataset),
-            *split_leaks(dataset, examined, config.fold, config.workers),
+            *split_faults(dataset, examined),
         ]
     )
-    report(findings, len(dataset.cases))
+    report(findings, len(dataset.cases), Path(config.data.root))
     write_json(output / RESULT, [asdict(finding) for finding in findings])
     paths_written([output / RESULT])
     bad = unusable(findings)
@@ -96,42 +101,74 @@ def voxels_of(case: Case) -> int:
     return total
 
 
-def split_leaks(dataset: Dataset, examined: Sequence[Examination], fold: str, workers: int | None) -> Iterator[Finding]:
-    """Yield what stands on both sides of the split, or that the data set cannot be split at all."""
-    options, cases = dataset.options.split, list(dataset.cases.values())
-    strata = label_presence(cases, dataset.labels, workers) if options.stratify_by == BY_LABELS else None
+def split_faults(dataset: Dataset, examined: Sequence[Examination]) -> list[Finding]:
+    """Return what stands on both sides of the split; or else why there can be none."""
+    options = dataset.options.split
+    if options.held_out and not Path(options.held_out).is_file():
+        warn(f"data.split.held_out: there is no file {options.held_out}; no split is looked through")
+        return []
     images = {each.case.name: list(each.measurements.voxels.values()) for each in examined}
-    # A split that is drawn keeps patients and equal images together; one that is listed is taken as it is.
-    listed = options.held_out or options.file
+    strata = {each.case.name: labels_present(each) for each in examined} if options.stratify_by == BY_LABELS else None
+    leaking: dict[str, Finding] = {}
     try:
-        split = split_cases(cases, replace(options, group_by=None) if listed else options, fold, strata=strata)
+        for split in written_splits(dataset.cases, options):
+            for finding in leaks(dataset.cases, split, options.group_by, images):
+                leaking.setdefault(finding.case, finding)
+        if not leaking and not options.file:
+            split_cases(list(dataset.cases.values()), options, ALL, together=equal_images(images), strata=strata)
     except DataError as error:
-        yield found("", ERROR, "leak", str(error), listed or "")
-        return
-    yield from leaks(dataset.cases, split, options.group_by, images)
+        return [found("", WARNING, "split", str(error), options.held_out or options.file or "")]
+    return list(leaking.values())
+
+
+def labels_present(examined: Examination) -> str:
+    """Return the names of the labels that a case has, by which it is stratified."""
+    return ", ".join(name for name, volume in examined.measurements.volumes.items() if volume)
+
+
+def equal_images(images: Mapping[str, Sequence[str]]) -> list[set[str]]:
+    """Return the sets of cases that share an image."""
+    names: dict[str, set[str]] = {}
+    for name, digests in images.items():
+        for digest in digests:
+            names.setdefault(digest, set()).add(name)
+    return [same for same in names.values() if len(same) > 1]
 
 
 def sided_labels(dataset: Dataset) -> Iterator[Finding]:
     """Yield a finding where labels are named left and right and no pair is declared to swap."""
-    names = {name.lower(): name for name in dataset.labels.foreground}
+    names = {words_of(name): name for name in dataset.labels.foreground}
     paired = {frozenset(pair) for pair in dataset.options.mirrored}
-    for left, right in SIDES:
-        for name, label in names.items():
-            other = names.get(name.replace(left, right)) if left in name else None
-            if other and other != label and frozenset((label, other)) not in paired:
-                message = f"{label} and {other} are sided, and no flip of a patch swaps them"
+    for words, label in names.items():
+        for place, word in enumerate(words):
+            partner = names.get((*words[:place], SIDES.get(word, ""), *words[place + 1 :]))
+            if partner and frozenset((label, partner)) not in paired:
+                message = f"{label} and {partner} are sided, and no flip of a patch swaps them"
                 yield found("", WARNING, "sided-labels", message)
 
 
-def report(findings: Sequence[Finding], cases: int) -> None:
-    """Print a table of the findings, errors first, and how many there are."""
+def words_of(label: str) -> tuple[str, ...]:
+    """Return the words of a label's name in small letters: of `LeftKidney` and `left_kidney` left, kidney."""
+    return tuple(word.lower() for word in WORDS.findall(label))
+
+
+def report(findings: Sequence[Finding], cases: int, root: Path) -> None:
+    """Print a table of the findings, errors first, with files as seen from `root`, and how many there are."""
+    of_code: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        of_code.setdefault((finding.severity, finding.code), []).append(finding)
     if findings:
-        of_code = {each.code: [other for other in findings if other.code == each.code] for each in findings}
-        shown = [each for each in findings if each in of_code[each.code][:MOST]]
-        rows = [[each.severity, each.case or "(all)", each.code, each.message] for each in shown]
-        table("findings", ["severity", "case", "code", "what, and what to do"], rows)
-        for code, same in of_code.items():
+        shown = [each for same in of_code.values() for each in same[:MOST]]
+        rows = [[each.severity, each.case or "(all)", each.code, from_root(each.file, root), each.message]
+                for each in in_order(shown)]  # fmt: skip
+        table("findings", ["severity", "case", "code", "file", "what, and what to do"], rows)
+        for (_, code), same in of_code.items():
             if len(same) > MOST:
                 say(f"and {len(same) - MOST} more of {code} in {RESULT}")
     counts: Mapping[str, int] = Counter(each.severity for each in findings)
     say(f"{cases} cases: {counts.get(ERROR, 0)} errors, {counts.get(WARNING, 0)} warnings")
+
+
+def from_root(file: str, root: Path) -> str:
+    """Return a path as seen from a folder above it, others as they are."""
+    return str(Path(file).relative_to(root)) if Path(file).is_relative_to(root) else file

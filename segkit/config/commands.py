@@ -68,7 +68,6 @@ class CheckConfig:
 
     data: DatasetOptions
     output: str | None = path_key()
-    fold: str
     outlier: float = range_key(1)
     tolerance: float = range_key(0)
     paths: PathsOptions

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,9 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
     if reference is not None:
         findings += reference_faults(case, reference, labels)
         if not any(finding.severity == ERROR for finding in findings):
-            mirroring = closest_mirroring(parts, shown, channels, classes_of(reference.values, labels))
+            mirroring = telling_mirroring(parts, shown, channels, classes_of(reference.values, labels), reference.grid)
         if mirroring is not None and mirroring.is_certain:
-            findings.append(mirrored_reference(case, mirroring, reference.grid))
+            findings.append(mirrored_reference(case, mirroring))
     files = {str(case.images[name]): volume for name, volume in images.items()}
     measurements = Measurements(
         *world_axes(next(iter(grids.values()), None)),
@@ -201,26 +202,30 @@ def classes_of(values: NDArray[Any], labels: Labels) -> NDArray[np.int16]:
     return classes
 
 
-def closest_mirroring(
+def telling_mirroring(
     parts: Mapping[str, NDArray[Any]],
     shown: Mapping[str, tuple[float, ...]],
     channels: Mapping[str, Channel],
     classes: NDArray[np.int16],
+    grid: Grid,
 ) -> Mirroring | None:
-    """Return the mirroring that most of the channels speak against: one that shows the labels well settles it."""
+    """Return the mirroring that the channel which says most about the labels speaks for, or against."""
     candidates = []
     for name, part in parts.items():
         if channels[name].onto is None and part.shape[1:] == classes.shape and shown[name]:
             image = part.mean(axis=0) if len(part) > 1 else part[0]
             candidates.append(best_mirroring(image, classes, shown[name][0], shown[name][-1]))
-    return min((each for each in candidates if each), key=lambda each: each.ratio, default=None)
+    known = [each for each in candidates if each]
+    if not known:
+        return None
+    best = max(known, key=lambda each: abs(math.log(each.ratio)))
+    return replace(best, sides=SIDES[int(np.argmax(np.abs(grid.affine[:3, best.axis])))])
 
 
-def mirrored_reference(case: Case, mirroring: Mirroring, grid: Grid) -> Finding:
+def mirrored_reference(case: Case, mirroring: Mirroring) -> Finding:
     """Return the finding that a reference would fit better mirrored."""
-    side = SIDES[int(np.argmax(np.abs(grid.affine[:3, mirroring.axis])))]
     message = (
-        f"with {side} swapped (array axis {mirroring.axis}) its outline follows edges of the image "
+        f"with {mirroring.sides} swapped (array axis {mirroring.axis}) its outline follows edges of the image "
         f"{mirroring.ratio:.2f} times as well"
     )
     return found(case.name, WARNING, "mirrored-reference", message, case.reference)

@@ -1,25 +1,24 @@
-"""Cases beside each other: the same image twice, and values far from all others."""
+"""Cases beside each other: the same image twice, and what is far from all others."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from segkit.config.channels import Channel
-from segkit.datasets.soundness.cases import LEVELS, Examination
+from segkit.datasets.soundness.cases import Examination, mirrored_reference
 from segkit.datasets.soundness.findings import WARNING, Finding, found, unusable
+from segkit.datasets.soundness.mirrored import BETTER
+from segkit.datasets.soundness.outliers import Measure
+from segkit.datasets.soundness.voxels import LEVELS
 from segkit.foundation.hashing import file_hash
 
-FEWEST = 5  # cases, below which nothing is far from the others
-NORMAL = 0.6745  # what makes the median absolute deviation of a normal distribution its standard deviation
-SHARE = 0.95  # of the cases that have a label, above which lacking it is odd
-FLOORS = {"spacing": 0.07, "size": 0.15, "label volume": 0.25, "intensity": 0.25}  # natural logarithms
-HU_FLOOR = 100.0  # HU that percentiles of CT scans vary by anyway
-LOW, HIGH = LEVELS.index(1.0), LEVELS.index(99.0)
+NEEDED = 10  # cases, from which on what nearly all have in common is a rule
+SHOWN = 5  # cases named in a message
+RARE = 0.1  # of the cases: what as many lack is no oddity
+LOW, MIDDLE, HIGH = range(len(LEVELS))
 WORLD = ("left-right", "posterior-anterior", "inferior-superior")
 
 
@@ -32,25 +31,15 @@ def compare(examined: Sequence[Examination], channels: Mapping[str, Channel], ou
         outlier: robust z beyond which a value is reported.
     """
     yield from duplicates(examined)
+    yield from alike_names(examined)
     # What is unusable is reported already, and would only blur what the others have in common.
     seen = [each for each in examined if each.measurements.shape and not unusable(each.findings)]
-    for axis, name in enumerate(WORLD):
-        yield from far_off(seen, "spacing", outlier, partial(spacing_along, axis), f"mm {name}")
-        yield from far_off(seen, "size", outlier, partial(size_along, axis), f"voxels {name}")
-    for channel, kind in channels.items():
-        yield from intensities(seen, channel, kind.family, outlier)
-    for label in dict.fromkeys(name for each in seen for name in each.measurements.volumes):
-        yield from volumes(seen, label, outlier)
-
-
-def spacing_along(axis: int, examined: Examination) -> float:
-    """Return the spacing along a world axis, in mm."""
-    return examined.measurements.spacing[axis]
-
-
-def size_along(axis: int, examined: Examination) -> float:
-    """Return the size along a world axis, in voxels."""
-    return examined.measurements.shape[axis]
+    yield from far_off(seen, "spacing-outlier", spacings(), outlier)
+    yield from far_off(seen, "size-outlier", sizes(), outlier)
+    for name, channel in channels.items():
+        yield from scales(seen, name, channel.family, outlier)
+    yield from label_volumes(seen, outlier)
+    yield from mirrored(seen)
 
 
 def duplicates(examined: Sequence[Examination]) -> Iterator[Finding]:
@@ -68,93 +57,155 @@ def _are_same_bytes(one: Path, other: Path) -> bool:
     return one.is_file() and other.is_file() and file_hash(one) == file_hash(other)
 
 
+def alike_names(examined: Sequence[Examination]) -> Iterator[Finding]:
+    """Yield a finding for each case whose name differs from an earlier one's in capitals alone."""
+    first: dict[str, str] = {}
+    for name in sorted(each.case.name for each in examined):
+        other = first.setdefault(name.casefold(), name)
+        if other != name:
+            message = f"its name and {other} differ in capitals alone: on some disks one mask replaces the other"
+            yield found(name, WARNING, "alike-names", message)
+
+
+def spacings() -> list[Measure]:
+    """Return how spacing is compared, along each axis of the world."""
+    return [
+        Measure(
+            f"mm {name}",
+            lambda each, axis=axis: each.measurements.spacing[axis],  # type: ignore[misc]
+            floor=0.04,  # a factor of 1.4 where all others are equal
+        )
+        for axis, name in enumerate(WORLD)
+    ]
+
+
+def sizes() -> list[Measure]:
+    """Return how size is compared, along each axis of the world."""
+    return [
+        Measure(
+            f"voxels {name}",
+            lambda each, axis=axis: each.measurements.shape[axis],  # type: ignore[misc]
+            floor=0.1,  # a factor of 2.4
+        )
+        for axis, name in enumerate(WORLD)
+    ]
+
+
+def intensities(channel: str, family: str) -> list[Measure]:
+    """Return how a channel is compared: how far its levels span, and where they lie.
+
+    A CT has a scale, Hounsfield units, that nobody may change. Others are normalised case by case; what stands out
+    among them is a span many times that of the others, or a level beyond anything that their spans explain.
+    """
+
+    def span(each: Examination) -> float | None:
+        shown = each.measurements.intensities.get(channel)
+        return shown[HIGH] - shown[LOW] if shown else None
+
+    def level(each: Examination) -> float | None:
+        shown = each.measurements.intensities.get(channel)
+        return shown[MIDDLE] / (shown[HIGH] - shown[LOW]) if shown and shown[HIGH] > shown[LOW] else None
+
+    def percentile(each: Examination, place: int) -> float | None:
+        shown = each.measurements.intensities.get(channel)
+        return shown[place] if shown else None
+
+    from_to = f"from the {LEVELS[LOW]:g}st to the {LEVELS[HIGH]:g}th percentile of {channel}"
+    path = _image_of(channel)
+    if family != "ct":
+        return [
+            Measure(from_to, span, floor=0.5, file=path),  # a factor of 85
+            Measure(f"spans between zero and the median of {channel}", level, floor=0.5, is_ratio=False, file=path),
+        ]
+    return [
+        Measure(from_to, span, floor=0.25, file=path),  # a factor of 9
+        *(
+            Measure(
+                f"HU at the {LEVELS[place]:g}. percentile of {channel}",
+                lambda each, place=place: percentile(each, place),  # type: ignore[misc]
+                floor=100.0,  # 890 HU: raw values are 1024 off
+                is_ratio=False,
+                file=path,
+            )
+            for place in (LOW, MIDDLE, HIGH)
+        ),
+    ]
+
+
+def _image_of(channel: str) -> Callable[[Examination], object]:
+    return lambda each: each.case.images[channel]
+
+
 def far_off(
-    examined: Sequence[Examination],
-    kind: str,
-    outlier: float,
-    value: Callable[[Examination], float | None],
-    unit: str,
-    code: str = "",
-    file: Callable[[Examination], object] | None = None,
+    examined: Sequence[Examination], code: str, measures: Sequence[Measure], outlier: float
 ) -> Iterator[Finding]:
-    """Yield a finding for each value whose logarithm is far from the cohort's.
+    """Yield one finding for each case that is far from the cohort by any of some measures: the one by which it is most.
 
     Args:
         examined: the cohort.
-        kind: of the value, a key of `FLOORS`.
-        outlier: robust z beyond which it is reported.
-        value: of a case, above zero; None or less leaves the case out.
-        unit: follows the value in the message.
-        code: of the finding; by default `KIND-outlier`.
-        file: that the finding is about; by default the case's first image.
+        code: of the findings.
+        measures: each is compared on its own.
+        outlier: robust z beyond which a value is reported.
     """
-    known = [(each, amount) for each in examined if (amount := value(each)) is not None and amount > 0]
-    scores = robust_z([math.log(amount) for _, amount in known], FLOORS[kind])
-    middle = float(np.median([amount for _, amount in known])) if known else 0.0
-    for (each, amount), score in zip(known, scores, strict=True):
-        if abs(score) > outlier:
-            path = file(each) if file else next(iter(each.case.images.values()))
-            message = f"{amount:.4g} {unit} among a median of {middle:.4g} (robust z {score:.1f})"
-            yield found(each.case.name, WARNING, code or f"{kind}-outlier", message, path)
+    worst: dict[str, tuple[float, Finding]] = {}
+    for measure in measures:
+        for each, value, middle, score in measure.scores(examined):
+            if abs(score) > max(outlier, worst.get(each.case.name, (0.0,))[0]):
+                message = f"{value:.4g} {measure.what} among a median of {middle:.4g} (robust z {score:.1f})"
+                finding = found(each.case.name, WARNING, code, message, measure.file(each))
+                worst[each.case.name] = (abs(score), finding)
+    yield from (finding for _, finding in worst.values())
 
 
-def intensities(examined: Sequence[Examination], channel: str, family: str, outlier: float) -> Iterator[Finding]:
-    """Yield a finding for each case whose intensities are far from the others': in HU for CT, else their range."""
-    known = [each for each in examined if each.measurements.intensities.get(channel)]
-    if family == "ct":
-        for place in (LOW, HIGH):
-            values = [each.measurements.intensities[channel][place] for each in known]
-            for each, score, amount in zip(known, robust_z(values, HU_FLOOR), values, strict=True):
-                if abs(score) > outlier:
-                    message = (
-                        f"the {LEVELS[place]:g}th percentile of {channel} is {amount:.4g} HU (robust z {score:.1f})"
-                    )
-                    yield found(each.case.name, WARNING, "intensity-outlier", message, each.case.images[channel])
-    elif family != "rgb":
-        yield from far_off(
-            known,
-            "intensity",
-            outlier,
-            lambda each: each.measurements.intensities[channel][HIGH] - each.measurements.intensities[channel][LOW],
-            f"from the 1st to the 99th percentile of {channel}",
-            file=lambda each: each.case.images[channel],
+def scales(examined: Sequence[Examination], channel: str, family: str, outlier: float) -> Iterator[Finding]:
+    """Yield a finding for each case whose intensities are far off; or one for all, where many cases are.
+
+    Then the cases have no scale in common, as MR images of several scanners, and none of them is odd.
+    """
+    odd = list(far_off(examined, "intensity-outlier", intensities(channel, family), outlier))
+    if len(examined) < NEEDED or len(odd) <= max(1.0, RARE * len(examined)):
+        yield from odd
+        return
+    names = f"{', '.join(finding.case for finding in odd[:SHOWN])}{' ...' if len(odd) > SHOWN else ''}"
+    message = f"{channel} has no scale in common: {len(odd)} of {len(examined)} cases are far from the others ({names})"
+    yield found("", WARNING, "intensity-outlier", message)
+
+
+def label_volumes(examined: Sequence[Examination], outlier: float) -> Iterator[Finding]:
+    """Yield a finding for each case with far more or less of a label than others, or none where nearly all have it."""
+    labelled = [each for each in examined if any(each.measurements.volumes.values())]
+    names = list(dict.fromkeys(name for each in labelled for name in each.measurements.volumes))
+    # Where the spacing is odd, so is every volume, and that is said already.
+    odd = {finding.case for finding in far_off(examined, "spacing-outlier", spacings(), outlier)}
+    measures = [
+        Measure(
+            f"ml of {name}",
+            lambda each, name=name: each.measurements.volumes.get(name),  # type: ignore[misc]
+            floor=0.15,  # a factor of 3.8
+            file=lambda each: each.case.reference,
         )
-
-
-def volumes(examined: Sequence[Examination], label: str, outlier: float) -> Iterator[Finding]:
-    """Yield a finding for each case whose label is much larger or smaller than elsewhere, or lacking."""
-    known = [
-        each for each in examined if label in each.measurements.volumes and any(each.measurements.volumes.values())
+        for name in names
     ]
-    code = "label-volume-outlier"
-    yield from far_off(
-        known,
-        "label volume",
-        outlier,
-        lambda each: each.measurements.volumes[label],
-        f"ml of {label}",
-        code,
-        lambda each: each.case.reference,
-    )
-    without = [each for each in known if not each.measurements.volumes[label]]
-    if len(known) > 1 / (1 - SHARE) and 0 < len(without) <= (1 - SHARE) * len(known):
-        for each in without:
-            message = f"it has no {label}, as {len(known) - len(without)} of {len(known)} cases do"
-            yield found(each.case.name, WARNING, code, message, each.case.reference)
+    plain = [each for each in labelled if each.case.name not in odd]
+    yield from far_off(plain, "label-volume-outlier", measures, outlier)
+    for name in names:
+        without = [each for each in labelled if not each.measurements.volumes.get(name)]
+        if len(labelled) >= NEEDED and len(without) <= RARE * len(labelled):
+            for each in without:
+                message = f"it has no {name}, as {len(labelled) - len(without)} of {len(labelled)} cases do"
+                yield found(each.case.name, WARNING, "label-volume-outlier", message, each.case.reference)
 
 
-def robust_z(values: Sequence[float], floor: float) -> list[float]:
-    """Return how far each value lies from the median, in standard deviations estimated by the median deviation.
+def mirrored(examined: Sequence[Examination]) -> Iterator[Finding]:
+    """Yield a finding for each reference that fits better mirrored where nearly all others clearly do not.
 
-    Args:
-        values: of a cohort; with fewer than five nothing is far.
-        floor: the least deviation that is believed, so that a cohort of equal values does not make every other one far.
-
-    Source: Iglewicz and Hoaglin 1993, "How to detect and handle outliers", the modified z-score.
+    Those that are beyond doubt by themselves were found already, whatever the others look like. A mirrored reference
+    fits as much better as a sound one fits worse, so the cohort says how much is enough.
     """
-    if len(values) < FEWEST:
-        return [0.0] * len(values)
-    array = np.asarray(values, dtype=np.float64)
-    distance = array - np.median(array)
-    deviation = max(float(np.median(np.abs(distance))), floor)
-    return [float(score) for score in NORMAL * distance / deviation]
+    known = [(each.case, each.measurements.mirroring) for each in examined if each.measurements.mirroring]
+    if len(known) < NEEDED:
+        return
+    usual = float(np.quantile([mirroring.ratio for _, mirroring in known], 1 - RARE, method="lower"))
+    for case, mirroring in known:
+        if usual * mirroring.ratio > 1 and usual * BETTER < 1 and not mirroring.is_certain:
+            yield mirrored_reference(case, mirroring)

@@ -24,11 +24,12 @@ ADVICE = {
     "leak": "hold out both or neither; data.split.group_by keeps a patient on one side",
     "spacing-outlier": "look whether the header is right",
     "size-outlier": "look whether the scan is cut, or of another kind",
-    "intensity-outlier": "look whether its scale or kind differs; CT must be in HU",
+    "intensity-outlier": "look whether scale or kind differs (CT must be in HU)",
     "label-volume-outlier": "look at the reference",
     "mirrored-reference": "look at image and reference together",
     "sided-labels": "list the pairs in data.mirrored, so that flips swap them",
-    "one-case-name": "rename one",
+    "alike-names": "rename one",
+    "split": "mend data.split: training refuses it",
 }
 
 

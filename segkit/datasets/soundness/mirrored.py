@@ -25,11 +25,13 @@ class Mirroring:
         axis: that array axis.
         ratio: how many times stronger the image's edges are along the mirrored outline; below 1 where it fits as it is.
         is_certain: whether this one case says so beyond doubt.
+        sides: that are swapped, in words.
     """
 
     axis: int
     ratio: float
     is_certain: bool
+    sides: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def best_mirroring(
     axes = [axis for axis in range(classes.ndim) if classes.shape[axis] > 1]
     fits = {axis: outline_fit(image, np.flip(classes, axis), darkest, brightest) for axis in axes}
     best = max(axes, key=lambda axis: fits[axis].strength)
+    if fits[best].strength <= 0:
+        return None
     ratio = fits[best].strength / own.strength
     beyond = (fits[best].strength - own.strength) > CERTAIN_ERRORS * math.hypot(fits[best].error, own.error)
     clearer = fits[best].contrast > CERTAIN_CONTRAST * own.contrast
