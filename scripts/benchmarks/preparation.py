@@ -250,10 +250,11 @@ def compare(cohort: Cohort, prepared: list[PreparedCase], exported: Path) -> Non
         aheads.append(lead(case, cohort.root / f"labels/{case.name}.nii.gz", np.asarray(case.reference), labels))
     same, ahead = np.concatenate(equal), np.concatenate(aheads)
     found = np.percentile(np.concatenate(differences), [50, 99, 100])
+    ties, lost = np.count_nonzero(np.abs(ahead) < TIE), np.count_nonzero(ahead <= -TIE)
     print(
         f"  labels equal: {same.mean():.4%} of all voxels, {same[np.concatenate(labelled)].mean():.3%} of labelled "
-        f"ones; of the {len(ahead)} others {np.count_nonzero(np.abs(ahead) < TIE)} are ties of two labels' shares, and in "
-        f"{np.count_nonzero(ahead < -TIE)} background had the larger share, which nnU-Net splits in two\n"
+        f"ones; of the {len(ahead)} others {ties} are ties of two labels' shares, and in {lost} background, "
+        f"which nnU-Net splits in two, had the larger share\n"
         f"  images differ by {', '.join(f'{value:.1e}' for value in found)} std (50th, 99th, 100th percentile)"
     )
 

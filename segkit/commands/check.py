@@ -30,7 +30,7 @@ SIDES = {"left": "right", "l": "r", "lt": "rt", "lh": "rh", "links": "rechts", "
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # of names like left_kidney, LeftKidney, kidney-L
 MOST = 10  # findings of one code in the table
 SHOWN = 5  # cases named in the closing line
-BYTES_PER_VOXEL = 40  # the file's values, and float32 copies of the image for its edges
+BYTES_PER_VOXEL = 24  # the values of an image and its reference, at most float64, and what is counted of them
 FEW_VOXELS = 20_000_000  # examined sooner in this process than others take to start
 BY_LABELS = "labels"
 
@@ -165,8 +165,8 @@ def report(findings: Sequence[Finding], cases: int, root: Path) -> None:
         for (_, code), same in of_code.items():
             if len(same) > MOST:
                 say(f"and {len(same) - MOST} more of {code} in {RESULT}")
-    counts: Mapping[str, int] = Counter(each.severity for each in findings)
-    say(f"{cases} cases: {counts.get(ERROR, 0)} errors, {counts.get(WARNING, 0)} warnings")
+    counts = Counter(each.severity for each in findings)
+    say(f"{cases} cases; errors: {counts[ERROR]}, warnings: {counts[WARNING]}")
 
 
 def from_root(file: str, root: Path) -> str:

@@ -15,7 +15,7 @@ from segkit.config.channels import Channel
 from segkit.config.labels import Labels
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
-from segkit.datasets.soundness.headers import APART, disagreements, in_3d, missing_files, unreadable
+from segkit.datasets.soundness.headers import APART, disagreements, files_of, in_3d, missing_files, unreadable
 from segkit.datasets.soundness.mirrored import Mirroring, best_mirroring
 from segkit.datasets.soundness.voxels import levels, value_counts, voxel_hash
 from segkit.foundation.errors import DataError, SegkitError
@@ -25,6 +25,7 @@ from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
 
 SHOWN = 5  # values named in a message
+LONGEST_TABLE = 1 << 16  # values that are numbered through a table
 SIDES = ("left and right", "front and back", "top and bottom")  # what the world axes tell apart
 
 
@@ -106,7 +107,7 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
     if reference is not None:
         findings += reference_faults(case, reference, labels)
         if not any(finding.severity == ERROR for finding in findings):
-            mirroring = telling_mirroring(parts, shown, channels, classes_of(reference.values, labels), reference.grid)
+            mirroring = telling_mirroring(parts, shown, channels, classes_of(reference, labels), reference.grid)
         if mirroring is not None and mirroring.is_certain:
             findings.append(mirrored_reference(case, mirroring))
     files = {str(case.images[name]): volume for name, volume in images.items()}
@@ -123,7 +124,7 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
 def read_files(case: Case, findings: list[Finding]) -> dict[Path, Volume]:
     """Read every file of a case that is there; one that cannot be read becomes a finding."""
     volumes: dict[Path, Volume] = {}
-    for path in dict.fromkeys([*case.images.values(), *([case.reference] if case.reference else [])]):
+    for path in dict.fromkeys(files_of(case).values()):
         if path.exists():
             try:
                 volumes[path] = read(path)
@@ -192,13 +193,20 @@ def reference_faults(case: Case, reference: Reference, labels: Labels) -> Iterat
         yield found(case.name, WARNING, "empty-reference", "the reference holds no label", case.reference)
 
 
-def classes_of(values: NDArray[Any], labels: Labels) -> NDArray[np.int16]:
+def classes_of(reference: Reference, labels: Labels) -> NDArray[np.int16]:
     """Return 0 for the background, 1, 2 ... for other values, -1 where nothing is known."""
     background = next(iter(labels.members.values()))
+    numbers = {value: -1 if value == labels.ignore else number + 1 for value, number in labels.stored.items()}
+    present = [(int(value), numbers[int(value)]) for value in reference.present if int(value) not in background]
+    values = reference.values
+    if values.dtype.kind == "u" and reference.present[-1] < LONGEST_TABLE:
+        table = np.zeros(int(reference.present[-1]) + 1, np.int16)
+        for value, number in present:
+            table[value] = number
+        return np.asarray(table[values])
     classes = np.zeros(values.shape, np.int16)
-    for value, number in labels.stored.items():
-        if value not in background:
-            classes[values == value] = -1 if value == labels.ignore else number + 1
+    for value, number in present:
+        classes[values == value] = number
     return classes
 
 

@@ -29,20 +29,21 @@ def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: floa
         what makes it unusable: missing files, headers that cannot be read, grids that disagree.
     """
     findings = list(missing_files(case, channels))
-    grids: dict[str, Grid] = {}
-    for role, path in files_of(case).items():
+    read: dict[Path, Grid] = {}
+    for path in dict.fromkeys(files_of(case).values()):
         if path.exists():
             try:
-                grids[role] = read_grid(path)
+                read[path] = read_grid(path)
             except SegkitError as error:
                 findings.append(unreadable(case.name, path, error))
+    grids = {role: read[path] for role, path in files_of(case).items() if path in read}
     return [*findings, *disagreements(case, grids, channels, APART if tolerance is None else tolerance)]
 
 
 def unreadable(case: str, path: Path, error: SegkitError) -> Finding:
     """Return the finding that a file cannot be read."""
     reason = str(error).removeprefix(str(path)).lstrip(": ")
-    return found(case, ERROR, "unreadable", f"it {reason}", path)
+    return found(case, ERROR, "unreadable", f"cannot be read: {reason}", path)
 
 
 def files_of(case: Case) -> dict[str, Path]:
@@ -68,20 +69,31 @@ def disagreements(
     Args:
         case: of the data set.
         grids: of the files that could be read, by role.
-        channels: those with `onto` may lie anywhere.
+        channels: those with `onto` may lie on any grid that meets the one they are resampled onto.
         tolerance: in voxels.
     """
-    first = next((name for name in channels if name in grids), None)
-    if first is None:
-        return
-    seen = {case.images[first]}
+    first = next((name for name in channels if name in grids and not channels[name].onto), None)
+    seen = {case.images[first]} if first else set()
     for role, grid in grids.items():
-        path = files_of(case)[role]
-        if path not in seen and not (role in channels and channels[role].onto):
-            yield from disagreement(
-                case.name, grids[first], grid, f"{role or 'the reference'} and {first}", path, tolerance
-            )
+        path, target = files_of(case)[role], channels[role].onto if role in channels else None
+        if target and target in grids and not overlap(grid, grids[target]):
+            message = f"{role} and {target}, onto which it is resampled, have no place in common"
+            yield found(case.name, ERROR, "affine-mismatch", message, path)
+        elif first and not target and path not in seen:
+            what = f"{role or 'the reference'} and {first}"
+            yield from disagreement(case.name, grids[first], grid, what, path, tolerance)
         seen.add(path)
+
+
+def overlap(grid: Grid, other: Grid) -> bool:
+    """Say whether two grids can meet: False where one lies wholly beyond a face of the other."""
+    for one, two in ((in_3d(grid), in_3d(other)), (in_3d(other), in_3d(grid))):
+        corners = np.array(np.meshgrid(*[(-0.5, size - 0.5) for size in one.shape], [1.0], indexing="ij"))
+        places = (one.index_to(two) @ corners.reshape(4, -1))[:3]
+        ends = np.array(two.shape) - 0.5
+        if (places.max(axis=1) <= -0.5).any() or (places.min(axis=1) >= ends).any():
+            return False
+    return True
 
 
 def disagreement(case: str, wanted: Grid, grid: Grid, what: str, path: Path, tolerance: float) -> Iterator[Finding]:

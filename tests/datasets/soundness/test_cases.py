@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from segkit.config.channels import Channel
 from segkit.config.labels import labels_from
 from segkit.datasets import Case
 from segkit.datasets.soundness import examine, examine_headers, unusable
-from segkit.datasets.soundness.cases import voxel_hash
+from segkit.datasets.soundness.cases import Reference, classes_of, label_volumes
 from segkit.datasets.soundness.findings import ADVICE
+from segkit.datasets.soundness.voxels import value_counts
+from segkit.volumes.grid import Grid
 from tests.datasets.soundness.conftest import CHANNELS, LABELS, SHAPE, volume
 
 NUDGED = np.eye(4) + np.eye(4, k=3) * 1e-6
@@ -111,10 +111,74 @@ def test_a_mirrored_reference_is_found(axis, make_case):
     assert f"array axis {axis}" in found[0].message
 
 
-@given(hnp.arrays(np.int16, (1, 3, 4, 2)), st.sampled_from([np.int32, np.float32, np.float64]))
-def test_equal_voxels_have_one_hash_whatever_their_type(array, dtype):
-    assert voxel_hash(array) == voxel_hash(array.astype(dtype)) == voxel_hash(np.asfortranarray(array))
-    changed = array.copy()
-    changed[0, 1, 2, 1] ^= 1
-    assert voxel_hash(changed) != voxel_hash(array)
-    assert voxel_hash(array.reshape(1, 4, 3, 2)) != voxel_hash(array)
+def test_channels_in_one_file_are_read_as_declared(write, make_case):
+    case, two = make_case(), {"T1": Channel("mr"), "T2": Channel("mr")}
+    both = write("images/both.nii.gz", np.stack([IMAGE, np.full(SHAPE, 3, np.float32)], axis=-1))
+    found = examine(Case("a", dict.fromkeys(two, both), case.reference), two, LABELS).findings
+    assert codes(found) == [("error", "constant-image")]
+    assert found[0].message.startswith("T2 is 3 everywhere")
+    (both.parent / "both.nii.gz").write_bytes(b"")
+    assert codes(examine_headers(Case("a", dict.fromkeys(two, both), case.reference), two)) == [("error", "unreadable")]
+
+
+def test_a_reference_of_several_channels_is_refused(make_case):
+    found = examine(make_case(reference=np.stack([REFERENCE, REFERENCE], axis=-1)), CHANNELS, LABELS).findings
+    assert codes(found) == [("error", "channel-count")]
+    assert found[0].file.endswith("labels/a.nii.gz")
+
+
+def test_a_channel_that_is_resampled_must_meet_the_other(make_case, write):
+    case = make_case()
+    channels = {**CHANNELS, "T2": Channel("mr", "MR")}
+    far = np.eye(4)
+    far[0, 3] = 500
+    away = write("images/t2.nii.gz", IMAGE, far)
+    found = examine_headers(Case("a", {**case.images, "T2": away}, case.reference), channels)
+    assert codes(found) == [("error", "affine-mismatch")]
+    assert "no place in common" in found[0].message
+    near = np.diag([2.0, 2, 2, 1])
+    path = write("images/t2.nii.gz", IMAGE, near)
+    assert examine_headers(Case("a", {**case.images, "T2": path}, case.reference), channels) == []
+
+
+def test_a_channel_elsewhere_is_not_compared_where_the_first_is_missing(make_case, write, tmp_path):
+    case = make_case()
+    other = write("images/t2.nii.gz", IMAGE[:9], COARSE)
+    images = {"MR": tmp_path / "gone.nii.gz", "T2": other}
+    found = examine_headers(Case("a", images, case.reference), {**CHANNELS, "T2": Channel("mr", "MR")})
+    assert codes(found) == [("error", "missing-image")]
+
+
+def test_an_interpolated_reference_is_not_called_empty(make_case):
+    found = examine(make_case(reference=(REFERENCE > 0) * np.float32(0.25)), CHANNELS, LABELS).findings
+    assert codes(found) == [("error", "non-integer-label")]
+
+
+def test_colours_and_pictures(tmp_path):
+    labels = labels_from({"background": "#000000", "mole": "#FF8000"})
+    spot = np.indices((40, 30)).sum(0) < 30
+    photo = np.where(spot[..., None], (150, 90, 60), (230, 190, 170)) + np.random.default_rng(0).normal(
+        0, 9, (40, 30, 3)
+    )
+    drawn = np.where(spot[..., None], (255, 128, 0), (0, 0, 0)).astype(np.uint8)
+    Image.fromarray(photo.astype(np.uint8)).save(tmp_path / "a.jpg")
+    Image.fromarray(drawn).save(tmp_path / "a.png")
+    case, channels = Case("a", {"photo": tmp_path / "a.jpg"}, tmp_path / "a.png"), {"photo": Channel("rgb")}
+    sound = examine(case, channels, labels)
+    assert sound.findings == ()
+    assert sound.measurements.volumes["mole"] == pytest.approx(spot.sum() / 1000)
+    drawn[3, 4] = (1, 2, 3)
+    Image.fromarray(drawn).save(tmp_path / "a.png")
+    assert codes(examine(case, channels, labels).findings) == [("error", "unexpected-label-value")]
+    Image.fromarray(photo.astype(np.uint8)).convert("L").save(tmp_path / "a.jpg")
+    assert ("error", "channel-count") in codes(examine(case, channels, labels).findings)
+
+
+def test_many_labels_are_numbered_alike_however_they_are_stored():
+    labels = labels_from({"background": 0, "one": [1, 70_000], "two": 9, "ignore": 5})
+    values = np.array([[0, 1, 9], [5, 70_000, 0]])
+    for dtype in (np.uint32, np.int32, np.float64):
+        stored = values.astype(dtype)
+        reference = Reference(stored, Grid((2, 3), np.eye(4)), *value_counts(stored))
+        assert classes_of(reference, labels).tolist() == [[0, 2, 3], [-1, 2, 0]]
+        assert label_volumes(reference, labels) == {"one": pytest.approx(0.002), "two": pytest.approx(0.001)}

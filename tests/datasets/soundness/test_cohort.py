@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from segkit.config.channels import Channel
 from segkit.config.labels import labels_from
 from segkit.datasets import Case
-from segkit.datasets.soundness import compare, examine, leaks
+from segkit.datasets.soundness import Examination, compare, examine
+from segkit.datasets.soundness.cases import Measurements
+from segkit.datasets.soundness.cohort import alike_names, mirrored
+from segkit.datasets.soundness.mirrored import Mirroring
 from segkit.datasets.soundness.outliers import robust_z
-from segkit.datasets.splits import Split
 from tests.datasets.soundness.conftest import CHANNELS, LABELS, volume
 
 THICK = np.diag([1.0, 1, 5, 1])
@@ -83,57 +85,77 @@ def test_robust_z_does_not_change_with_an_offset(values, offset):
     assert moved == pytest.approx(robust_z(values, 1.0), abs=1e-3, rel=1e-6)
 
 
-def test_leaks_by_patient_and_by_image():
-    cases = {name: Case(name, {"MR": Path(name)}, None, {"patient": name[0]}) for name in ("p1", "p2", "q1", "r1")}
-    split = Split(("p1", "q1"), ("p2",), ("r1",))
-    images = {"q1": ["same"], "r1": ["same"]}
-    found = [(leak.case, leak.severity, leak.code) for leak in leaks(cases, split, "patient", images)]
-    assert found == [("p2", "error", "leak"), ("r1", "error", "leak")]
-    assert not list(leaks(cases, split, None, {}))
+def test_the_worst_axis_speaks_for_all(cohort, make_case):
+    coarse = np.diag([3.0, 3, 8, 1])
+    found = findings([*cohort, make_case("coarse", 20, image_affine=coarse, affine=coarse)])
+    assert [(each.case, each.code) for each in found] == [("coarse", "spacing-outlier")]
+    assert "8 mm inferior-superior among a median of 1" in found[0].message
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_faults_put_into_real_cases_are_found(seed, segkit_data, tmp_path):
-    draw = np.random.default_rng(seed)
-    folder = segkit_data / "hippocampus"
-    labels = {"background": 0, "anterior": 1, "posterior": 2}
-    names = sorted(path.name for path in (folder / "images").iterdir())
-    cases = [Case(name, {"MR": folder / "images" / name}, folder / "labels" / name) for name in draw.choice(names, 12)]
-    for case in {case.name: case for case in cases}.values():
-        stored = nib.load(case.reference)
-        array, affine = np.asarray(stored.dataobj), stored.affine
-        assert examine(case, CHANNELS, labels_from(labels)).findings == ()
-        place = tuple(draw.integers(0, n) for n in array.shape)
-        stray = array.copy()
-        stray[place] = draw.choice([3, 7, 250])
-        moved = affine.copy()
-        moved[draw.integers(0, 3), 3] += draw.choice([-2.0, 0.1, 5.0])
-        faults = {
-            "unexpected-label-value": (stray, affine),
-            "affine-mismatch": (array, moved),
-            "shape-mismatch": (np.delete(array, 0, axis=draw.integers(0, 3)), affine),
-        }
-        for code, (changed, at) in faults.items():
-            path = tmp_path / case.name
-            nib.save(nib.Nifti1Image(changed, at), path)
-            found = examine(Case(case.name, case.images, path), CHANNELS, labels_from(labels)).findings
-            assert [finding.code for finding in found] == [code]
+def test_spacing_is_compared_along_the_worlds_axes(cohort, make_case):
+    turned = np.diag([1.0, 1, 5, 1])[:, [2, 0, 1, 3]]  # 5 mm slices stored first
+    thick = [make_case(f"t{index}", index + 20, image_affine=THICK, affine=THICK) for index in range(8)]
+    same = make_case("same", 30, image_affine=turned, affine=turned)
+    assert not [finding for finding in findings([*thick, same]) if finding.code == "spacing-outlier"]
 
 
-def test_mirrored_references_among_real_cases_are_found(segkit_data, tmp_path):
-    folder = segkit_data / "hippocampus"
-    labels = labels_from({"background": 0, "anterior": 1, "posterior": 2})
-    names = sorted(path.name for path in (folder / "images").iterdir())[:24]
+def test_an_offset_is_an_outlier_as_is_a_factor(cohort, make_case):
+    assert codes([*cohort, make_case("high", 21, image=volume(21)[0] + 10_000)]) == [
+        ("high", "warning", "intensity-outlier")
+    ]
+
+
+def test_a_cohort_without_a_scale_is_told_once(make_case):
+    scaled = [make_case(f"c{i:02}", i, image=volume(i)[0] * (1000 if i in (3, 8) else 1)) for i in range(12)]
+    found = [finding for finding in findings(scaled) if finding.code == "intensity-outlier"]
+    assert [(finding.case, finding.severity) for finding in found] == [("", "warning")]
+    assert "2 of 12 cases are far from the others (c03, c08)" in found[0].message
+
+
+def test_a_label_that_one_case_alone_lacks(cohort, make_case):
+    image, reference = volume(30)
+    more = [make_case(f"d{index}", index + 40) for index in range(4)]
+    bare = make_case("bare", 30, image=image, reference=np.minimum(reference, 1))
+    found = findings([*cohort, *more, bare])
+    assert [(each.case, each.code) for each in found] == [("bare", "label-volume-outlier")]
+    assert "it has no tip, as 12 of 13 cases do" in found[0].message
+
+
+def test_names_that_differ_in_capitals_alone():
+    alike = [Examination(Case(name, {}), ()) for name in ("Case_1", "case_1", "case_2")]
+    assert [(each.case, each.code) for each in alike_names(alike)] == [("case_1", "alike-names")]
+
+
+def doubtful(name, ratio):
+    mirroring = Mirroring(0, ratio, is_certain=False)
+    return Examination(Case(name, {}, Path(name)), (), Measurements((1.0,), (1.0,), mirroring=mirroring))
+
+
+def test_a_cohort_settles_what_one_case_leaves_open():
+    sound = [doubtful(f"c{index}", 0.7 + index / 100) for index in range(11)]
+    assert [each.case for each in mirrored([*sound, doubtful("odd", 1.4)])] == ["odd"]
+    assert not list(mirrored([*sound, doubtful("little", 1.1)]))  # as much better as a sound one may be worse
+    assert not list(mirrored([*sound[:5], doubtful("odd", 1.4)]))
+    soft = [doubtful(f"s{index}", 0.9 + index / 50) for index in range(12)]
+    assert not list(mirrored([*soft, doubtful("odd", 1.4)]))  # here edges tell nothing
+
+
+def test_mirrored_real_references_are_found_and_no_sound_one(segkit_data, tmp_path):
+    folder, labels = segkit_data / "hippocampus", labels_from({"background": 0, "anterior": 1, "posterior": 2})
+    draw = np.random.default_rng(0)
+    names = draw.choice(sorted(path.name for path in (folder / "images").iterdir()), 60, replace=False)
     cases = [Case(name, {"MR": folder / "images" / name}, folder / "labels" / name) for name in names]
-    turned = []
-    for place, axis in ((3, 0), (11, 1), (19, 2)):
-        stored = nib.load(cases[place].reference)
-        path = tmp_path / names[place]
-        nib.save(nib.Nifti1Image(np.flip(np.asarray(stored.dataobj), axis).copy(), stored.affine), path)
-        turned.append(Case(f"turned_{place}", cases[place].images, path))
-    for each in (cases, [*cases[:3], *cases[4:11], *cases[12:19], *cases[20:], *turned]):
-        examined = [examine(case, CHANNELS, labels) for case in each]
-        found = [finding for one in examined for finding in one.findings]
-        found += compare(examined, CHANNELS, 6.0)
-        suspected = {finding.case for finding in found if finding.code == "mirrored-reference"}
-        assert suspected == ({case.name for case in turned} if each is not cases else set())
+    sound = [examine(case, CHANNELS, labels) for case in cases]
+    assert not [each.findings for each in sound if each.findings]
+    assert not list(mirrored(sound))
+    alone = together = 0
+    for case in cases[:30]:
+        stored = nib.load(case.reference)
+        path = tmp_path / case.name
+        turned = np.flip(np.asarray(stored.dataobj), draw.integers(0, 3)).copy()
+        nib.save(nib.Nifti1Image(turned, stored.affine), path)
+        odd = examine(Case(f"odd_{case.name}", case.images, path), CHANNELS, labels)
+        alone += [finding.code for finding in odd.findings] == ["mirrored-reference"]
+        together += bool(odd.findings) or [each.case for each in mirrored([*sound, odd])] == [odd.case.name]
+    assert alone >= 24
+    assert together >= 28
