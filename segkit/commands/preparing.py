@@ -24,6 +24,7 @@ from segkit.preparation.fingerprints import read_fingerprints
 from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
 from segkit.preparation.store import PreparedCase, total_bytes
+from segkit.preparation.upkeep import keep_in_use
 
 MEGABYTE = 1e6
 BY_LABELS = "labels"
@@ -93,6 +94,7 @@ def prepare_study(
         CasesFailedError: when cases cannot be used, each named in a line.
     """
     check_writable(cache)
+    keep_in_use(cache)
     dataset = open_dataset(options)
     check_schemes(plan.normalisation, dataset.channels)
     found: dict[str, CaseFingerprint] = {}

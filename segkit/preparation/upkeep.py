@@ -68,7 +68,8 @@ def keep_in_use(store: Path) -> None:
         os.utime(mark.lock_file)
         _held[store] = mark
     for folder in folders(store):
-        remove_litter(folder)
+        with suppress(FileNotFoundError):
+            remove_litter(folder)
 
 
 def in_use_since(store: Path) -> float | None:
@@ -116,15 +117,23 @@ def check_is_cache(store: Path) -> None:
 
 def folders(store: Path) -> list[Path]:
     """Return the folders of a cache that hold entries; links are no part of it."""
-    inside = [path for path in sorted(store.iterdir()) if path.is_dir() and not path.is_symlink()]
-    return [path for path in inside if PREFIX.fullmatch(path.name) or path.name == FINGERPRINTS]
+    found = [path for path in sorted(store.iterdir()) if path.is_dir() and not path.is_symlink()]
+    return [path for path in found if PREFIX.fullmatch(path.name) or path.name == FINGERPRINTS]
+
+
+def inside(folder: Path) -> list[Path]:
+    """Return what lies in a folder; nothing where another process has just removed it."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def prepared_entries(store: Path) -> list[Entry]:
     """Return the prepared cases of a cache."""
     found = []
     for folder in folders(store):
-        for path in sorted(folder.iterdir()):
+        for path in inside(folder):
             if KEY.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 with suppress(FileNotFoundError):  # another process removes it just now
                     found.append(prepared_entry(path))
@@ -146,9 +155,13 @@ def fingerprint_entries(store: Path) -> list[Entry]:
     folder = store / FINGERPRINTS
     if folder not in folders(store):
         return []
-    files = [path for path in sorted(folder.iterdir()) if FINGERPRINT.fullmatch(path.name) and not path.is_symlink()]
-    status = [(path, path.lstat()) for path in files]
-    return [Entry(path, found.st_size, found.st_mtime, {}) for path, found in status]
+    found = []
+    for path in inside(folder):
+        if FINGERPRINT.fullmatch(path.name) and not path.is_symlink():
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                found.append(Entry(path, status.st_size, status.st_mtime, {}))
+    return found
 
 
 def last_use(folder: Path) -> float:
@@ -191,8 +204,9 @@ def remove_prepared(folder: Path, store: Path, before: float) -> bool:
         folder.rename(doomed)
         for name in CASE_FILES:
             (doomed / name).unlink(missing_ok=True)
-        doomed.rmdir()
-        lock_of(folder).unlink()
+        with suppress(FileNotFoundError):
+            doomed.rmdir()
+        lock_of(folder).unlink(missing_ok=True)
     return True
 
 
@@ -206,10 +220,12 @@ def remove_remains(store: Path) -> None:
     """Remove what killed processes left, locks that belong to nothing, and folders that are empty."""
     is_idle = in_use_since(store) is None
     for folder in folders(store):
-        remove_litter(folder)
-        for path in folder.glob("*.lock"):
-            if KEY.fullmatch(path.stem) and not path.with_suffix("").exists() and not path.is_symlink():
-                with unlocked(path) as is_free:
+        with suppress(FileNotFoundError):
+            remove_litter(folder)
+        for path in inside(folder):
+            is_lock = path.suffix == ".lock" and KEY.fullmatch(path.stem) and not path.is_symlink()
+            if is_lock and not path.with_suffix("").exists():
+                with suppress(FileNotFoundError), unlocked(path) as is_free:
                     if is_free:
                         path.unlink(missing_ok=True)
         if is_idle:  # else another process may be about to write there
