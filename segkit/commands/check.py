@@ -18,7 +18,7 @@ from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.folds import grouped
 from segkit.datasets.soundness import Examination, Finding, compare, examine, leaks, unusable, written_splits
 from segkit.datasets.soundness.findings import ERROR, WARNING, found, in_order
-from segkit.datasets.splits import ALL, column, split_cases
+from segkit.datasets.splits import ALL, BY_LABELS, column, split_cases
 from segkit.foundation.console import paths_written, progress, say, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError
 from segkit.foundation.files import check_writable, write_json
@@ -32,7 +32,6 @@ MOST = 10  # findings of one code in the table
 SHOWN = 5  # cases named in the closing line
 BYTES_PER_VOXEL = 24  # the values of an image and its reference, at most float64, and what is counted of them
 FEW_VOXELS = 20_000_000  # examined sooner in this process than others take to start
-BY_LABELS = "labels"
 
 
 def check(config: CheckConfig) -> list[Finding]:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segkit.commands.plan_memory import with_memory
 from segkit.commands.preparing import Study, prepare_study
 from segkit.config.commands import InspectConfig
 from segkit.config.labels import swapped_classes
@@ -58,15 +57,7 @@ def inspect(config: InspectConfig) -> Path:
     check_signatures(config)
     output = Path(config.output) if config.output else Path(config.paths.runs) / config.data.name / "inspect"
     check_writable(output)
-    study = prepare_study(
-        config.data,
-        fold=config.training.fold,
-        plan=with_memory(config.plan, config.device),
-        preprocessing=config.preprocessing,
-        network=config.network,
-        cache=Path(config.paths.cache),
-        workers=config.workers,
-    )
+    study = prepare_study(config)
     patches = list(training_patches(config, study))
     names = [f"{index}. {patch.case}" for index, patch in enumerate(patches)]
     tiles = [Tile(name, patch.image[0], patch.classes) for name, patch in zip(names, patches, strict=True)]

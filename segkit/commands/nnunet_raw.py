@@ -28,9 +28,9 @@ from segkit.foundation.files import check_writable, read_json, write_json
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
 from segkit.preparation.contents import content_of
-from segkit.preparation.grids import as_3d
 from segkit.preparation.pipeline import PROCESS, SHOWN, attempted
 from segkit.preparation.scans import Scan, read_reference, read_scan
+from segkit.volumes.grid import as_3d
 from segkit.volumes.reading import read_grid
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write, write_mask

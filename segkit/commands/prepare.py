@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from segkit.commands.plan_memory import with_memory
 from segkit.commands.preparing import Study, prepare_study
 from segkit.config.commands import PrepareConfig
 from segkit.config.targets import check_signatures
@@ -18,14 +15,6 @@ def prepare(config: PrepareConfig) -> Study:
         CasesFailedError: when cases cannot be used; the others are prepared.
     """
     check_signatures(config)
-    study = prepare_study(
-        config.data,
-        fold=config.training.fold,
-        plan=with_memory(config.plan, config.device),
-        preprocessing=config.preprocessing,
-        network=config.network,
-        cache=Path(config.paths.cache),
-        workers=config.workers,
-    )
+    study = prepare_study(config)
     paths_written([config.paths.cache])
     return study

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segkit.commands.plan_memory import with_memory
 from segkit.commands.usable import Usable, together_by_content, usable_dataset
+from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.labels import Labels
-from segkit.config.options import DatasetOptions, PlanOptions, PreprocessingOptions
+from segkit.config.options import PlanOptions, PreprocessingOptions
 from segkit.config.plan import Plan, plan_from
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.presence import label_presence
-from segkit.datasets.splits import Split, split_cases
+from segkit.datasets.splits import BY_LABELS, Split, split_cases
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
@@ -27,7 +29,6 @@ from segkit.preparation.store import PreparedCase, total_bytes
 from segkit.preparation.upkeep import keep_in_use
 
 MEGABYTE = 1e6
-BY_LABELS = "labels"
 
 
 @dataclass(frozen=True)
@@ -65,48 +66,34 @@ class Decided:
 
 
 def prepare_study(
-    options: DatasetOptions,
-    *,
-    fold: str,
-    plan: PlanOptions,
-    before: Decided | None = None,
-    preprocessing: PreprocessingOptions,
-    network: Mapping[str, Any],
-    cache: Path,
-    workers: int | None,
-    most: int | None = None,
+    config: TrainConfig | PrepareConfig | InspectConfig, *, before: Decided | None = None, most: int | None = None
 ) -> Study:
     """Find, check, split, plan and prepare a data set; what is in the cache already is not done again.
 
     Args:
-        options: the data set.
-        fold: `all`, or the fold that validates.
-        plan: what the planner may decide; its memory is not `auto`.
+        config: of the command.
         before: plan and split of a run that goes on; None: decided now.
-        preprocessing: intensity transforms of the user's.
-        network: its yaml, whose features bound the levels.
-        cache: folder of prepared cases.
-        workers: processes; None: as many as cores and memory allow.
         most: cases of each part that are used; None: all.
 
     Raises:
         DataError: when the data set cannot be split.
         CasesFailedError: when cases cannot be used, each named in a line.
     """
+    plan, cache, workers = with_memory(config.plan, config.device), Path(config.paths.cache), config.workers
     check_writable(cache)
     keep_in_use(cache)
-    dataset = open_dataset(options)
+    dataset = open_dataset(config.data)
     check_schemes(plan.normalisation, dataset.channels)
     found: dict[str, CaseFingerprint] = {}
     if before:
-        check_present(before.split, dataset.cases, Path(options.root))
+        check_present(before.split, dataset.cases, Path(config.data.root))
         study = Study(dataset, before.split, before.plan, {})
     else:
         usable = usable_dataset(dataset, workers)
-        split = shortened(split_dataset(usable.dataset, fold, workers), most)
+        split = shortened(split_dataset(usable.dataset, config.training.fold, workers), most)
         usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
         split = without(split, usable.left_out)
-        made = plan_dataset(usable.dataset, list(found.values()), plan, network, preprocessing)
+        made = plan_dataset(usable.dataset, list(found.values()), plan, config.network, config.preprocessing)
         study = Study(usable.dataset, split, made, {})
     announce(study)
     used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]

@@ -11,7 +11,6 @@ import torch
 
 from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_one_batch
 from segkit.commands.evaluate import evaluate
-from segkit.commands.plan_memory import with_memory
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions
 from segkit.config.call import Call
@@ -124,17 +123,7 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     if not folder.environment.exists():
         write_json(folder.environment, environment())
     before = recorded_decisions(folder, config)
-    study = prepare_study(
-        config.data,
-        fold=config.training.fold,
-        plan=with_memory(config.plan, config.device),
-        before=before,
-        preprocessing=config.preprocessing,
-        network=config.network,
-        cache=Path(config.paths.cache),
-        workers=config.workers,
-        most=FEW_CASES if config.debug == FAST else None,
-    )
+    study = prepare_study(config, before=before, most=FEW_CASES if config.debug == FAST else None)
     if before:
         check_same_files(folder, study)
     else:

@@ -14,6 +14,7 @@ from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_json
 
 ALL = "all"
+BY_LABELS = "labels"  # stratified by which labels a case has
 HELD_OUT, OUTER, INNER = (1,), (2,), ()  # independent streams of the seed
 
 

@@ -16,11 +16,6 @@ Box = tuple[slice, ...]
 AXIS_PAIRS = ("LR", "PA", "IS")
 
 
-def as_3d(grid: Grid) -> Grid:
-    """Return a picture's grid as one slice, (X, Y) to (X, Y, 1); a 3D grid as it is."""
-    return grid if grid.dims == AXES else Grid((*grid.shape, 1), grid.affine)
-
-
 def cropped(grid: Grid, box: Box) -> Grid:
     """Return the part of a grid that `box` (slices with start and stop, one per axis) leaves."""
     affine = grid.affine.copy()

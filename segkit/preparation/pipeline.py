@@ -18,9 +18,10 @@ from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
 from segkit.preparation.disk import check_disk, disk_needed, memory_needed
 from segkit.preparation.fingerprint import CaseFingerprint
-from segkit.preparation.grids import as_3d, orthogonal, respaced_shape, target_grid
+from segkit.preparation.grids import orthogonal, respaced_shape, target_grid
 from segkit.preparation.store import PreparedCase, prepare_case, stored_case
 from segkit.preparation.upkeep import keep_in_use
+from segkit.volumes.grid import as_3d
 from segkit.volumes.reading import read_grid
 
 FEW_VOXELS = 20_000_000  # prepared sooner in this process than others take to start

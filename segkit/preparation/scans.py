@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
 from segkit.foundation.errors import DataError
-from segkit.preparation.grids import as_3d
 from segkit.preparation.resampling import image_onto
-from segkit.volumes.grid import Grid
+from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
-
-APART = 0.01  # voxels that a reference may lie off its scan: tools round affines differently
 
 
 @dataclass(frozen=True, eq=False)

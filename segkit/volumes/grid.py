@@ -15,6 +15,7 @@ AFFINE_SIZE = 4
 SIGNS = {"RAS": (1.0, 1.0, 1.0), "LAS": (-1.0, 1.0, 1.0), "LPS": (-1.0, -1.0, 1.0)}  # what turns each space to RAS+
 SHEAR_COSINE = 1e-4  # axes whose cosine is below this are orthogonal: 0.006 degrees, the noise of float32 headers
 TOLERANCE = 1e-3  # mm
+APART = 0.01  # voxels that the grids of one case may lie apart: tools round affines differently
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,11 @@ class Grid:
         distance = self.displacement_from(other)
         if distance > tolerance:
             raise GeometryError(f"{what} have the same shape but lie up to {distance:.3g} mm apart")
+
+
+def as_3d(grid: Grid) -> Grid:
+    """Return a picture's grid as one slice, (X, Y) to (X, Y, 1); a 3D grid as it is."""
+    return grid if grid.dims > 2 else Grid((*grid.shape, 1), grid.affine)
 
 
 def affine_from(spacing: Sequence[float], origin: Sequence[float] = (0.0, 0.0, 0.0)) -> NDArray[np.float64]:

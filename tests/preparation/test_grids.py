@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from segkit.config.plan import Normalisation, Plan
 from segkit.foundation.errors import DataError
-from segkit.preparation.grids import as_3d, cropped, nonzero_box, orthogonal, reoriented, respaced, target_grid
+from segkit.preparation.grids import cropped, nonzero_box, orthogonal, reoriented, respaced, target_grid
 from segkit.preparation.resampling import image_onto
-from segkit.volumes.grid import Grid, affine_from
+from segkit.volumes.grid import Grid, affine_from, as_3d
 
 ORIENTATIONS = [
     "".join(codes) for order in permutations(("LR", "PA", "IS")) for codes in product(*order)

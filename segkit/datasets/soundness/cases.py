@@ -15,11 +15,11 @@ from segkit.config.channels import Channel
 from segkit.config.labels import Labels
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
-from segkit.datasets.soundness.headers import APART, disagreements, files_of, in_3d, missing_files, unreadable
+from segkit.datasets.soundness.headers import disagreements, files_of, missing_files, unreadable
 from segkit.datasets.soundness.mirrored import Mirroring, best_mirroring
 from segkit.datasets.soundness.voxels import levels, value_counts, voxel_hash
 from segkit.foundation.errors import DataError, SegkitError
-from segkit.volumes.grid import Grid
+from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
@@ -243,7 +243,7 @@ def world_axes(grid: Grid | None) -> tuple[tuple[float, ...], tuple[float, ...]]
     """Return voxels and mm along the world's left-right, posterior-anterior, inferior-superior axis."""
     if grid is None:
         return (), ()
-    grid = in_3d(grid)
+    grid = as_3d(grid)
     order = np.argmax(np.abs(grid.affine[:3, :3]) / np.asarray(grid.spacing), axis=1)
     return tuple(float(grid.shape[axis]) for axis in order), tuple(grid.spacing[axis] for axis in order)
 

@@ -11,10 +11,8 @@ from segkit.config.channels import Channel
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, Finding, found
 from segkit.foundation.errors import SegkitError
-from segkit.volumes.grid import Grid
+from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.reading import read_grid
-
-APART = 0.01  # voxels that grids of a case may lie apart: tools round affines differently
 
 
 def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: float | None = None) -> list[Finding]:
@@ -87,7 +85,7 @@ def disagreements(
 
 def overlap(grid: Grid, other: Grid) -> bool:
     """Say whether two grids can meet: False where one lies wholly beyond a face of the other."""
-    for one, two in ((in_3d(grid), in_3d(other)), (in_3d(other), in_3d(grid))):
+    for one, two in ((as_3d(grid), as_3d(other)), (as_3d(other), as_3d(grid))):
         corners = np.array(np.meshgrid(*[(-0.5, size - 0.5) for size in one.shape], [1.0], indexing="ij"))
         places = (one.index_to(two) @ corners.reshape(4, -1))[:3]
         ends = np.array(two.shape) - 0.5
@@ -98,7 +96,7 @@ def overlap(grid: Grid, other: Grid) -> bool:
 
 def disagreement(case: str, wanted: Grid, grid: Grid, what: str, path: Path, tolerance: float) -> Iterator[Finding]:
     """Yield what one grid has against another: shape, else spacing, else affine."""
-    wanted, grid = in_3d(wanted), in_3d(grid)
+    wanted, grid = as_3d(wanted), as_3d(grid)
     if grid.shape != wanted.shape:
         message = f"{what} have {_by(grid.shape)} and {_by(wanted.shape)} voxels"
         yield found(case, ERROR, "shape-mismatch", message, path)
@@ -114,11 +112,6 @@ def disagreement(case: str, wanted: Grid, grid: Grid, what: str, path: Path, tol
         return
     message = f"{what} lie up to {distance:.3g} mm apart ({limit:.2g} mm are allowed)"
     yield found(case, ERROR, "affine-mismatch", message, path)
-
-
-def in_3d(grid: Grid) -> Grid:
-    """Return a picture's grid as one slice, a volume's as it is."""
-    return grid if grid.dims > 2 else Grid((*grid.shape, 1), grid.affine)
 
 
 def _by(numbers: tuple[float, ...]) -> str:
