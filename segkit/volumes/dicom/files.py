@@ -1,0 +1,142 @@
+"""Where DICOM objects lie: files, folders of any depth, members of a zip; nothing is reached outside what was named."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from segkit.foundation.errors import DataError
+
+PREAMBLE, MAGIC = 128, b"DICM"
+ZIP = ".zip"
+ENCRYPTED = 0x1  # bit of a zip member's flags
+SUSPECT_BYTES, SUSPECT_RATIO = 1 << 26, 200  # a member that unpacks to more than both is taken for a bomb
+
+
+@dataclass(frozen=True, order=True)
+class DicomFile:
+    """One DICOM object: a file on disk, or a member of a zip, which is read where it lies.
+
+    Attributes:
+        path: the file, or the zip.
+        member: name inside the zip; "" of a file on disk.
+    """
+
+    path: Path
+    member: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the object's bytes for reading; a zip's member can seek, slowly backwards.
+
+        Raises:
+            OSError: when the file cannot be read.
+            DataError: when the zip is damaged.
+        """
+        if not self.member:
+            with self.path.open("rb") as file:
+                yield file
+            return
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
+                yield file
+        except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+            raise DataError(f"{self}: cannot be unpacked: {error}") from error
+
+    @property
+    def name(self) -> str:
+        """The last part of the file's or the member's name."""
+        return PurePosixPath(self.member).name if self.member else self.path.name
+
+    @property
+    def size(self) -> int:
+        """Bytes, as the file system or the zip's table says."""
+        if not self.member:
+            return self.path.stat().st_size
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(self.member).file_size
+
+    def __str__(self) -> str:
+        """Return the path, for a member followed by its name."""
+        return f"{self.path}: {self.member}" if self.member else str(self.path)
+
+
+def dicom_files(path: Path, *, below: bool = True) -> list[DicomFile]:
+    """Return the DICOM objects in a file, a zip or a folder, sorted by path.
+
+    Args:
+        path: what was named. Hidden files, and whatever does not begin as DICOM files do, are passed over in folders
+            and zips; links to folders are not followed, zips inside folders not opened.
+        below: whether folders inside a folder are looked through too.
+
+    Raises:
+        DataError: when a zip is damaged, encrypted, a bomb, or has a member that points outside.
+    """
+    if path.is_dir():
+        return [DicomFile(file) for file in _files_in(path, below) if is_dicom(DicomFile(file))]
+    if is_zip(path):
+        return [file for file in _members(path) if is_dicom(file)]
+    return [DicomFile(path)]
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a file is a zip, by its suffix and its first bytes."""
+    return path.suffix.lower() == ZIP and zipfile.is_zipfile(path)
+
+
+def is_dicom(file: DicomFile) -> bool:
+    """Tell whether an object begins with DICOM's preamble and prefix (PS3.10, 7.1)."""
+    try:
+        with file.open() as stream:
+            return stream.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
+    except OSError:
+        return False  # reading it will say why
+
+
+def _files_in(folder: Path, below: bool) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if below and not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _members(path: Path) -> Iterator[DicomFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{path} is a damaged zip: {error}") from error
+    if sum(member.compress_size for member in members) > path.stat().st_size:
+        raise DataError(f"{path}: its members overlap, which only a zip bomb's do; nothing was unpacked")
+    for member in sorted(members, key=lambda each: each.filename):
+        _check_member(path, member)
+        if not PurePosixPath(member.filename).name.startswith("."):
+            yield DicomFile(path, member.filename)
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+    """Refuse a member that leaves the zip, cannot be opened, or unpacks to far more than a scan does.
+
+    Raises:
+        DataError: naming zip and member.
+    """
+    where = f"{path}: {member.filename}"
+    if leaves(member.orig_filename) or leaves(member.filename):
+        raise DataError(f"{where}: points outside the zip; nothing was unpacked")
+    if member.flag_bits & ENCRYPTED:
+        raise DataError(f"{where}: is encrypted; unpack it with its password first")
+    if member.file_size > SUSPECT_BYTES and member.file_size > SUSPECT_RATIO * max(1, member.compress_size):
+        raise DataError(
+            f"{where}: would unpack {member.compress_size} bytes to {member.file_size}, as a zip bomb does; nothing "
+            "was unpacked"
+        )
+
+
+def leaves(name: str) -> bool:
+    """Tell whether a relative name, with either kind of slash, leads out of the folder that it is relative to."""
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or parts[0] == "" or ":" in parts[0]
