@@ -2,47 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from segkit.commands.series_table import list_series
 from segkit.config.checks import check_dataset
 from segkit.config.commands import ConvertConfig
 from segkit.config.options import DatasetOptions
-from segkit.foundation.console import paths_written
-from segkit.foundation.errors import UsageError
+from segkit.foundation.console import error, paths_written, progress
+from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
+from segkit.volumes.dicom.exports import cases_in, is_export
+from segkit.volumes.dicom.references import drawn_on
+from segkit.volumes.dicom.selection import SeriesSelection
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Location
 from segkit.volumes.writing import write, writer_for
+
+SERIES_SUFFIX = ".nii.gz"  # of the series of an export, each written into one folder
 
 
 def convert(config: ConvertConfig) -> Path:
-    """Write one volume in another format, or a whole data set in nnU-Net's.
+    """Write one volume in another format, the series of a DICOM export, or a whole data set in nnU-Net's; or list them.
 
     Returns:
-        The file that was written, or the folder.
+        The file that was written, or the folder; the input where it was only listed.
 
     Raises:
         UsageError: when both or neither of `input` and `data` are given, or the output cannot be written so.
         DataError: when the input cannot be read, or the format cannot hold its voxels.
         GeometryError: when the format cannot hold its grid.
-        CasesFailedError: when cases of a data set could not be converted; the others were.
+        CasesFailedError: when cases or series could not be converted; the others were.
     """
     if (config.input is None) == (config.data is None):
         both = "input and data are both set" if config.input else "what to convert is not set"
         raise UsageError(f"{both}: pass input=FILE output=FILE, or data=NAME data.root=DIR output=DIR")
+    if config.list:
+        return list_series(config)
+    if config.output is None:
+        raise UsageError("output is not set: pass output=FILE, or of an export or a data set output=DIR")
     output = Path(config.output)
     if config.data is not None:
         return convert_dataset(config.data, output, config.workers)
-    return convert_volume(Path(config.input or ""), output)
+    path = Path(config.input or "")
+    if config.like is not None:
+        return convert_volume(drawn_on(path, Path(config.like), config.dicom), output)
+    if not is_export(path):
+        return convert_volume(path, output)
+    cases = cases_in(path, config.series, config.dicom, config.workers)
+    return convert_series(cases, output) if is_folder(output) else convert_volume(only_one(cases, path), output)
 
 
-def convert_volume(path: Path, output: Path) -> Path:
+def is_folder(output: Path) -> bool:
+    """Tell whether an output is meant as a folder: it is one, or its name has no suffix."""
+    return output.is_dir() or not output.suffix
+
+
+def only_one(cases: Mapping[str, SeriesSelection], path: Path) -> SeriesSelection:
+    """Return the one series of an export.
+
+    Raises:
+        DataError: when there are several.
+    """
+    if len(cases) > 1:
+        named = ", ".join(list(cases)[:5])
+        raise DataError(
+            f"{path} holds {len(cases)} volumes ({named}): take one with series.uid=NAME, or write all into a folder "
+            "with output=DIR; list=true shows what they are"
+        )
+    return next(iter(cases.values()))
+
+
+def convert_volume(place: Location, output: Path) -> Path:
     """Write a volume in the format that the output's suffix names, voxel values and grid unchanged."""
     writer_for(output)  # a mistake in the name is found before anything large is read
     if output.is_dir():
         raise UsageError(f"output={output} is a folder: name the file to write")
-    if output.exists() and output.samefile(path):
+    if output.exists() and isinstance(place, Path) and output.samefile(place):
         raise UsageError(f"output={output} is the input itself: choose another name")
-    write(read(path), output)
+    write(read(place), output)
     paths_written([output])
+    return output
+
+
+def convert_series(cases: Mapping[str, SeriesSelection], output: Path) -> Path:
+    """Write each series as a NIfTI file into a folder; those that cannot be read are named.
+
+    Raises:
+        CasesFailedError: when there were such.
+    """
+    written, failed = [], []
+    for name, series in progress(cases.items(), len(cases), "converting series"):
+        try:
+            target = output / f"{name}{SERIES_SUFFIX}"
+            write(read(series), target)
+            written.append(target)
+        except SegkitError as problem:
+            error(f"{name}: {problem}")
+            failed.append(name)
+    paths_written([*written, *([output] if written else [])])
+    if failed:
+        raise CasesFailedError(f"{len(failed)} of {len(cases)} series failed: {', '.join(failed[:5])}")
     return output
 
 

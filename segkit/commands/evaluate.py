@@ -20,6 +20,7 @@ from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
 from segkit.volumes.reading import stem
+from segkit.volumes.selection import Location
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Masks:
         failed: cases without a mask, with the reason.
     """
 
-    pairs: Mapping[str, tuple[Path, Path]]
+    pairs: Mapping[str, tuple[Path, Location]]
     labels: Declared | None
     output: Path
     failed: Mapping[str, str]

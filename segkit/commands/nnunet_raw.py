@@ -185,7 +185,8 @@ def check_own(conversion: Conversion, cases: Sequence[Case]) -> None:
     """
     output = conversion.output
     own = {path for case in cases for path in conversion.files_of(case)}
-    sources = {path.resolve() for case in cases for path in (*case.images.values(), case.reference) if path}
+    places = [place for case in cases for place in (*case.images.values(), case.reference) if place]
+    sources = {place.resolve() for place in places if isinstance(place, Path)}
     if any(path.resolve() in sources for path in own):
         raise UsageError(f"output={output} is the folder of the data set itself: choose another one")
     if (output / FILE).exists() and not (output / RECORDS).is_dir():

@@ -17,8 +17,9 @@ from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import load
 from segkit.runs.folder import RunFolder
 from segkit.volumes.reading import find_volumes, is_volume, stem
+from segkit.volumes.selection import Location
 
-Scans = dict[str, dict[str, Path]]
+Scans = dict[str, dict[str, Location]]
 
 
 def predict(config: PredictConfig) -> Cohort:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 from segkit.config.channels import Channel
 from segkit.datasets import Case
@@ -15,6 +14,7 @@ from segkit.foundation.console import error, warn
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
 from segkit.preparation.store import content_hash
+from segkit.volumes.selection import bytes_of, has_many_files
 
 SHOWN = 5
 
@@ -61,7 +61,7 @@ def usable_dataset(dataset: Dataset, workers: int | None) -> Usable:
         CasesFailedError: when there are any and `data.skip_unusable` is false; each is named in a line.
     """
     cases = list(dataset.cases.values())
-    of_slices = any(path.is_dir() for case in cases for path in case.images.values())
+    of_slices = any(has_many_files(place) for case in cases for place in case.images.values())
     look = partial(header_fault, channels=dict(dataset.channels))
     outcomes = parallel_map(look, cases, workers=workers if of_slices else 1, name=lambda case: case.name)
     faults = {outcome.name: outcome.error or outcome.value for outcome in outcomes}
@@ -82,8 +82,3 @@ def together_by_content(cases: Sequence[Case]) -> list[set[str]]:
     for case in (case for alike in sizes.values() if len(alike) > 1 for case in alike):
         names.setdefault(tuple(map(content_hash, case.images.values())), set()).add(case.name)
     return [same for same in names.values() if len(same) > 1]
-
-
-def bytes_of(path: Path) -> int:
-    """Return the size of a file, or of the files in a folder."""
-    return sum(each.stat().st_size for each in path.iterdir()) if path.is_dir() else path.stat().st_size

@@ -9,10 +9,12 @@ from segkit.config.options import (
     AugmentationOptions,
     BootstrapOptions,
     DatasetOptions,
+    DicomOptions,
     InferenceOptions,
     PathsOptions,
     PlanOptions,
     PreprocessingOptions,
+    SeriesOptions,
     TrainingOptions,
     choice_key,
     duration_key,
@@ -110,6 +112,8 @@ class PredictConfig:
 
     run: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
     input: str | None = path_key("any")
+    series: SeriesOptions
+    dicom: DicomOptions
     split: str | None = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     export: str = choice_key("auto", "nifti", "nrrd", "metaimage", "png", "tiff")
@@ -143,7 +147,11 @@ class ConvertConfig:
 
     data: DatasetOptions | None
     input: str | None = path_key("any")
-    output: str = path_key()
+    output: str | None = path_key()
+    list: bool
+    like: str | None = path_key("any")
+    series: SeriesOptions
+    dicom: DicomOptions
     layout: str = choice_key("nnunet")
     workers: int | None = range_key(1)
     debug: bool

@@ -69,6 +69,25 @@ class DatasetOptions:
 
 
 @dataclass(kw_only=True)
+class SeriesOptions:
+    """Which series of a DICOM export are meant; null: any."""
+
+    modality: str | list[str] | None
+    description: str | list[str] | None
+    min_slices: int | None = range_key(1)
+    uid: str | list[str] | None
+
+
+@dataclass(kw_only=True, frozen=True)
+class DicomOptions:
+    """How DICOM series are read where they leave a choice."""
+
+    gaps: str = choice_key("refuse", "resample")
+    volumes: str = choice_key("split", "channels")
+    padding: str = choice_key("keep", "lowest")
+
+
+@dataclass(kw_only=True)
 class PlanOptions:
     """What the planner decides, and what is decided for it (null: the planner's choice)."""
 

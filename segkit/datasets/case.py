@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from segkit.volumes.selection import Location
 
 PART, TEST = "part", "test"  # the column in which a layout says that a case is for testing only
 
@@ -17,16 +18,16 @@ class Case:
 
     Attributes:
         name: unique in its data set; names its masks and its rows in every table.
-        images: channel name to file or DICOM folder, in channel order. Channels that share one file are its array
-            channels in that order. Where a file should lie but does not, its path stands here all the same, and
-            whoever needs it says so.
+        images: channel name to file, DICOM folder or series of an export, in channel order. Channels that share one
+            file are its array channels in that order. Where a file should lie but does not, its path stands here all
+            the same, and whoever needs it says so.
         reference: the expert's segmentation, or where it should lie; None where the data set promises none.
         columns: what else a table says of the case, e.g. `{"patient": "17", "site": "A"}`.
     """
 
     name: str
-    images: Mapping[str, Path]
-    reference: Path | None = None
+    images: Mapping[str, Location]
+    reference: Location | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from segkit.foundation.errors import DataError, UsageError
 from segkit.volumes.grid import Grid
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Location
 
 Members = dict[str, tuple[int, ...]]
 
@@ -86,7 +87,9 @@ def evaluate_arrays(
     return scores
 
 
-def evaluate_pair(mask_path: Path, reference_path: Path, labels: Declared, *, tolerance: float | None = None) -> Scores:
+def evaluate_pair(
+    mask_path: Path, reference_path: Location, labels: Declared, *, tolerance: float | None = None
+) -> Scores:
     """Read a mask and its reference and score every foreground label.
 
     Args:
@@ -109,7 +112,7 @@ def evaluate_pair(mask_path: Path, reference_path: Path, labels: Declared, *, to
     return evaluate_arrays(mask, reference, reference_grid, labels, mask_name=names[0], reference_name=names[1])
 
 
-def foreground_values(path: Path) -> list[int]:
+def foreground_values(path: Location) -> list[int]:
     """Return the distinct non-zero values of a mask on disk, sorted.
 
     Raises:
@@ -123,14 +126,14 @@ def foreground_values(path: Path) -> list[int]:
     return [int(value) for value in found]
 
 
-def _read_mask(path: Path, name: str, coloured: bool = False) -> tuple[NDArray[Any], Grid]:
+def _read_mask(path: Location, name: str, coloured: bool = False) -> tuple[NDArray[Any], Grid]:
     """Return values, shape (X, Y[, Z]), and grid."""
     volume = read(path)
     check_numeric(volume.array, name)
     return label_values(volume, name, in_colour=coloured), volume.grid
 
 
-def _names(mask_path: Path, reference_path: Path) -> tuple[str, str]:
+def _names(mask_path: Path, reference_path: Location) -> tuple[str, str]:
     """Return how errors call both files: by file name, with the folder where the file names are the same."""
     if mask_path.name != reference_path.name:
         return mask_path.name, reference_path.name

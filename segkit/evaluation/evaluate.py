@@ -17,6 +17,7 @@ from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.foundation.parallel import Outcome, parallel_map
 from segkit.volumes.reading import read_grid
+from segkit.volumes.selection import Location
 
 __all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "write_evaluation"]
 
@@ -29,11 +30,11 @@ Value = TypeVar("Value")
 class _Pair(NamedTuple):
     case: str
     mask: Path
-    reference: Path
+    reference: Location
 
 
 def evaluate_pairs(
-    pairs: Mapping[str, tuple[Path, Path]],
+    pairs: Mapping[str, tuple[Path, Location]],
     labels: Declared | None = None,
     *,
     workers: int | None = None,
@@ -62,7 +63,7 @@ def evaluate_pairs(
     """
     if not pairs:
         raise DataError("there is nothing to evaluate: no case has both a mask and a reference")
-    todo = [_Pair(case, Path(mask), Path(reference)) for case, (mask, reference) in pairs.items()]
+    todo = [_Pair(case, mask, reference) for case, (mask, reference) in pairs.items()]
     declared: Declared = _labels_found(todo, workers) if labels is None else dict(labels)
     names = list(foreground_of(declared))
     failures, scores = dict(failed or {}), dict[str, Scores]()
@@ -108,7 +109,7 @@ def _side_by_side(
     return progress(outcomes, len(todo), what)
 
 
-def _voxels(path: Path) -> int:
+def _voxels(path: Location) -> int:
     try:
         return math.prod(read_grid(path).shape)
     except SegkitError:  # the case fails with this very message when it is read

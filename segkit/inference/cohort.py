@@ -13,6 +13,7 @@ from segkit.inference.model import Mask, Model
 from segkit.preparation.store import content_hash
 from segkit.runs.manifest import Manifest, read_manifest, write_manifest
 from segkit.volumes.reading import one_line
+from segkit.volumes.selection import Location
 
 SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
 OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
@@ -33,7 +34,7 @@ class Cohort:
     failed: dict[str, str]
 
 
-def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Path]], output: Path, export: str) -> Cohort:
+def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Location]], output: Path, export: str) -> Cohort:
     """Segment scans into a folder and keep `predictions.json` beside the masks.
 
     Args:
@@ -69,7 +70,7 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Path]], output
     return cohort
 
 
-def segment_to(model: Model, name: str, images: Mapping[str, Path], output: Path, export: str) -> Path:
+def segment_to(model: Model, name: str, images: Mapping[str, Location], output: Path, export: str) -> Path:
     """Segment one scan into a folder.
 
     Raises:
@@ -78,7 +79,8 @@ def segment_to(model: Model, name: str, images: Mapping[str, Path], output: Path
     """
     mask = model.segment(dict(images))
     path = output / f"{name}{suffix_for(mask, export)}"
-    if any(path.exists() and path.samefile(image) for image in images.values()):
+    files = [image for image in images.values() if isinstance(image, Path)]
+    if any(path.exists() and path.samefile(file) for file in files):
         raise UsageError(f"the mask would replace the scan {path}; choose another output")
     return mask.save(path)
 

@@ -27,6 +27,7 @@ from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
 from segkit.runs.model_file import ModelRecord, read_record, read_weights
 from segkit.volumes.label_values import as_colours
+from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write, write_mask
 
@@ -78,18 +79,19 @@ class Model:
         """The first network's record."""
         return self.records[0]
 
-    def segment(self, images: str | Path | dict[str, Path]) -> Mask:
+    def segment(self, images: str | Location | dict[str, Location]) -> Mask:
         """Segment one scan.
 
         Args:
-            images: a file or DICOM folder that holds all channels, or one per channel by name.
+            images: a file, DICOM folder or series that holds all channels, or one per channel by name.
 
         Raises:
             DataError: when the scan cannot be read or has other channels than the model.
             GeometryError: when its channels do not share one grid.
         """
         names = list(self.record.plan.normalisation)
-        paths = images if isinstance(images, dict) else dict.fromkeys(names, Path(images))
+        place = Path(images) if isinstance(images, str) else images
+        paths = place if isinstance(place, dict) else dict.fromkeys(names, place)
         if set(paths) != set(names):
             raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
         return self.segment_scan(read_scan(paths, self.record.plan.inputs))

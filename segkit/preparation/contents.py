@@ -10,6 +10,7 @@ from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.hashing import array_hash, file_hash, value_hash
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Location, Selection
 
 DETACHED = (".hdr", ".img", ".mhd", ".nhdr")  # half of a volume; the other half is in a second file
 
@@ -42,8 +43,8 @@ def content_of(case: Case, channels: Iterable[str] | None = None) -> list[str | 
     return [*images, content_hash(case.reference) if case.reference else None]
 
 
-def content_hash(path: Path) -> str:
-    """Return the sha256 of a file, or of the files of a folder in order of name.
+def content_hash(path: Location) -> str:
+    """Return the sha256 of a file, of the files of a folder in order of name, or of what a selection takes.
 
     A header whose voxels lie in a second file counts with those voxels.
 
@@ -51,6 +52,8 @@ def content_hash(path: Path) -> str:
         DataError: when the file, or such a second one, does not exist or cannot be read.
     """
     try:
+        if isinstance(path, Selection):
+            return value_hash(path.content())
         if path.is_dir():
             return value_hash([file_hash(file) for file in sorted(path.iterdir()) if file.is_file()])
         if path.suffix.lower() in DETACHED:

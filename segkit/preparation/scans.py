@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from segkit.preparation.resampling import image_onto
 from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 
 
@@ -35,11 +35,11 @@ class Scan:
     first: Volume
 
 
-def read_scan(images: Mapping[str, Path], channels: Mapping[str, Channel]) -> Scan:
+def read_scan(images: Mapping[str, Location], channels: Mapping[str, Channel]) -> Scan:
     """Read the channels of a case.
 
     Args:
-        images: channel name to file or DICOM folder; channels that share a file are its array channels in order.
+        images: channel name to file, DICOM folder or series; channels that share one are its array channels in order.
         channels: those wanted, in order; one with `onto` is resampled onto that one's grid by linear interpolation,
             0 beyond its own extent.
 
@@ -51,7 +51,7 @@ def read_scan(images: Mapping[str, Path], channels: Mapping[str, Channel]) -> Sc
     absent = [name for name in channels if name not in images]
     if absent:
         raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(images) or 'none'}")
-    together: dict[Path, dict[str, Channel]] = {}
+    together: dict[Location, dict[str, Channel]] = {}
     for name, channel in channels.items():
         together.setdefault(images[name], {})[name] = channel
     volumes = {path: read_channels(path, inside) for path, inside in together.items()}
@@ -72,7 +72,7 @@ def read_scan(images: Mapping[str, Path], channels: Mapping[str, Channel]) -> Sc
     return Scan(array.reshape(len(array), *as_3d(first.grid).shape), as_3d(first.grid), first)
 
 
-def read_channels(path: Path, channels: Mapping[str, Channel]) -> Volume:
+def read_channels(path: Location, channels: Mapping[str, Channel]) -> Volume:
     """Read the file of one channel, or of several.
 
     Raises:
@@ -99,7 +99,7 @@ def resampled(channels: NDArray[Any], grid: Grid, target: Grid) -> NDArray[np.fl
     return np.stack(stacked).reshape(len(channels), *target.shape)
 
 
-def read_reference(path: Path, grid: Grid, labels: Labels) -> NDArray[np.uint8]:
+def read_reference(path: Location, grid: Grid, labels: Labels) -> NDArray[np.uint8]:
     """Read a reference and number its labels.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 
 from torch import nn
@@ -19,6 +18,7 @@ from segkit.inference.sliding import sliding_logits
 from segkit.preparation.store import PreparedCase
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Location
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Validator:
     labels: Labels
     flips: tuple[int, ...]
     swapped: list[int]
-    references: Mapping[str, Path]
+    references: Mapping[str, Location]
     scores: list[dict[str, float]] = field(default_factory=list)
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:

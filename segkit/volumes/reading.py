@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from segkit.foundation.errors import DataError, GeometryError, SegkitError
 from segkit.volumes.formats import Format, formats
 from segkit.volumes.grid import Grid
+from segkit.volumes.selection import Location, Selection
 from segkit.volumes.volume import Volume
 
 T = TypeVar("T")
 
-AMBIGUOUS_SUFFIXES = (".img",)  # one half of a NIfTI pair, and what some PACS call a DICOM slice
+# One half of a NIfTI pair and what some PACS call a DICOM slice; an export of DICOM, or of anything else.
+AMBIGUOUS_SUFFIXES = (".img", ".zip")
 LITTER_ENDINGS = ("~", ".tmp", ".part", ".crdownload", ".swp")  # what editors and downloads leave behind
 
 
-def read(path: str | os.PathLike[str]) -> Volume:
+def read(path: str | os.PathLike[str] | Selection) -> Volume:
     """Read a volume with its geometry.
 
     Args:
-        path: a file of any supported format, or a folder that holds one DICOM series.
+        path: a file of any supported format, a folder or zip that holds one DICOM series, or a selection.
 
     Returns:
         Channel-first voxels (C, X, Y[, Z]) in the file's axis order, with an RAS+ affine in mm.
@@ -31,15 +34,18 @@ def read(path: str | os.PathLike[str]) -> Volume:
         DataError: when the path is missing, of no supported format, damaged or cut short; the message names it.
         GeometryError: when its geometry cannot be a grid.
     """
-    path = Path(path)
-    chosen = _format_of(path)
-    volume = _guarded(path, chosen, chosen.read)
+    if isinstance(path, Selection):
+        volume = _guarded(path, "a selection", path.read)
+    else:
+        path = Path(path)
+        chosen = _format_of(path)
+        volume = _guarded(path, chosen.name, partial(chosen.read, path))
     if volume.array.dtype.kind not in "biuf":
         raise DataError(f"{path}: holds voxels of type {volume.array.dtype}, not real numbers")
     return volume
 
 
-def read_grid(path: str | os.PathLike[str]) -> Grid:
+def read_grid(path: str | os.PathLike[str] | Selection) -> Grid:
     """Read shape and affine from the headers alone.
 
     Args:
@@ -49,9 +55,11 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
         DataError: when the path is missing, of no supported format, or its header is damaged.
         GeometryError: when its geometry cannot be a grid.
     """
+    if isinstance(path, Selection):
+        return _guarded(path, "a selection", path.read_grid)
     path = Path(path)
     chosen = _format_of(path)
-    return _guarded(path, chosen, chosen.read_grid)
+    return _guarded(path, chosen.name, partial(chosen.read_grid, path))
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
@@ -131,19 +139,21 @@ def _format_for(path: Path) -> Format | None:
     by_suffix = None if path.is_dir() else format_by_suffix(path)
     if by_suffix is not None and path.suffix.lower() not in AMBIGUOUS_SUFFIXES:
         return by_suffix
-    return _format_by_content(path) or by_suffix
+    is_settled = by_suffix is None or by_suffix.recognises is not None  # by its content alone
+    return _format_by_content(path) or (None if is_settled else by_suffix)
 
 
 def _format_by_content(path: Path) -> Format | None:
     return next((known for known in formats() if known.recognises is not None and known.recognises(path)), None)
 
 
-def _guarded(path: Path, chosen: Format, function: Callable[[Path], T]) -> T:
+def _guarded(path: Location, kind: str, function: Callable[[], T]) -> T:
     """Call a reader; whatever it raises becomes one line that begins with the path."""
     try:
-        return function(path)
+        return function()
     except (DataError, GeometryError) as error:
-        raise type(error)(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+        is_named = str(path) in str(error) or (isinstance(path, Selection) and str(path.parent) in str(error))
+        raise type(error)(str(error) if is_named else f"{path}: {error}") from error
     except SegkitError:
         raise
     except MemoryError as error:
@@ -151,7 +161,7 @@ def _guarded(path: Path, chosen: Format, function: Callable[[Path], T]) -> T:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
     except Exception as error:
-        raise DataError(f"{path}: cannot be read as {chosen.name}: {one_line(error)}") from error
+        raise DataError(f"{path}: cannot be read as {kind}: {one_line(error)}") from error
 
 
 def _is_litter(name: str) -> bool:

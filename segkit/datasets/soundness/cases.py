@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from segkit.foundation.errors import DataError, SegkitError
 from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 
 SHOWN = 5  # values named in a message
@@ -121,9 +121,9 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
     return Examination(case, tuple(findings), measurements)
 
 
-def read_files(case: Case, findings: list[Finding]) -> dict[Path, Volume]:
+def read_files(case: Case, findings: list[Finding]) -> dict[Location, Volume]:
     """Read every file of a case that is there; one that cannot be read becomes a finding."""
-    volumes: dict[Path, Volume] = {}
+    volumes: dict[Location, Volume] = {}
     for path in dict.fromkeys(files_of(case).values()):
         if path.exists():
             try:
@@ -153,7 +153,7 @@ def is_constant(array: NDArray[Any]) -> bool:
     return bool(array.min() == array.max())
 
 
-def image_faults(case: str, channel: str, array: NDArray[Any], path: Path) -> Iterator[Finding]:
+def image_faults(case: str, channel: str, array: NDArray[Any], path: Location) -> Iterator[Finding]:
     """Yield what is wrong with the voxels of a channel."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())

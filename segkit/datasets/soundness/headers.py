@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from segkit.datasets.soundness.findings import ERROR, Finding, found
 from segkit.foundation.errors import SegkitError
 from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.reading import read_grid
+from segkit.volumes.selection import Location
 
 
 def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: float | None = None) -> list[Finding]:
@@ -27,7 +27,7 @@ def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: floa
         what makes it unusable: missing files, headers that cannot be read, grids that disagree.
     """
     findings = list(missing_files(case, channels))
-    read: dict[Path, Grid] = {}
+    read: dict[Location, Grid] = {}
     for path in dict.fromkeys(files_of(case).values()):
         if path.exists():
             try:
@@ -38,13 +38,13 @@ def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: floa
     return [*findings, *disagreements(case, grids, channels, APART if tolerance is None else tolerance)]
 
 
-def unreadable(case: str, path: Path, error: SegkitError) -> Finding:
+def unreadable(case: str, path: Location, error: SegkitError) -> Finding:
     """Return the finding that a file cannot be read."""
     reason = str(error).removeprefix(str(path)).lstrip(": ")
     return found(case, ERROR, "unreadable", f"cannot be read: {reason}", path)
 
 
-def files_of(case: Case) -> dict[str, Path]:
+def files_of(case: Case) -> dict[str, Location]:
     """Return the files of a case by role: each channel's, then the reference's under ""."""
     return {**case.images, **({"": case.reference} if case.reference else {})}
 
@@ -94,7 +94,7 @@ def overlap(grid: Grid, other: Grid) -> bool:
     return True
 
 
-def disagreement(case: str, wanted: Grid, grid: Grid, what: str, path: Path, tolerance: float) -> Iterator[Finding]:
+def disagreement(case: str, wanted: Grid, grid: Grid, what: str, path: Location, tolerance: float) -> Iterator[Finding]:
     """Yield what one grid has against another: shape, else spacing, else affine."""
     wanted, grid = as_3d(wanted), as_3d(grid)
     if grid.shape != wanted.shape:

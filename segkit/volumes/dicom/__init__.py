@@ -1,1 +1,1 @@
-"""DICOM as hospitals send it: files found, headers read, frames grouped into volumes, pixels decoded, segments drawn."""
+"""DICOM as hospitals send it: files found, headers read, frames grouped, pixels decoded, segments drawn."""

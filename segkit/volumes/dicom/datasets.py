@@ -2,38 +2,91 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.files import DicomFile
+from segkit.foundation.errors import DataError, SegkitError
+from segkit.volumes.dicom.files import DicomFile, is_suspect
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+# A file begins with 128 bytes, DICM, and the element that says how long its meta information is (PS3.10, 7.1).
+META_START, META_TAG, META_LENGTH, LONGEST_META = 144, b"\x02\x00\x00\x00", struct.Struct("<I"), 1 << 16
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+PIECE = 1 << 20
 
 
-def read_dataset(file: DicomFile, *, pixels: bool = False, only: Sequence[str] = ()) -> Dataset:
+def read_dataset(file: DicomFile, *, pixels: bool = False, only: Sequence[str | int] = ()) -> Dataset:
     """Read a DICOM object.
 
     Args:
         file: where it lies.
         pixels: whether its pixel data is read too.
-        only: keywords of the elements that are wanted; empty for all.
+        only: keywords or tags of the elements that are wanted; empty for all.
 
     Raises:
         DataError: when it is no DICOM object, is damaged or cannot be read; the message names the file.
     """
+    with guarded(file), file.open() as stream:
+        return dataset_in(stream, pixels=pixels, only=only)
+
+
+def dataset_in(stream: IO[bytes], *, pixels: bool = False, only: Sequence[str | int] = ()) -> Dataset:
+    """Read a DICOM object from an open file, as `read_dataset` does; without pixels it is left where those begin."""
     from pydicom import dcmread
 
+    tags: Any = list(only) or None
+    check_deflated(stream)
+    with quietly():
+        return dcmread(stream, stop_before_pixels=not pixels, specific_tags=tags)
+
+
+def check_deflated(stream: IO[bytes]) -> None:
+    """Refuse a deflated object that would inflate to far more than a scan does: pydicom inflates it in one go.
+
+    Raises:
+        DataError: when it is such a bomb.
+    """
+    start = stream.tell()
+    head = stream.read(META_START)
+    if head[-12:-8] == META_TAG:  # the group length says where the file's meta information ends
+        (length,) = META_LENGTH.unpack(head[-META_LENGTH.size :])
+        if DEFLATED in stream.read(min(length, LONGEST_META)):
+            _check_inflated(stream)
+    stream.seek(start)
+
+
+def _check_inflated(stream: IO[bytes]) -> None:
+    inflater, stored, inflated = zlib.decompressobj(-zlib.MAX_WBITS), 0, 0
+    while piece := stream.read(PIECE):
+        stored += len(piece)
+        while piece:
+            inflated += len(inflater.decompress(piece, PIECE))
+            piece = inflater.unconsumed_tail
+            if is_suspect(inflated, stored):
+                raise DataError(f"inflates {stored} bytes to more than {inflated}, as a bomb does; nothing was read")
+
+
+@contextmanager
+def guarded(file: DicomFile) -> Iterator[None]:
+    """Turn whatever reading a DICOM object raises into one line that names the file.
+
+    Raises:
+        DataError: in place of the other exception.
+    """
     try:
-        with quietly(), file.open() as stream:
-            return dcmread(stream, stop_before_pixels=not pixels, specific_tags=list(only) or None)
-    except DataError:
-        raise
+        yield
+    except SegkitError as error:
+        if str(file) in str(error):
+            raise
+        raise type(error)(f"{file}: {error}") from error
+    except MemoryError as error:
+        raise DataError(f"{file}: does not fit into memory") from error
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {(error.strerror or type(error).__name__).lower()}") from error
     except Exception as error:

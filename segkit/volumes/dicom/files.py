@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Iterator
@@ -129,14 +130,30 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
         raise DataError(f"{where}: points outside the zip; nothing was unpacked")
     if member.flag_bits & ENCRYPTED:
         raise DataError(f"{where}: is encrypted; unpack it with its password first")
-    if member.file_size > SUSPECT_BYTES and member.file_size > SUSPECT_RATIO * max(1, member.compress_size):
+    if is_suspect(member.file_size, member.compress_size):
         raise DataError(
             f"{where}: would unpack {member.compress_size} bytes to {member.file_size}, as a zip bomb does; nothing "
             "was unpacked"
         )
 
 
+def is_suspect(unpacked: int, stored: int) -> bool:
+    """Tell whether so many stored bytes become so many more that they are no scan."""
+    return unpacked > SUSPECT_BYTES and unpacked > SUSPECT_RATIO * max(1, stored)
+
+
 def leaves(name: str) -> bool:
     """Tell whether a relative name, with either kind of slash, leads out of the folder that it is relative to."""
     parts = name.replace("\\", "/").split("/")
     return ".." in parts or parts[0] == "" or ":" in parts[0]
+
+
+def digest(file: DicomFile) -> str:
+    """Return the sha256 of an object's bytes.
+
+    Raises:
+        OSError: when it cannot be read.
+        DataError: when its zip is damaged.
+    """
+    with file.open() as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]

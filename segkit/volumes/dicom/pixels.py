@@ -1,0 +1,263 @@
+"""From stored pixels to voxels: decoded one frame at a time, unused bits dropped, rescaled into the smallest type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.foundation.errors import DataError
+from segkit.foundation.machine import available_memory
+from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
+from segkit.volumes.dicom.files import DicomFile
+from segkit.volumes.dicom.frames import PLACED
+from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Plane
+
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+KEEP, LOWEST = "keep", "lowest"
+GREY = ("MONOCHROME1", "MONOCHROME2", "")
+EXTRA = "pip install 'segkit[dicom]'"
+LIBJPEG = "pip install pylibjpeg pylibjpeg-libjpeg (its licence is the GPL)"
+GIGABYTE = 1e9
+LARGEST_INTEGER = 32  # bits
+
+
+def voxels_of(planes: Sequence[Plane], *, padding: str = KEEP) -> NDArray[Any]:
+    """Decode the planes of a volume.
+
+    Args:
+        planes: in the order wanted.
+        padding: what becomes of pixels that the scanner marked as outside its view (PixelPaddingValue): `keep` them as
+            stored, or give them the `lowest` value of the others.
+
+    Returns:
+        shape (C, columns, rows, planes), C = 1 or 3 of colours: integers where slopes and intercepts are whole, of the
+        smallest type that holds them, the stored one first; else float32.
+
+    Raises:
+        DataError: when pixels cannot be decoded, or do not fit into memory; the message names file and tag.
+    """
+    encoding = planes[0].instance.encoding
+    samples = (3,) if encoding.samples == 3 or encoding.photometric == "PALETTE COLOR" else ()
+    columns, rows = encoding.shape
+    stored = stored_type(planes)
+    _check_memory(planes[0].instance.file, rows * columns * math.prod(samples) * stored.itemsize * len(planes))
+    stack = np.empty((len(planes), rows, columns, *samples), stored)
+    places: dict[DicomFile, list[int]] = {}
+    for place, plane in enumerate(planes):
+        places.setdefault(plane.instance.file, []).append(place)
+    for there in places.values():
+        _fill(stack, [(place, planes[place].frame) for place in there], planes[there[0]].instance)
+    if padding == LOWEST:
+        _lower_padding(stack, planes)
+    array = rescaled(stack, [plane.frame.rescale for plane in planes]).transpose()
+    return array if array.ndim == 4 else array[None]
+
+
+def _lower_padding(stack: NDArray[Any], planes: Sequence[Plane]) -> None:
+    """Give padded pixels the lowest of the values that were measured."""
+    marked = [
+        (values, padding)
+        for values, plane in zip(stack, planes, strict=True)
+        if (padding := _padding(plane)) is not None
+    ]
+    seen = [values[values != padding] for values, padding in marked]
+    lowest = min((int(values.min()) for values in seen if values.size), default=None)
+    for values, padding in marked:
+        if lowest is not None:
+            values[values == padding] = lowest
+
+
+def _padding(plane: Plane) -> int | None:
+    """Return PixelPaddingValue as stored; writers disagree whether it is signed, the pixels are what counts."""
+    value, encoding = plane.instance.padding, plane.instance.encoding
+    if value is None:
+        return None
+    values = 1 << encoding.allocated
+    turned = value % values
+    return turned - values if encoding.is_signed and turned >= values // 2 else turned
+
+
+def _check_memory(file: DicomFile, wanted: int) -> None:
+    if wanted > available_memory():
+        raise DataError(
+            f"{file}: {tag_of('Rows')} x {tag_of('Columns')} of all slices ask for {wanted / GIGABYTE:.1f} GB, "
+            f"{available_memory() / GIGABYTE:.1f} GB are free"
+        )
+
+
+def _fill(stack: NDArray[Any], wanted: Sequence[tuple[int, Frame]], instance: Instance) -> None:
+    """Decode the wanted frames of one object into their places."""
+    encoding = instance.encoding
+    indices = sorted({frame.index for _, frame in wanted})
+    for index, pixels in _decoded(instance, indices):
+        if pixels.shape != (encoding.rows, encoding.columns, *stack.shape[3:]):
+            raise DataError(
+                f"{instance.file}: {tag_of('PixelData')} decodes to {pixels.shape}, not what Rows and Columns say"
+            )
+        for place, frame in wanted:
+            if frame.index == index:
+                stack[place] = _tile(pixels, frame, encoding)
+
+
+def _tile(pixels: NDArray[Any], frame: Frame, encoding: Encoding) -> NDArray[Any]:
+    if frame.tile < 0:
+        return pixels
+    columns, rows = encoding.shape
+    down, across = divmod(frame.tile, encoding.tiles)
+    return pixels[down * rows : (down + 1) * rows, across * columns : (across + 1) * columns]
+
+
+def stored_type(planes: Sequence[Plane]) -> np.dtype[Any]:
+    """Return the type in which all planes are stored: integers of 8 to 32 bits, float32 of all else."""
+    encodings = {plane.instance.encoding for plane in planes}
+    if any(encoding.is_float or encoding.has_lut or encoding.allocated > LARGEST_INTEGER for encoding in encodings):
+        return np.dtype(np.float32)
+    bytes_each = {max(1, encoding.allocated // 8) for encoding in encodings}
+    signs = {encoding.is_signed for encoding in encodings}
+    if len(signs) == 1:
+        return np.dtype(f"{'i' if signs.pop() else 'u'}{max(bytes_each)}")
+    return np.dtype(np.int32 if max(bytes_each) <= 2 else np.float32)  # an export may mix signed and unsigned slices
+
+
+def rescaled(stack: NDArray[Any], rescales: Sequence[tuple[float, float]]) -> NDArray[Any]:
+    """Return values times slope plus intercept of each plane, in place where the type can stay.
+
+    Args:
+        stack: stored values, shape (planes, ...); not used any more afterwards.
+        rescales: slope and intercept of each plane.
+    """
+    if all(rescale == (1, 0) for rescale in rescales):
+        return stack
+    kind = _value_type(stack, rescales)
+    target = stack if kind == stack.dtype else _of_equal_size(stack, kind)
+    for values, place, (slope, intercept) in zip(stack, target, rescales, strict=True):
+        if kind.kind == "f":
+            np.copyto(place, values * np.float64(slope) + intercept, casting="same_kind")
+            continue
+        # Integers wrap around on the way and are right at the end, since the end is known to fit.
+        np.copyto(place, values, casting="unsafe")
+        if slope != 1:
+            np.multiply(place, _wrapped(slope, kind), out=place)
+        if intercept != 0:
+            np.add(place, _wrapped(intercept, kind), out=place)
+    return target
+
+
+def _of_equal_size(stack: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return room for the rescaled values: the same memory where they are as wide as the stored ones."""
+    return (
+        stack.view(kind) if kind.itemsize == stack.dtype.itemsize and kind.kind != "f" else np.empty(stack.shape, kind)
+    )
+
+
+def _wrapped(value: float, kind: np.dtype[Any]) -> Any:
+    return np.array(int(value), np.int64).astype(kind)
+
+
+def _value_type(stack: NDArray[Any], rescales: Sequence[tuple[float, float]]) -> np.dtype[Any]:
+    if stack.dtype.kind == "f" or not all(
+        slope.is_integer() and intercept.is_integer() for slope, intercept in rescales
+    ):
+        return np.dtype(np.float32)
+    bounds: list[float] = []
+    for values, (slope, intercept) in zip(stack, rescales, strict=True):
+        bounds += [slope * float(values.min()) + intercept, slope * float(values.max()) + intercept]
+    for kind in (stack.dtype, np.dtype(np.int16), np.dtype(np.int32)):
+        if np.iinfo(kind).min <= min(bounds) and max(bounds) <= np.iinfo(kind).max:
+            return kind
+    return np.dtype(np.float32)
+
+
+def _decoded(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield frames of an object as stored values, (rows, columns) or (rows, columns, 3)."""
+    encoding = instance.encoding
+    is_plain = encoding.samples == 1 and encoding.photometric in GREY and encoding.allocated in (8, 16, 32)
+    if encoding.start >= 0 and is_plain and not encoding.has_lut and not encoding.is_float:
+        frames = _native(instance, indices)
+    else:
+        frames = _by_pydicom(instance, indices)
+    for index, pixels in frames:
+        yield index, _inverted(pixels, encoding) if is_inverted(instance) else pixels
+
+
+def is_inverted(instance: Instance) -> bool:
+    """Tell whether values are turned so that larger is brighter: MONOCHROME1 of anything but CT, MR and PET.
+
+    Those three measure something, and what they measure does not turn with the way it is shown.
+    """
+    return instance.encoding.photometric == "MONOCHROME1" and instance.modality not in PLACED
+
+
+def _inverted(pixels: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+    highest = 2 ** (encoding.stored - encoding.is_signed) - 1
+    lowest = -highest - 1 if encoding.is_signed else 0
+    return np.asarray((highest + lowest) - pixels.astype(np.int64)).astype(pixels.dtype)
+
+
+def _native(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Read frames where they lie in the file, without its header being parsed again."""
+    encoding = instance.encoding
+    order = ">" if encoding.syntax == BIG_ENDIAN else "<"
+    kind = np.dtype(f"{order}{'i' if encoding.is_signed else 'u'}{encoding.allocated // 8}")
+    with guarded(instance.file), instance.file.open() as stream:
+        for index in indices:
+            stream.seek(encoding.start + index * encoding.frame_bytes)
+            raw = np.frombuffer(stream.read(encoding.frame_bytes), kind)
+            if raw.size != encoding.rows * encoding.columns:
+                raise DataError(f"{instance.file}: is cut short inside its {tag_of('PixelData')}")
+            yield index, _used_bits(raw.reshape(encoding.rows, encoding.columns), encoding)
+
+
+def _used_bits(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+    """Drop the bits that hold no pixel (old overlays, garbage), and spread the sign (PS3.5, 8.1.1)."""
+    unused = encoding.allocated - encoding.stored
+    if unused <= 0:
+        return raw
+    above = encoding.allocated - 1 - encoding.high
+    raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    return (raw << above) >> unused  # an arithmetic shift of signed types
+
+
+def _by_pydicom(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+    from pydicom.pixels.utils import pixel_array
+
+    header = read_dataset(instance.file, pixels=True)
+    for index in indices:
+        with quietly():
+            try:
+                pixels = np.asarray(pixel_array(header, index=index))
+                if instance.encoding.photometric == "PALETTE COLOR":
+                    pixels = _eight_bits(apply_color_lut(pixels, header))
+                if instance.encoding.has_lut:
+                    pixels = apply_modality_lut(pixels, header)
+            except Exception as error:
+                raise undecodable(instance.file, instance.encoding.syntax, error) from error
+        yield index, pixels
+
+
+def _eight_bits(colours: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return colours of a palette with 16 bits an entry as 8 bits."""
+    return np.asarray(colours >> 8 if colours.dtype.itemsize == 2 else colours).astype(np.uint8)[..., :3]
+
+
+def undecodable(file: DicomFile, syntax: str, error: Exception) -> DataError:
+    """Return the error for pixels that cannot be decoded: no decoder is installed, none exists, or they are damaged."""
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    name = f"{UID(syntax).name} ({tag_of('TransferSyntaxUID')} {syntax})"
+    where = f"{file}: {tag_of('PixelData')}"
+    try:
+        is_available = get_decoder(UID(syntax)).is_available
+    except NotImplementedError:
+        return DataError(f"{where} is {name}, which nothing here decodes: convert it with gdcmconv or dcmdjpeg first")
+    if not is_available:
+        return DataError(f"{where} is {name}, for which no decoder is installed: {EXTRA}")
+    if "does not support" in str(error):
+        return DataError(f"{where} is {name} of a kind that needs another decoder: {LIBJPEG}")
+    return DataError(f"{where} ({name}) is cut short or damaged")

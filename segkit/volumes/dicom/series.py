@@ -1,0 +1,266 @@
+"""The volumes of an export: found, copies left out, faults named, the wanted ones chosen."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from segkit.config.options import SeriesOptions
+from segkit.foundation.errors import DataError
+from segkit.volumes.dicom.datasets import tag_of
+from segkit.volumes.dicom.directory import check_directory, is_directory
+from segkit.volumes.dicom.files import DicomFile, dicom_files
+from segkit.volumes.dicom.headers import read_headers
+from segkit.volumes.dicom.instances import Instance, Other, Plane
+from segkit.volumes.dicom.pixels import voxels_of
+from segkit.volumes.dicom.stacks import Stack, stacks_of
+
+SHOWN = 5  # volumes named in a message
+
+
+@dataclass(frozen=True)
+class Export:
+    """What a file, folder or zip holds.
+
+    Attributes:
+        where: what was named.
+        stacks: the volumes and pictures, by series. What makes one unusable stands in its `faults`.
+        others: objects without an image of their own: segmentations, structure sets, reports ...
+        unreadable: files that begin as DICOM does and cannot be read, with the reason in one line.
+    """
+
+    where: Path
+    stacks: tuple[Stack, ...]
+    others: tuple[Other, ...]
+    unreadable: Mapping[DicomFile, str]
+
+
+def look_through(path: Path, *, below: bool = True, workers: int | None = None) -> Export:
+    """Find all that a file, a folder, a zip or a DICOMDIR's folder holds, from headers alone.
+
+    Args:
+        path: what was named; files of any names, of any number of patients, with whatever else lies between them.
+        below: whether folders inside a folder are looked through.
+        workers: processes where there are many files; None: as many as there are cores.
+
+    Raises:
+        DataError: when a zip or DICOMDIR points outside.
+    """
+    path = path.parent if path.is_file() and is_directory(DicomFile(path)) else path
+    return export_of(dicom_files(path, below=below), path, workers)
+
+
+def find_series(path: Path, *, below: bool = True, workers: int | None = None) -> list[Stack]:
+    """Find every volume in a file, a folder or a zip, as `look_through` does.
+
+    Raises:
+        DataError: when a zip or DICOMDIR points outside, or no image is there that can be read.
+    """
+    return images_in(look_through(path, below=below, workers=workers))
+
+
+def images_in(export: Export) -> list[Stack]:
+    """Return the volumes of an export.
+
+    Raises:
+        DataError: when there are none.
+    """
+    if not export.stacks:
+        raise DataError(next(iter(export.unreadable.values()), f"{export.where} holds no DICOM image"))
+    return list(export.stacks)
+
+
+def export_of(files: Sequence[DicomFile], where: Path, workers: int | None = None) -> Export:
+    """Return what some files hold, as `look_through` does; `where` names them in errors.
+
+    Raises:
+        DataError: when no image among them can be placed.
+    """
+    for file in files:
+        if is_directory(file):
+            check_directory(file)
+    headers = read_headers([file for file in files if not is_directory(file)], workers)
+    kept, copies, clashes = without_copies(headers.images)
+    by_series: dict[str, list[Instance]] = {}
+    for instance in kept:
+        by_series.setdefault(instance.series, []).append(instance)
+    faults = {uid: series_faults(series) for uid, series in by_series.items()}
+    lost = {_home(file): reason for file, reason in headers.unreadable.items()}
+    found = stacks_of([instance for instance in kept if instance.frames])
+    stacks = tuple(_judged(stack, faults, clashes, copies, lost) for stack in found)
+    broken = {instance.file: instance.fault for instance in kept if not instance.frames}
+    return Export(where, stacks, tuple(headers.others), {**headers.unreadable, **broken})
+
+
+def _home(file: DicomFile) -> Path:
+    """Return the folder, or the zip, in which a file lies: a file that cannot be read may be any series' there."""
+    return file.path if file.member else file.path.parent
+
+
+def _judged(
+    stack: Stack,
+    faults: Mapping[str, Sequence[str]],
+    clashes: Mapping[str, str],
+    copies: Mapping[str, int],
+    lost: Mapping[Path, str],
+) -> Stack:
+    uid = stack.first.series
+    said = [*faults.get(uid, ()), *stack_faults(stack), clashes.get(uid, ""), lost.get(_home(stack.first.file), "")]
+    return replace(stack, repeated=copies.get(uid, 0), faults=tuple(fault for fault in said if fault))
+
+
+def without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], dict[str, int], dict[str, str]]:
+    """Leave out objects that stand twice in an export.
+
+    Returns:
+        the others; how many were left out of each series; and for each series in which one SOPInstanceUID stands on
+        two different images, that in one line.
+    """
+    by_uid: dict[tuple[str, str], list[Instance]] = {}
+    kept: list[Instance] = []
+    copies: dict[str, int] = {}
+    clashes: dict[str, str] = {}
+    for instance in instances:
+        before = by_uid.setdefault((instance.series, instance.uid), []) if instance.uid else []
+        twin = next((each for each in before if is_alike(each, instance)), None)
+        if twin is None:
+            before.append(instance)
+            kept.append(instance)
+        elif is_same_image(twin, instance):
+            copies[instance.series] = copies.get(instance.series, 0) + 1
+        else:
+            clashes[instance.series] = (
+                f"{instance.file}: {tag_of('SOPInstanceUID')} is that of another image, {twin.file.name}"
+            )
+    return kept, copies, clashes
+
+
+def is_alike(one: Instance, other: Instance) -> bool:
+    """Tell whether two objects claim to be the same image in the same place."""
+    return one.frames == other.frames and one.encoding.shape == other.encoding.shape and one.number == other.number
+
+
+def is_same_image(one: Instance, other: Instance) -> bool:
+    """Tell whether two objects are the same bytes, or decode to the same pixels."""
+    if not one.file.member and not other.file.member and filecmp.cmp(one.file.path, other.file.path, shallow=False):
+        return True
+    try:
+        first, second = (voxels_of([Plane(each, frame) for frame in each.frames]) for each in (one, other))
+    except DataError:
+        return False
+    return bool(np.array_equal(first, second))
+
+
+def series_faults(instances: Sequence[Instance]) -> list[str]:
+    """Return what is wrong with a series: broken objects, or one SeriesInstanceUID on two series."""
+    faults = [instance.fault for instance in instances if instance.fault]
+    keys: tuple[tuple[str, Callable[[Instance], str]], ...] = (
+        ("StudyInstanceUID", lambda each: each.study),
+        ("PatientID", lambda each: each.patient),
+        ("Modality", lambda each: each.modality),
+    )
+    for keyword, value in keys:
+        strangers = _strangers(instances, value)
+        if strangers:
+            one, other = strangers
+            faults.append(
+                f"{one.file}: {tag_of('SeriesInstanceUID')} is that of {other.file.name} too, whose {tag_of(keyword)} "
+                "is another: one UID stands on two series"
+            )
+    return faults
+
+
+def stack_faults(stack: Stack) -> list[str]:
+    """Return what is wrong with the planes of one volume: slices of two frames of reference."""
+    strangers = _strangers([plane.instance for plane in stack.planes], lambda each: each.frame_of_reference)
+    if not strangers:
+        return []
+    one, other = strangers
+    tag = tag_of("FrameOfReferenceUID")
+    return [f"{one.file}: {tag} is another than that of {other.file.name}; their positions cannot be compared"]
+
+
+def _strangers(instances: Sequence[Instance], value: Callable[[Instance], str]) -> tuple[Instance, Instance] | None:
+    """Return an object of the rarest value beside one of the most frequent; None where all agree.
+
+    Where every object has a value of its own, they were made so by a careless de-identification and tell nothing.
+    """
+    groups: dict[str, list[Instance]] = {}
+    for instance in {each.file: each for each in instances}.values():
+        groups.setdefault(value(instance), []).append(instance)
+    if len(groups) < 2 or (len(groups) > 2 and all(len(group) == 1 for group in groups.values())):
+        return None
+    ranked = sorted(groups.values(), key=len)
+    return ranked[0][0], ranked[-1][0]
+
+
+def is_localizer(stack: Stack) -> bool:
+    """Tell whether a volume is a scout view."""
+    return "LOCALIZER" in stack.first.image_type
+
+
+def is_captured(stack: Stack) -> bool:
+    """Tell whether a volume is a screen's picture, such as a dose report."""
+    return stack.is_picture and ("Secondary Capture" in stack.first.kind or "SECONDARY" in stack.first.image_type)
+
+
+def chosen(stacks: Sequence[Stack], wanted: SeriesOptions | None, where: Path) -> list[Stack]:
+    """Return the volumes that are meant.
+
+    Args:
+        stacks: of an export.
+        wanted: filters. Where none is set, localizers and screen captures are left out while anything else is there,
+            and so are pictures beside volumes.
+        where: the export, for the error.
+
+    Raises:
+        DataError: when nothing fits; the message says what there is.
+    """
+    if wanted is None or not any(vars(wanted).values()):
+        return default_choice(stacks)
+    found = [stack for stack in stacks if fits(stack, wanted)]
+    if not found:
+        raise DataError(f"{where} holds no series that fits the filter; it holds {shown(stacks)}")
+    return found
+
+
+def default_choice(stacks: Sequence[Stack]) -> list[Stack]:
+    """Leave out scout views, screen captures and pictures, each while something else is there."""
+    left = list(stacks)
+    for is_unlikely in (is_localizer, is_captured, lambda stack: stack.is_picture):
+        left = [stack for stack in left if not is_unlikely(stack)] or left
+    return left
+
+
+def fits(stack: Stack, wanted: SeriesOptions) -> bool:
+    """Tell whether a volume passes every filter that is set."""
+    one = stack.first
+    names = (stack.name, stack.name.partition("_")[0], one.series)
+    return (
+        _any(wanted.modality, lambda modality: modality.upper() == one.modality.upper())
+        and _any(wanted.description, lambda pattern: fnmatchcase(one.description.lower(), pattern.lower()))
+        and len(stack.planes) >= (wanted.min_slices or 0)
+        and _any(wanted.uid, lambda uid: uid in names)
+    )
+
+
+def _any(wanted: str | list[str] | None, is_met: Callable[[str], bool]) -> bool:
+    """Tell whether one of the wanted values is met; True where none is set."""
+    values = [wanted] if isinstance(wanted, str) else wanted
+    return not values or any(map(is_met, values))
+
+
+def shown(stacks: Iterable[Stack]) -> str:
+    """Name some volumes: `3f0c21a9bd (CT, 60 slices of 512 x 512)`."""
+    named = []
+    for stack in stacks:
+        columns, rows = stack.first.encoding.shape
+        count = f"{len(stack.planes)} slice{'s' if len(stack.planes) > 1 else ''} of "
+        size = f"{'' if stack.is_picture else count}{columns} x {rows}"
+        named.append(f"{stack.name} ({stack.first.modality}, {size})")
+    return ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN} more" if len(named) > SHOWN else "")
