@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +18,19 @@ def segkit_data() -> Path:
     folder = Path(os.environ.get("SEGKIT_DATA", PROJECT.parent / "shared" / "data")).resolve()
     if not folder.is_dir():
         pytest.skip(f"no real data: SEGKIT_DATA does not name a folder ({folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dicom_archive(segkit_data, tmp_path_factory) -> Path:
+    """The folder of real DICOM files, with `dicom/` and `dicomseg/`, unpacked once for all workers."""
+    folder = tmp_path_factory.getbasetemp().parent / "dicom_archive"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            unfinished = folder.with_suffix(".unfinished")
+            with tarfile.open(segkit_data / "dicom.tar.xz") as archive:
+                archive.extractall(unfinished, filter="data")
+            unfinished.rename(folder)
     return folder
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.config.commands import PredictConfig, TrainConfig
+from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
@@ -16,8 +18,11 @@ from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import load
 from segkit.runs.folder import RunFolder
+from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.reading import find_volumes, is_volume, stem
 from segkit.volumes.selection import Location
+
+CHANNELS = "channels"  # of dicom.volumes
 
 Scans = dict[str, dict[str, Location]]
 
@@ -50,7 +55,7 @@ def segment(config: PredictConfig) -> Cohort:
     model = load(config.run, device=config.device, options=config.inference, trust=config.trust)
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
-        scans = scans_in(Path(config.input), channels)
+        scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
         scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
     check_apart(scans, output)
@@ -74,29 +79,37 @@ def check_apart(scans: Scans, output: Path) -> None:
                 raise UsageError(f"output={output} is the folder of the scans; choose another one for their masks")
 
 
-def scans_in(path: Path, channels: list[str]) -> Scans:
-    """Return the scans of a file, a DICOM folder or a folder of volumes, by case name.
+def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options: DicomOptions) -> Scans:
+    """Return the scans of a file, a folder of volumes, a DICOM series or an export of many, by case name.
 
     Args:
-        path: a volume, or a folder of them. Several channels are files of one case, as `images_by_case` pairs them, or
-            stand in one file.
+        path: a volume, or a folder of them; a folder, zip or DICOMDIR of DICOM series, each of which is a case. Several
+            channels are files of one case, as `images_by_case` pairs them, or stand in one file or 4D series.
         channels: that the model takes.
+        wanted: which series of an export.
+        options: how series are read.
 
     Raises:
         DataError: when there is nothing to read, two scans share a name, or a channel is missing.
     """
-    if is_volume(path):
-        return {stem(path): dict.fromkeys(channels, path)}
-    paths = find_volumes(path) if path.is_dir() else []
-    if not paths:
-        raise DataError(f"{path} is no volume and no folder that holds one" if path.exists() else f"there is no {path}")
-    if len(channels) > 1:
-        return {name: dict(images) for name, images in images_by_case(paths, channels).items()}
-    scans: Scans = {}
-    for found in paths:
-        if stem(found) in scans:
-            raise DataError(f"{found} and {scans[stem(found)][channels[0]]} would give masks of one name; rename one")
-        scans[stem(found)] = {channels[0]: found}
+    if not path.exists():
+        raise DataError(f"there is no {path}")
+    found = find_volumes(path) if path.is_dir() else []
+    files = [each for each in found if each.is_file()]
+    is_apart = len(channels) > 1 and options.volumes != CHANNELS
+    if is_apart and found:
+        return {name: dict(images) for name, images in images_by_case(found, channels).items()}
+    series = cases_in(path, wanted, options) if len(files) < len(found) or is_export(path) else {}
+    if not series and not files:
+        if not is_volume(path):
+            raise DataError(f"{path} is no volume and no folder that holds one")
+        files = [path]
+    scans: Scans = {name: dict.fromkeys(channels, one) for name, one in series.items()}
+    for file in files:
+        if stem(file) in scans:
+            other = scans[stem(file)][channels[0]]
+            raise DataError(f"{file} and {other} would give masks of one name; rename one")
+        scans[stem(file)] = dict.fromkeys(channels, file)
     return scans
 
 

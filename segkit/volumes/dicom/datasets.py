@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.volumes.dicom.files import DicomFile, is_suspect
+
+Attributes = Mapping[str | int, Any]
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -107,6 +109,21 @@ def quietly() -> Iterator[None]:
             yield
         finally:
             settings.reading_validation_mode = before
+
+
+def attributes_of(dataset: Dataset) -> dict[str | int, Any]:
+    """Return the values of a dataset by keyword, of private elements by tag: what is looked up often is looked up fast.
+
+    Values that cannot be parsed count as missing.
+    """
+    found: dict[str | int, Any] = {}
+    for tag in dataset.keys():  # noqa: SIM118  (a dataset iterates over elements, and one of them may be damaged)
+        try:
+            element = dataset[tag]
+        except (ValueError, TypeError, NotImplementedError, KeyError):
+            continue
+        found[element.keyword or int(tag)] = element.value
+    return found
 
 
 def tag_of(keyword: str) -> str:

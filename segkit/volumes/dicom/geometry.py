@@ -108,18 +108,19 @@ def unevenness(planes: Sequence[Plane]) -> str:
     if gaps.min() < SAME_PLACE:
         at = int(gaps.argmin())
         return f"has two slices in the same place ({files[at]} and {files[at + 1]} by {position})"
-    odd = sorted(np.argsort(-np.abs(gaps - np.median(gaps)), kind="stable")[:SHOWN])
     usual = np.median(gaps) if len(gaps) > 2 else gaps.min()
-    named = ", ".join(f"{gaps[at]:.4g} mm from {files[at]} to {files[at + 1]}" for at in odd if gaps[at] != usual)
+    odd = [at for at in np.argsort(-np.abs(gaps - usual), kind="stable") if abs(gaps[at] - usual) > EVEN_GAP * usual]
+    named = ", ".join(f"{gaps[at]:.4g} mm from {files[at]} to {files[at + 1]}" for at in sorted(odd[:SHOWN]))
     missing = missing_places(planes)
     where = ", ".join(_shown(planes[0].position + normal_of(planes) * place) for place in missing[:SHOWN])
     more = " ..." if len(missing) > SHOWN else ""
     lost = (
         f": {len(missing)} slice{'s are' if len(missing) > 1 else ' is'} missing, at {where}{more}" if missing else ""
     )
+    whole = "they drift along the stack"
     return (
-        f"has uneven gaps between slices by {position}: {usual:.4g} mm, but {named}{lost}; dicom.gaps=resample fills "
-        "them by interpolation"
+        f"has uneven gaps between slices by {position}: {usual:.4g} mm, but {named or whole}{lost}; "
+        "dicom.gaps=resample fills them by interpolation"
     )
 
 

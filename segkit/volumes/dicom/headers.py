@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import IO, Any, Literal
 
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError
 from segkit.foundation.parallel import parallel_map
-from segkit.volumes.dicom.datasets import dataset_in, guarded, tag_of
+from segkit.volumes.dicom.datasets import Attributes, attributes_of, dataset_in, guarded, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PHILIPS_SCALE, frames_of, is_enhanced
 from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Other, hashed
@@ -71,6 +71,14 @@ def read_headers(files: Sequence[DicomFile], workers: int | None = None) -> Head
     )
 
 
+@cache
+def wanted_tags() -> tuple[int, ...]:
+    """Return the tags of `KEYWORDS` and `PRIVATE`."""
+    from pydicom.datadict import tag_for_keyword
+
+    return tuple(tag_for_keyword(keyword) or 0 for keyword in KEYWORDS) + PRIVATE
+
+
 def _read_chunk(files: Sequence[DicomFile]) -> list[Instance | Other | str]:
     return [_attempt(file) for file in files]
 
@@ -92,12 +100,14 @@ def read_instance(file: DicomFile) -> Instance | Other:
         DataError: when the file is no DICOM object, or its header is damaged.
     """
     with guarded(file), file.open() as stream:
-        header = dataset_in(stream, only=(*KEYWORDS, *PRIVATE))
+        dataset = dataset_in(stream, only=wanted_tags())
+        header = attributes_of(dataset)
+        syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") if hasattr(dataset, "file_meta") else "")
         is_image = "Rows" in header and "Columns" in header
         modality = _text(header, "Modality")
         if not is_image or modality in NO_IMAGES:
             return Other(file, modality)
-        encoding = _encoding(header, stream, file)
+        encoding = _encoding(header, syntax, stream)
     fault = ""
     frames: tuple[Frame, ...] = ()
     try:
@@ -108,7 +118,9 @@ def read_instance(file: DicomFile) -> Instance | Other:
     return _instance(header, file, encoding, frames, fault)
 
 
-def _instance(header: Any, file: DicomFile, encoding: Encoding, frames: tuple[Frame, ...], fault: str) -> Instance:
+def _instance(
+    header: Attributes, file: DicomFile, encoding: Encoding, frames: tuple[Frame, ...], fault: str
+) -> Instance:
     text = partial(_text, header)
     return Instance(
         file=file,
@@ -130,13 +142,13 @@ def _instance(header: Any, file: DicomFile, encoding: Encoding, frames: tuple[Fr
     )
 
 
-def _frames(header: Any, encoding: Encoding, file: DicomFile) -> tuple[Frame, ...]:
+def _frames(header: Attributes, encoding: Encoding, file: DicomFile) -> tuple[Frame, ...]:
     if encoding.tiles > 1:
         return mosaic_frames(header, encoding, file)
     return frames_of(header, encoding.frames, file)
 
 
-def _text(header: Any, keyword: str) -> str:
+def _text(header: Attributes, keyword: str) -> str:
     value = header.get(keyword)
     return "" if value is None else str(value).strip()
 
@@ -147,7 +159,7 @@ def _listed(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _whole(header: Any, keyword: str, default: int | None = None) -> int | None:
+def _whole(header: Attributes, keyword: str, default: int | None = None) -> int | None:
     """Return a whole number; `default` where the element is missing, empty or no number."""
     value = header.get(keyword)
     if isinstance(value, bytes):  # padding values whose representation pydicom could not tell
@@ -164,11 +176,10 @@ def _kind(sop_class: str) -> str:
     return re.sub(r" Storage.*$", "", UID(sop_class).name)
 
 
-def _encoding(header: Any, stream: IO[bytes], file: DicomFile) -> Encoding:
+def _encoding(header: Attributes, syntax: str, stream: IO[bytes]) -> Encoding:
     number = partial(_whole, header)
     allocated = number("BitsAllocated", 16) or 16
     stored = number("BitsStored", allocated) or allocated
-    syntax = str(header.file_meta.get("TransferSyntaxUID", "") if hasattr(header, "file_meta") else "")
     start, length, is_float = _pixel_span(stream, syntax)
     return Encoding(
         syntax=syntax,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.datasets import numbers, tag_of
+from segkit.volumes.dicom.datasets import Attributes, numbers, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import rescale_of, traits_of
 from segkit.volumes.dicom.instances import Encoding, Frame, Place
@@ -19,14 +19,14 @@ MOSAIC = "MOSAIC"
 COUNT, CSA = 0x0019100A, 0x00291010  # NumberOfImagesInMosaic and the CSA image header, both private to Siemens
 
 
-def mosaic_side(header: Any) -> int:
+def mosaic_side(header: Attributes) -> int:
     """Return how many tiles lie along each side of a mosaic's sheet; 1 for every other image."""
     if MOSAIC not in (header.get("ImageType") or ()):
         return 1
     return max(1, math.ceil(math.sqrt(_tiles(header))))
 
 
-def mosaic_frames(header: Any, encoding: Encoding, file: DicomFile) -> tuple[Frame, ...]:
+def mosaic_frames(header: Attributes, encoding: Encoding, file: DicomFile) -> tuple[Frame, ...]:
     """Return one frame a tile.
 
     The position in the header is the corner that the whole sheet would have around the same centre; each tile's own
@@ -68,26 +68,25 @@ def _csa_reader() -> Any:
     return csareader
 
 
-def _csa(header: Any) -> dict[str, Any]:
+def _csa(header: Attributes) -> dict[str, Any]:
     csareader = _csa_reader()
-    element = header.get(CSA)
+    value = header.get(CSA)
     try:
-        return dict(csareader.read(element.value)) if element is not None else {}
+        return dict(csareader.read(value)) if value else {}
     except (csareader.CSAReadError, ValueError, TypeError, IndexError, UnicodeDecodeError):
         return {}
 
 
-def _tiles(header: Any) -> int:
+def _tiles(header: Attributes) -> int:
     """Return the number of slices, 1 where it is stated nowhere."""
-    element = header.get(COUNT)
-    if element is not None and element.value:
-        value = element.value
+    value = header.get(COUNT)
+    if value:
         return max(1, int.from_bytes(value[:2], "little") if isinstance(value, bytes) else int(value))
     csa = _csa(header)
     return max(1, int(_csa_reader().get_n_mosaic(csa) or 1)) if csa else 1
 
 
-def _normal(header: Any, sheet: Place) -> Any:
+def _normal(header: Attributes, sheet: Place) -> Any:
     """Return the unit vector along which slices follow one another, LPS."""
     csa = _csa(header)
     stated = _csa_reader().get_slice_normal(csa) if csa else None

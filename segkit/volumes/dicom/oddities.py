@@ -32,7 +32,7 @@ def _kind(stack: Stack) -> Iterator[str]:
     if is_inverted(stack.first):
         yield "MONOCHROME1, turned so that larger is brighter"
     if stack.of > 1:
-        differs = ", ".join(f"{trait} {value}" for trait, value in stack.differs.items()) or "order"
+        differs = ", ".join(f"{trait} {value}" for trait, value in stack.differs.items()) or "by time"
         yield f"volume {stack.number} of {stack.of} ({differs})"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Plane
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 KEEP, LOWEST = "keep", "lowest"
+PALETTE = "PALETTE COLOR"
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
 EXTRA = "pip install 'segkit[dicom]'"
 LIBJPEG = "pip install pylibjpeg pylibjpeg-libjpeg (its licence is the GPL)"
 GIGABYTE = 1e9
 LARGEST_INTEGER = 32  # bits
+READERS = 4  # files at a time
 
 
 def voxels_of(planes: Sequence[Plane], *, padding: str = KEEP) -> NDArray[Any]:
@@ -41,7 +44,7 @@ def voxels_of(planes: Sequence[Plane], *, padding: str = KEEP) -> NDArray[Any]:
         DataError: when pixels cannot be decoded, or do not fit into memory; the message names file and tag.
     """
     encoding = planes[0].instance.encoding
-    samples = (3,) if encoding.samples == 3 or encoding.photometric == "PALETTE COLOR" else ()
+    samples = (3,) if encoding.samples == 3 or encoding.photometric == PALETTE else ()
     columns, rows = encoding.shape
     stored = stored_type(planes)
     _check_memory(planes[0].instance.file, rows * columns * math.prod(samples) * stored.itemsize * len(planes))
@@ -49,8 +52,13 @@ def voxels_of(planes: Sequence[Plane], *, padding: str = KEEP) -> NDArray[Any]:
     places: dict[DicomFile, list[int]] = {}
     for place, plane in enumerate(planes):
         places.setdefault(plane.instance.file, []).append(place)
+    plain = [there for there in places.values() if _is_native(planes[there[0]].instance.encoding)]
+    with ThreadPoolExecutor(READERS) as pool:  # files are read, and memory is touched, side by side
+        for job in [pool.submit(_fill, stack, there, planes) for there in plain]:
+            job.result()
     for there in places.values():
-        _fill(stack, [(place, planes[place].frame) for place in there], planes[there[0]].instance)
+        if there not in plain:  # pydicom changes settings of the whole process
+            _fill(stack, there, planes)
     if padding == LOWEST:
         _lower_padding(stack, planes)
     array = rescaled(stack, [plane.frame.rescale for plane in planes]).transpose()
@@ -89,9 +97,13 @@ def _check_memory(file: DicomFile, wanted: int) -> None:
         )
 
 
-def _fill(stack: NDArray[Any], wanted: Sequence[tuple[int, Frame]], instance: Instance) -> None:
+def _fill(stack: NDArray[Any], places: Sequence[int], planes: Sequence[Plane]) -> None:
     """Decode the wanted frames of one object into their places."""
+    instance, wanted = planes[places[0]].instance, [(place, planes[place].frame) for place in places]
     encoding = instance.encoding
+    if _is_ready(encoding, stack.dtype) and not is_inverted(instance):
+        _read_into(stack, wanted, instance)
+        return
     indices = sorted({frame.index for _, frame in wanted})
     for index, pixels in _decoded(instance, indices):
         if pixels.shape != (encoding.rows, encoding.columns, *stack.shape[3:]):
@@ -175,11 +187,7 @@ def _value_type(stack: NDArray[Any], rescales: Sequence[tuple[float, float]]) ->
 def _decoded(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield frames of an object as stored values, (rows, columns) or (rows, columns, 3)."""
     encoding = instance.encoding
-    is_plain = encoding.samples == 1 and encoding.photometric in GREY and encoding.allocated in (8, 16, 32)
-    if encoding.start >= 0 and is_plain and not encoding.has_lut and not encoding.is_float:
-        frames = _native(instance, indices)
-    else:
-        frames = _by_pydicom(instance, indices)
+    frames = _native(instance, indices) if _is_native(encoding) else _by_pydicom(instance, indices)
     for index, pixels in frames:
         yield index, _inverted(pixels, encoding) if is_inverted(instance) else pixels
 
@@ -198,11 +206,46 @@ def _inverted(pixels: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
     return np.asarray((highest + lowest) - pixels.astype(np.int64)).astype(pixels.dtype)
 
 
+def _is_ready(encoding: Encoding, kind: np.dtype[Any]) -> bool:
+    """Tell whether pixels are stored just as the stack holds them, so that they need not pass through other hands."""
+    is_alike = kind == _stored_kind(encoding) and encoding.stored == encoding.allocated and encoding.tiles == 1
+    return _is_native(encoding) and is_alike
+
+
+def _read_into(stack: NDArray[Any], wanted: Sequence[tuple[int, Frame]], instance: Instance) -> None:
+    encoding = instance.encoding
+    with guarded(instance.file), instance.file.open() as stream:
+        for place, frame in wanted:
+            stream.seek(encoding.start + frame.index * encoding.frame_bytes)
+            if _filled(stream, stack[place]) != encoding.frame_bytes:
+                raise DataError(f"{instance.file}: is cut short inside its {tag_of('PixelData')}")
+
+
+def _filled(stream: IO[bytes], target: NDArray[Any]) -> int:
+    """Read into an array until it is full or the file ends; return the bytes read."""
+    room, done = target.reshape(-1).view(np.uint8).data, 0
+    while done < len(room):
+        count = stream.readinto(room[done:])  # type: ignore[attr-defined]
+        if not count:
+            break
+        done += count
+    return done
+
+
+def _is_native(encoding: Encoding) -> bool:
+    is_plain = encoding.samples == 1 and encoding.photometric in GREY and encoding.allocated in (8, 16, 32)
+    return encoding.start >= 0 and is_plain and not encoding.has_lut and not encoding.is_float
+
+
+def _stored_kind(encoding: Encoding) -> np.dtype[Any]:
+    order = ">" if encoding.syntax == BIG_ENDIAN else "<"
+    return np.dtype(f"{order}{'i' if encoding.is_signed else 'u'}{encoding.allocated // 8}")
+
+
 def _native(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
     """Read frames where they lie in the file, without its header being parsed again."""
     encoding = instance.encoding
-    order = ">" if encoding.syntax == BIG_ENDIAN else "<"
-    kind = np.dtype(f"{order}{'i' if encoding.is_signed else 'u'}{encoding.allocated // 8}")
+    kind = _stored_kind(encoding)
     with guarded(instance.file), instance.file.open() as stream:
         for index in indices:
             stream.seek(encoding.start + index * encoding.frame_bytes)
@@ -223,21 +266,26 @@ def _used_bits(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
 
 
 def _by_pydicom(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-    from pydicom.pixels.utils import pixel_array
+    from pydicom.pixels.utils import iter_pixels
 
     header = read_dataset(instance.file, pixels=True)
-    for index in indices:
-        with quietly():
-            try:
-                pixels = np.asarray(pixel_array(header, index=index))
-                if instance.encoding.photometric == "PALETTE COLOR":
-                    pixels = _eight_bits(apply_color_lut(pixels, header))
-                if instance.encoding.has_lut:
-                    pixels = apply_modality_lut(pixels, header)
-            except Exception as error:
-                raise undecodable(instance.file, instance.encoding.syntax, error) from error
-        yield index, pixels
+    with quietly():
+        try:
+            for index, pixels in zip(indices, iter_pixels(header, indices=indices), strict=True):
+                yield index, _looked_up(np.asarray(pixels), header, instance.encoding)
+        except DataError:
+            raise
+        except Exception as error:
+            raise undecodable(instance.file, instance.encoding.syntax, error) from error
+
+
+def _looked_up(pixels: NDArray[Any], header: Any, encoding: Encoding) -> NDArray[Any]:
+    """Return pixels after the tables that stand between them and their values: a palette's, the Modality LUT's."""
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+    if encoding.photometric == PALETTE:
+        return _eight_bits(apply_color_lut(pixels, header))
+    return np.asarray(apply_modality_lut(pixels, header)) if encoding.has_lut else pixels
 
 
 def _eight_bits(colours: NDArray[Any]) -> NDArray[np.uint8]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from segkit.foundation.errors import DataError, GeometryError
-from segkit.volumes.dicom.datasets import numbers, tag_of
+from segkit.volumes.dicom.datasets import Attributes, numbers, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.instances import Place
 
@@ -16,7 +14,7 @@ FARTHEST = 1e6
 SLANT = 1e-2  # cosine between rows and columns beyond which they are not at right angles
 
 
-def place_of(attributes: Any, file: DicomFile) -> Place:
+def place_of(attributes: Attributes, file: DicomFile) -> Place:
     """Return the plane of ImagePositionPatient and ImageOrientationPatient (PS3.3, C.7.6.2).
 
     Raises:
@@ -39,7 +37,7 @@ def place_of(attributes: Any, file: DicomFile) -> Place:
     return Place((x, y, z), tuple(float(cosine) for cosine in (axes / lengths).ravel()))
 
 
-def spacing_of(attributes: Any, file: DicomFile, keyword: str = "PixelSpacing") -> tuple[float, float] | None:
+def spacing_of(attributes: Attributes, file: DicomFile, keyword: str = "PixelSpacing") -> tuple[float, float] | None:
     """Return the distances in mm between columns and between rows; DICOM writes them the other way round.
 
     Raises:
@@ -54,7 +52,7 @@ def spacing_of(attributes: Any, file: DicomFile, keyword: str = "PixelSpacing") 
     return between_columns, between_rows
 
 
-def thickness_of(attributes: Any, file: DicomFile) -> float | None:
+def thickness_of(attributes: Attributes, file: DicomFile) -> float | None:
     """Return SliceThickness in mm; None where it is missing or 0."""
     found = numbers(attributes, "SliceThickness", 1, file)
     return abs(found[0]) or None if found else None

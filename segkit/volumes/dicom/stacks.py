@@ -163,6 +163,8 @@ def _is_parallel(one: Plane, other: Plane) -> bool:
     assert second.place is not None
     assert first.spacing is not None
     assert second.spacing is not None
+    if first.place.axes == second.place.axes and first.spacing == second.spacing:
+        return True
     return bool(
         np.allclose(first.place.axes, second.place.axes, rtol=0, atol=SAME_COSINE)
         and np.allclose(first.spacing, second.spacing, rtol=SAME_SPACING, atol=0)
