@@ -86,4 +86,7 @@ def described(options: DatasetOptions, layout: Layout) -> DatasetOptions:
     if not labels:
         raise UsageError("data.labels is not set, and the data set does not say: write e.g. data.labels={liver: 1}")
     order = options.region_order or (None if options.labels else found.region_order)
-    return replace(options, channels=dict(channels), labels=dict(labels), region_order=order)
+    # A layout that draws labels itself numbers them as it did now, whatever is added to the data set later.
+    own = {"labels": dict(labels)} if options.layout.get("labels", ...) is None else {}
+    layout_options = {**options.layout, **own}
+    return replace(options, layout=layout_options, channels=dict(channels), labels=dict(labels), region_order=order)

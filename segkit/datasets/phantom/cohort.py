@@ -1,4 +1,4 @@
-"""A synthetic CT cohort on disk: DICOM series, NIfTI references and a held-out list, all decided by one seed."""
+"""A synthetic CT cohort on disk: DICOM series, DICOM SEG references and a held-out list, all decided by one seed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from segkit.datasets.phantom.anatomy import LABELS, draw_anatomy
 from segkit.datasets.phantom.baseline import Pair
 from segkit.datasets.phantom.dicom import Study, write_series
 from segkit.datasets.phantom.scanner import reference_of, scan
+from segkit.datasets.phantom.segmentation import write_segmentation
 from segkit.foundation.counted import generator
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import atomic_folder, read_json, write_json, write_text
 from segkit.foundation.parallel import parallel_map
 
 _RECORD = "cohort.json"
-_RECIPE = 1  # counts changes of what a seed gives, so that an older cohort is not taken for today's
+_RECIPE = 2  # counts changes of what a seed gives, so that an older cohort is not taken for today's
 _TWINS = 2  # held-out images that are written as NIfTI too
 _NOISE = (8.0, 13.0)  # HU
 
@@ -31,7 +32,7 @@ class Cohort:
     """A cohort on disk.
 
     Attributes:
-        folder: holds `images/CASE/`, `labels/CASE.nii.gz`, `nifti/CASE.nii.gz` of a few, and `held_out.txt`.
+        folder: holds `images/CASE/`, `labels/CASE.dcm`, `nifti/CASE.nii.gz` of a few, and `held_out.txt`.
         cases: every case, sorted.
         held_out: those that no training may see, sorted.
         labels: name to value in the references.
@@ -49,7 +50,7 @@ class Cohort:
 
     @property
     def references(self) -> Path:
-        """Folder of NIfTI references, one file per case."""
+        """Folder of references, one DICOM SEG per case."""
         return self.folder / "labels"
 
     @property
@@ -69,7 +70,7 @@ class Cohort:
 
     def pair(self, case: str) -> Pair:
         """Return the series and the reference of a case."""
-        return self.images / case, self.references / f"{case}.nii.gz"
+        return self.images / case, self.references / f"{case}.dcm"
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _write_case(task: _Task) -> None:
     """Draw, scan and write one patient."""
     from segkit.volumes.reading import read_grid
     from segkit.volumes.volume import Volume
-    from segkit.volumes.writing import write, write_mask
+    from segkit.volumes.writing import write
 
     rng = generator(task.seed, task.index)
     acquisition = draw_acquisition(rng, task.index)
@@ -166,9 +167,11 @@ def _write_case(task: _Task) -> None:
     series = task.folder / "images" / task.case
     series.mkdir(parents=True)
     names = rng.permutation(acquisition.shape[2]) + 1
-    write_series(hu, acquisition, Study(task.case, task.seed), series, names=names.tolist())
-    # The reader alone knows how DICOM's axes become an affine, so the reference takes its grid from what was written.
-    image = Volume(hu[None], read_grid(series))
-    write_mask(reference_of(tissues), image, task.folder / "labels" / f"{task.case}.nii.gz")
+    study = Study(task.case, task.seed)
+    write_series(hu, acquisition, study, series, names=names.tolist())
+    references = task.folder / "labels"
+    references.mkdir(exist_ok=True)
+    write_segmentation(reference_of(tissues), series, LABELS, references / f"{task.case}.dcm", study.uid)
     if task.with_twin:
-        write(image, task.folder / "nifti" / f"{task.case}.nii.gz")
+        # The reader alone knows how DICOM's axes become an affine, so the twin takes its grid from what was written.
+        write(Volume(hu[None], read_grid(series)), task.folder / "nifti" / f"{task.case}.nii.gz")

@@ -74,7 +74,7 @@ def _study_attributes(study: Study) -> Mapping[str, Any]:
     from segkit.version import __version__
 
     return {
-        "PatientName": f"Phantom^{study.case}",
+        "PatientName": f"Synthetic^{study.case}",
         "PatientID": study.case,
         "PatientBirthDate": "",
         "PatientSex": "O",

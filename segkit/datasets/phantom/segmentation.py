@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.errors import DataError, MissingExtraError
+from segkit.foundation.errors import DataError
 
 if TYPE_CHECKING:
     from highdicom.seg import SegmentDescription
@@ -47,13 +47,10 @@ def write_segmentation(
 
     Raises:
         DataError: when `series` has another number of slices than `labels`, or a name has no known meaning.
-        MissingExtraError: when highdicom is not installed.
         OSError: when a file cannot be read or written.
     """
-    try:
-        from highdicom.seg import Segmentation
-    except ImportError as error:
-        raise MissingExtraError("highdicom", "dicom", "writing DICOM SEG") from error
+    from highdicom.seg import Segmentation
+
     from segkit.version import __version__
 
     slices = _slices(series)
@@ -73,6 +70,7 @@ def write_segmentation(
         manufacturer_model_name="Phantom",
         software_versions=__version__,
         device_serial_number="1",
+        omit_empty_frames=False,  # on the whole grid of its series, so that it can be read alone
         content_label="REFERENCE",
         content_description="Synthetic truth",
         series_description="Reference",

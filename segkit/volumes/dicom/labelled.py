@@ -14,8 +14,8 @@ from segkit.volumes.grid import Grid
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled(ABC):
-    """Segments that somebody drew on an image series.
+class Drawn:
+    """What an object says of the segments in it, without what they look like.
 
     Attributes:
         file: the object.
@@ -30,6 +30,11 @@ class Labelled(ABC):
     series: tuple[str, ...]
     instances: frozenset[str]
     frame_of_reference: str
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled(Drawn, ABC):
+    """Segments that somebody drew on an image series."""
 
     @abstractmethod
     def mask_on(self, number: int, grid: Grid) -> NDArray[np.bool_]:
@@ -46,3 +51,7 @@ class Labelled(ABC):
             GeometryError: when it does not lie on the planes of this grid; the message names file and tag.
             DataError: when its pixels cannot be decoded.
         """
+
+    def summary(self) -> Drawn:
+        """Return what can be kept of many objects at once."""
+        return Drawn(self.file, self.names, self.series, self.instances, self.frame_of_reference)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,8 +16,7 @@ from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.datasets import read_dataset
 from segkit.volumes.dicom.files import DicomFile, digest
-from segkit.volumes.dicom.instances import hashed
-from segkit.volumes.dicom.labelled import Labelled
+from segkit.volumes.dicom.labelled import Drawn, Labelled
 from segkit.volumes.dicom.segments import read_segments
 from segkit.volumes.dicom.selection import SeriesSelection, selections
 from segkit.volumes.dicom.series import chosen, find_series
@@ -166,14 +165,14 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name.lower())
 
 
-def belongs_to(labelled: Labelled, series: SeriesSelection) -> bool:
+def belongs_to(drawn: Drawn, series: SeriesSelection) -> bool:
     """Tell whether segments were drawn on a series: by its UID, else by its images', else by the frame of reference."""
     one = series.stacks[0].first
-    if labelled.series:
-        return one.series in labelled.series
-    if labelled.instances:
-        return any(plane.instance.uid in labelled.instances for plane in series.stacks[0].planes)
-    return bool(labelled.frame_of_reference) and labelled.frame_of_reference == one.frame_of_reference
+    if drawn.series:
+        return one.series in drawn.series
+    if drawn.instances:
+        return any(plane.instance.uid in drawn.instances for plane in series.stacks[0].planes)
+    return bool(drawn.frame_of_reference) and drawn.frame_of_reference == one.frame_of_reference
 
 
 def drawn_on(path: Path, series: Path, options: DicomOptions) -> ReferenceSelection:
@@ -201,11 +200,6 @@ def any_series() -> SeriesOptions:
     return SeriesOptions(modality=None, description=None, min_slices=None, uid=None)
 
 
-def names_in(labelled: Iterable[Labelled]) -> list[str]:
-    """Return the labels of all segments, sorted, each once."""
-    return sorted({name for each in labelled for name in each.names.values()})
-
-
-def anonymous(identifier: str) -> str:
-    """Return a word that stands for an identifier, "" for none."""
-    return hashed(identifier) if identifier else ""
+def read_drawn(file: DicomFile) -> Drawn:
+    """Read what a DICOM SEG or a structure set says of its segments; raises as `read_labelled` does."""
+    return read_labelled(file).summary()
