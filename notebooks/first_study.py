@@ -90,7 +90,7 @@ import matplotlib.pyplot as plt
 
 middle = scan.array.shape[-1] // 2
 figure, axes = plt.subplots(1, 2, figsize=(8, 4))
-reference = segkit.read(cohort.references / f"{cohort.held_out[0]}.nii.gz")
+reference = segkit.read(cohort.references / f"{cohort.held_out[0]}.dcm")  # a DICOM SEG
 for axis, labels, title in zip(axes, (reference.array[0], mask.array), ("reference", "mask"), strict=True):
     axis.imshow(scan.array[0, :, :, middle].T, cmap="gray", vmin=-150, vmax=250)
     axis.imshow(np.ma.masked_equal(labels[:, :, middle], 0).T, cmap="tab10", alpha=0.5, vmin=0, vmax=9)

@@ -29,7 +29,7 @@ def draw(demo: Path, output: Path, cases: int = 4) -> None:
         name = path.name.removesuffix(".nii.gz")
         scan, mask, labels = (
             as_radiologists_see(segkit.read(place))
-            for place in (demo / "cohort" / "images" / name, path, demo / "cohort" / "labels" / path.name)
+            for place in (demo / "cohort" / "images" / name, path, demo / "cohort" / "labels" / f"{name}.dcm")
         )
         classes = [len(np.unique(labels[:, :, z])) for z in range(labels.shape[2])]
         z = int(np.argmax((labels > 0).sum((0, 1)) + 500 * np.array(classes)))  # many labels, and much of them

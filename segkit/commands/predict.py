@@ -19,6 +19,7 @@ from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import load
 from segkit.runs.folder import RunFolder
 from segkit.volumes.dicom.exports import cases_in, is_export
+from segkit.volumes.dicom.files import DicomFile, is_dicom
 from segkit.volumes.reading import find_volumes, is_volume, stem
 from segkit.volumes.selection import Location
 
@@ -95,7 +96,7 @@ def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options
     if not path.exists():
         raise DataError(f"there is no {path}")
     found = find_volumes(path) if path.is_dir() else []
-    files = [each for each in found if each.is_file()]
+    files = [each for each in found if each.is_file() and not is_dicom(DicomFile(each))]  # those are segmentations
     is_apart = len(channels) > 1 and options.volumes != CHANNELS
     if is_apart and found:
         return {name: dict(images) for name, images in images_by_case(found, channels).items()}

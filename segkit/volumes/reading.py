@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 # One half of a NIfTI pair and what some PACS call a DICOM slice; an export of DICOM, or of anything else.
 AMBIGUOUS_SUFFIXES = (".img", ".zip")
+SELECTION = "a selection"
+NAMING_PEOPLE = (SELECTION, "dicom")  # what is read whose headers hold identities
 LITTER_ENDINGS = ("~", ".tmp", ".part", ".crdownload", ".swp")  # what editors and downloads leave behind
 
 
@@ -35,7 +37,7 @@ def read(path: str | os.PathLike[str] | Selection) -> Volume:
         GeometryError: when its geometry cannot be a grid.
     """
     if isinstance(path, Selection):
-        volume = _guarded(path, "a selection", path.read)
+        volume = _guarded(path, SELECTION, path.read)
     else:
         path = Path(path)
         chosen = _format_of(path)
@@ -56,7 +58,7 @@ def read_grid(path: str | os.PathLike[str] | Selection) -> Grid:
         GeometryError: when its geometry cannot be a grid.
     """
     if isinstance(path, Selection):
-        return _guarded(path, "a selection", path.read_grid)
+        return _guarded(path, SELECTION, path.read_grid)
     path = Path(path)
     chosen = _format_of(path)
     return _guarded(path, chosen.name, partial(chosen.read_grid, path))
@@ -78,8 +80,8 @@ def stem(path: str | os.PathLike[str]) -> str:
 def find_volumes(folder: str | os.PathLike[str]) -> list[Path]:
     """Find every volume below a folder.
 
-    A folder of DICOM slices counts once, as the folder; so do a pair of .hdr and .img and a header with its raw file.
-    Hidden and temporary files are passed over, links to folders are not followed.
+    A folder of DICOM slices counts once, as the folder, but a DICOM SEG by itself; a pair of .hdr and .img, and a
+    header with its raw file, count once too. Hidden and temporary files are passed over, links to folders are not followed.
 
     Args:
         folder: where to look, at any depth.
@@ -161,7 +163,13 @@ def _guarded(path: Location, kind: str, function: Callable[[], T]) -> T:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
     except Exception as error:
-        raise DataError(f"{path}: cannot be read as {kind}: {one_line(error)}") from error
+        # What libraries say may quote values, and DICOM's may be names of people.
+        detail = type(error).__name__ if kind in NAMING_PEOPLE else one_line(error)
+        raise DataError(f"{path}: cannot be read as {kind}: {detail}") from error
+
+
+def _stands_alone(chosen: Format, path: Path) -> bool:
+    return chosen.stands_alone is not None and chosen.stands_alone(path)
 
 
 def _is_litter(name: str) -> bool:
@@ -178,7 +186,9 @@ def _volumes_among(files: list[Path]) -> set[Path]:
             continue  # one more slice, or something beside them that nobody could name
         chosen = _format_for(path)
         if chosen is not None:
-            is_slice = chosen.recognises is not None and chosen.recognises(path.parent)
+            is_slice = (
+                chosen.recognises is not None and chosen.recognises(path.parent) and not _stands_alone(chosen, path)
+            )
             (series if is_slice else found).add(path.parent if is_slice else path)
     headers = {path.with_suffix("") for path in found if path.suffix.lower() == ".hdr"}
     voxels_of_pairs = {path for path in found if path.suffix.lower() == ".img" and path.with_suffix("") in headers}

@@ -10,6 +10,7 @@ from segkit.config.compose import configure
 from segkit.datasets import NnUNetRaw
 from segkit.datasets.dataset import open_dataset
 from segkit.datasets.phantom import make_cohort
+from segkit.volumes.selection import Selection
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.preparation.scans import read_reference, read_scan
 from segkit.volumes.grid import Grid
@@ -252,7 +253,8 @@ def test_dicom_series_become_files_on_their_own_grid(tmp_path):
     write_nnunet(options(root, data="phantom_ct"), tmp_path / "out", workers=1)
     before = open_dataset(options(root, data="phantom_ct"))
     after = open_dataset(options(tmp_path / "out", data="nnunet"))
-    assert any(path.is_dir() for case in before.cases.values() for path in case.images.values())
+    places = [place for case in before.cases.values() for place in (*case.images.values(), case.reference)]
+    assert all(isinstance(place, Selection) for place in places)
     assert sum(case.columns.get("part") == "test" for case in after.cases.values()) == 1
     same_cases(before, after, before.cases)
 

@@ -41,12 +41,18 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir() and group.name not in ("data", "experiment")
+        if group.is_dir() and group.name not in ("data", "experiment", "dicom")
         for choice in choices(SOURCES, group.name)
     ],
 )
 def test_every_choice_composes(group, choice):
     assert configure("train", [*TRAIN, f"{group}={choice}"]).data.name == "paired"
+
+
+@pytest.mark.parametrize("choice", choices(SOURCES, "dicom"))
+def test_every_way_to_read_dicom_composes(choice):
+    (Path.cwd() / "ct").mkdir()
+    assert configure("convert", ["input=ct", "output=x.nii", f"dicom={choice}"]).dicom.gaps in ("refuse", "resample")
 
 
 @pytest.mark.parametrize("path", sorted(conf_folder().rglob("*.yaml")), ids=lambda path: path.name)
@@ -68,7 +74,7 @@ def test_paths_are_absolute_and_built_on_one_another(folder):
 def test_odd_paths_arrive_unchanged_everywhere(folder, name):
     config = configure("train", ["data=phantom_ct", f"data.root={name}", f"output={name}", "training.steps=10"])
     assert config.data.root == config.output == f"{folder}/{name}"
-    assert config.data.layout["images"] == f"{folder}/{name}/images"
+    assert config.data.layout["root"] == f"{folder}/{name}"
     assert config.data.split.held_out == f"{folder}/{name}/held_out.txt"
 
 
@@ -105,7 +111,7 @@ def test_members_of_lists_and_added_keys():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "data is not chosen: pass data=NAME; choices: bids, em_membranes, hippocampus, msd, "),
+        ([], "data is not chosen: pass data=NAME; choices: bids, dicom_tree, em_membranes, hippocampus, "),
         (["data=hipocampus"], "data=hipocampus: there is no data of that name; did you mean hippocampus? choices: "),
         (["data=null"], "data=null: there is no data of that name; choices: "),
         (["network=unett"], "network=unett: there is no network of that name; did you mean unet? choices: "),

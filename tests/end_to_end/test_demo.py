@@ -22,7 +22,7 @@ def test_masks_lie_on_the_grids_of_their_series(demo, uninterrupted_line):
         mask, series = package.read(path), package.read(folder / "cohort" / "images" / name)
         assert mask.grid.shape == series.grid.shape
         assert np.allclose(mask.affine, series.affine, atol=1e-4)  # NIfTI keeps float32
-        reference = package.read(folder / "cohort" / "labels" / path.name)
+        reference = package.read(folder / "cohort" / "labels" / f"{name}.dcm")
         assert mask.grid.displacement_from(reference.grid) < 1e-3
 
 

@@ -116,11 +116,13 @@ def attributes_of(dataset: Dataset) -> dict[str | int, Any]:
 
     Values that cannot be parsed count as missing.
     """
+    from pydicom.errors import BytesLengthException
+
     found: dict[str | int, Any] = {}
     for tag in dataset.keys():  # noqa: SIM118  (a dataset iterates over elements, and one of them may be damaged)
         try:
             element = dataset[tag]
-        except (ValueError, TypeError, NotImplementedError, KeyError):
+        except (ValueError, TypeError, NotImplementedError, KeyError, struct.error, BytesLengthException):
             continue
         found[element.keyword or int(tag)] = element.value
     return found

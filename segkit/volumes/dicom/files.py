@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,10 +46,15 @@ class DicomFile:
                 yield file
             return
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
-                yield file
+            archive = zipfile.ZipFile(self.path)
+            unpacked = archive.open(self.member)
         except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
             raise DataError(f"{self}: cannot be unpacked: {error}") from error
+        with archive, unpacked:
+            try:
+                yield unpacked
+            except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+                raise DataError(f"{self}: cannot be unpacked: the zip is damaged") from error
 
     @property
     def name(self) -> str:
@@ -79,9 +86,9 @@ def dicom_files(path: Path, *, below: bool = True) -> list[DicomFile]:
         DataError: when a zip is damaged, encrypted, a bomb, or has a member that points outside.
     """
     if path.is_dir():
-        return [DicomFile(file) for file in _files_in(path, below) if is_dicom(DicomFile(file))]
+        return [DicomFile(file) for file in _files_in(path, below) if _may_be_dicom(DicomFile(file))]
     if is_zip(path):
-        return [file for file in _members(path) if is_dicom(file)]
+        return [file for file in _members(path) if _may_be_dicom(file)]
     return [DicomFile(path)]
 
 
@@ -93,16 +100,29 @@ def is_zip(path: Path) -> bool:
 def is_dicom(file: DicomFile) -> bool:
     """Tell whether an object begins with DICOM's preamble and prefix (PS3.10, 7.1)."""
     try:
-        with file.open() as stream:
-            return stream.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
-    except OSError:
-        return False  # reading it will say why
+        return _begins_as_dicom(file)
+    except (OSError, DataError):
+        return False
+
+
+def _may_be_dicom(file: DicomFile) -> bool:
+    """Tell the same, but True of what cannot be opened: reading it will say why, where its slice would be missed."""
+    try:
+        return _begins_as_dicom(file)
+    except (OSError, DataError):
+        return True
+
+
+def _begins_as_dicom(file: DicomFile) -> bool:
+    with file.open() as stream:
+        return stream.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
 
 
 def _files_in(folder: Path, below: bool) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if below and not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        paths = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in paths if path.is_file())  # opening a pipe would wait for its other end
 
 
 def _members(path: Path) -> Iterator[DicomFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -148,16 +149,18 @@ def _plain(value: Any) -> Trait:
         text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
         return _number(text.strip())
     try:
-        return float(value)
+        return _number(str(float(value)))
     except (TypeError, ValueError):
         return "\\".join(str(part) for part in value)
 
 
 def _number(text: str) -> Trait:
+    """Return a number, or text that is none: NaN stays text, since it would not equal itself."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text
 
 
 def _frame_type(attributes: Attributes) -> Trait:

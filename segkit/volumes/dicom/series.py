@@ -51,7 +51,8 @@ def look_through(path: Path, *, below: bool = True, workers: int | None = None) 
     Raises:
         DataError: when a zip or DICOMDIR points outside.
     """
-    path = path.parent if path.is_file() and is_directory(DicomFile(path)) else path
+    if path.is_file() and is_directory(DicomFile(path)):
+        path, below = path.parent, True
     return export_of(dicom_files(path, below=below), path, workers)
 
 

@@ -28,6 +28,7 @@ class Format:
             where segkit only reads.
         recognises: tells by content for paths whose suffix says nothing (DICOM files and folders). A format that
             recognises a folder reads it as one volume.
+        stands_alone: of a file that is recognised, tells whether it is a volume by itself and no part of its folder's.
         written: those of `suffixes` that `write` takes; empty for all of them.
     """
 
@@ -37,6 +38,7 @@ class Format:
     read_grid: Callable[[Path], Grid]
     write: Callable[[Volume, Path], None] | None = None
     recognises: Callable[[Path], bool] | None = None
+    stands_alone: Callable[[Path], bool] | None = None
     written: tuple[str, ...] = ()
 
 

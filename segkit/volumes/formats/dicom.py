@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.datasets import read_dataset, tag_of
+from segkit.volumes.dicom.directory import is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files, is_dicom, is_zip
 from segkit.volumes.dicom.segments import Segments, read_segments
 from segkit.volumes.dicom.selection import DEFAULTS, FORMAT_NAME, SeriesSelection
@@ -16,6 +17,7 @@ from segkit.volumes.formats import Format
 from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Source, Volume
 
+SEGMENTATION = "SEG"
 SUFFIXES = (".dcm", ".dicom", ".ima", ".zip")
 
 
@@ -55,13 +57,28 @@ def read_grid(path: Path) -> Grid:
 
 
 def recognises(path: Path) -> bool:
-    """Tell whether a file is DICOM, a folder holds such files directly, or a zip holds them anywhere."""
+    """Tell whether a file is DICOM, a folder holds such files directly, or a zip holds them anywhere.
+
+    A DICOMDIR lists files: it is no volume itself, nor is a folder for holding one.
+    """
     if path.is_dir():
         children = (DicomFile(child) for child in path.iterdir() if child.is_file() and not child.name.startswith("."))
-        return any(map(is_dicom, children))
-    if not path.is_file():
+        return any(is_dicom(child) for child in children if not is_directory(child))
+    if not path.is_file() or is_directory(DicomFile(path)):
         return False
     return bool(dicom_files(path)) if is_zip(path) else is_dicom(DicomFile(path))
+
+
+def stands_alone(path: Path) -> bool:
+    """Tell whether a DICOM file is no slice of a series but a segmentation."""
+    try:
+        return _modality(path) == SEGMENTATION
+    except DataError:
+        return False  # reading it will say why
+
+
+def _modality(path: Path) -> str:
+    return str(read_dataset(DicomFile(path), only=["Modality"]).get("Modality", ""))
 
 
 def _segments(path: Path) -> Segments | None:
@@ -72,10 +89,10 @@ def _segments(path: Path) -> Segments | None:
     """
     if not path.is_file() or is_zip(path):
         return None
-    modality = str(read_dataset(DicomFile(path), only=["Modality"]).get("Modality", ""))
+    modality = _modality(path)
     if modality == "RTSTRUCT":
         raise DataError("is a structure set: contours on the slices of a series; name that series with like=SERIES")
-    return read_segments(DicomFile(path)) if modality == "SEG" else None
+    return read_segments(DicomFile(path)) if modality == SEGMENTATION else None
 
 
 def _only(stacks: Sequence[Stack], path: Path) -> SeriesSelection:
@@ -97,4 +114,4 @@ def _only(stacks: Sequence[Stack], path: Path) -> SeriesSelection:
     raise DataError(f"holds {len(left)} series: {shown(left)}; take one with series.uid=NAME")
 
 
-FORMAT = Format(FORMAT_NAME, SUFFIXES, read, read_grid, recognises=recognises)
+FORMAT = Format(FORMAT_NAME, SUFFIXES, read, read_grid, recognises=recognises, stands_alone=stands_alone)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from segkit.datasets import PairedFolders
+from segkit.datasets import DicomTree
 from segkit.datasets.phantom import LABELS, Cohort, make_cohort
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
 from segkit.volumes.reading import read
@@ -31,10 +31,14 @@ def test_a_seed_decides_every_byte_whatever_the_workers(tmp_path: Path):
     assert contents(larger.images / "phantom_001") == contents(once.images / "phantom_001")
 
 
-def test_the_layout_is_paired_folders_with_a_held_out_list(cohort: Cohort):
-    found = PairedFolders(str(cohort.images), str(cohort.references)).cases(["CT"])
+def test_the_layout_is_a_dicom_tree_with_a_held_out_list(cohort: Cohort):
+    found = DicomTree(str(cohort.folder), labels=cohort.labels, name_by="folder").cases(["CT"])
     assert tuple(case.name for case in found) == cohort.cases
-    assert [(case.images["CT"], case.reference) for case in found] == [cohort.pair(name) for name in cohort.cases]
+    for case in found:
+        image, reference = cohort.pair(case.name)
+        assert case.images["CT"].parent == image
+        assert [file.path for file in case.reference.files] == [reference]
+        np.testing.assert_array_equal(read(case.reference).array, read(reference).array)
     assert cohort.held_out_file.read_text().split() == list(cohort.held_out)
     assert len(cohort.held_out) == 2
     assert sorted(cohort.training + cohort.held_out) == list(cohort.cases)

@@ -1,0 +1,98 @@
+"""Reading a dataset: one line of error with the file, no values in it, and nothing inflated beyond reason."""
+
+import struct
+import zlib
+
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from segkit.foundation.errors import DataError, GeometryError
+from segkit.volumes.dicom.datasets import attributes_of, guarded, numbers, quietly, read_dataset, tag_of
+from segkit.volumes.dicom.files import DicomFile
+
+
+def test_elements_that_are_wanted_and_no_pixels(maker, tmp_path):
+    file = DicomFile(maker.save_one(tmp_path / "a", maker.slice()))
+    assert "PixelData" not in read_dataset(file)
+    assert "PixelData" in read_dataset(file, pixels=True)
+    some = read_dataset(file, only=["Modality", 0x00280010])
+    assert (some.Modality, some.Rows, len(some)) == ("CT", 4, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 500, bytes(128) + b"DICM", bytes(128) + b"DICM" + b"\x99" * 300])
+def test_what_is_no_dicom_is_named_and_never_quoted(maker, tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    file = DicomFile(tmp_path / "a")
+    try:
+        found = read_dataset(file)
+    except DataError as error:
+        assert str(error).startswith(f"{file}: ")
+        assert "\n" not in str(error)
+    else:
+        assert len(found) <= 1
+
+
+def test_a_missing_file_says_so(maker, tmp_path):
+    maker.refused(lambda: read_dataset(DicomFile(tmp_path / "absent")), "absent: cannot be read: no such file")
+
+
+def test_errors_name_the_file_once_and_never_quote_values(maker, tmp_path):
+    file = DicomFile(tmp_path / "a")
+
+    def fail(error):
+        with guarded(file):
+            raise error
+
+    quoting = ValueError("Invalid value 'Quijote^Dulcinea' for PN")
+    assert maker.refused(lambda: fail(quoting)) == f"{file}: is no DICOM object, or damaged (ValueError)"
+    assert maker.refused(lambda: fail(GeometryError("is bent")), error=GeometryError) == f"{file}: is bent"
+    assert maker.refused(lambda: fail(DataError(f"{file}: is torn"))) == f"{file}: is torn"
+    assert "memory" in maker.refused(lambda: fail(MemoryError()))
+
+
+def test_a_deflated_bomb_is_refused_uninflated(maker, tmp_path):
+    header = maker.slice()
+    header.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = maker.save_one(tmp_path / "bomb", header)
+    content = path.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    inflated = zlib.decompress(content[start:], -zlib.MAX_WBITS)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    path.write_bytes(content[:start] + packer.compress(inflated + bytes(100 << 20)) + packer.flush())
+    assert path.stat().st_size < 1 << 20
+    maker.refused(lambda: read_dataset(DicomFile(path)), "bomb: inflates", "nothing was read")
+
+
+def test_settings_of_pydicom_are_put_back():
+    from pydicom.config import IGNORE, settings
+
+    before = settings.reading_validation_mode
+    with pytest.raises(RuntimeError), quietly():
+        assert settings.reading_validation_mode == IGNORE
+        raise RuntimeError
+    assert settings.reading_validation_mode == before
+
+
+def test_a_damaged_element_counts_as_missing(maker, tmp_path):
+    path = maker.save_one(tmp_path / "a", maker.slice(EffectiveEchoTime=4.5))
+    value = struct.pack("<d", 4.5)
+    path.write_bytes(path.read_bytes().replace(b"FD\x08\x00" + value, b"FD\x06\x00" + value[:6]))
+    attributes = attributes_of(read_dataset(DicomFile(path)))
+    assert "EffectiveEchoTime" not in attributes
+    assert attributes["Rows"] == 4
+
+
+def test_tags_are_named_as_the_standard_writes_them():
+    assert tag_of("ImagePositionPatient") == "ImagePositionPatient (0020,0032)"
+    assert tag_of("PixelData") == "PixelData (7FE0,0010)"
+
+
+@pytest.mark.parametrize("value", [[1, 2], [1, 2, 3, 4], "word", [1, "x", 3], [1, float("nan"), 3], [1, 2, float("inf")]])
+def test_numbers_are_as_many_as_are_due_and_finite(maker, tmp_path, value):
+    file, tag = DicomFile(tmp_path / "a"), "ImagePositionPatient (0020,0032)"
+    maker.refused(lambda: numbers({"ImagePositionPatient": value}, "ImagePositionPatient", 3, file), str(file), tag)
+
+
+@pytest.mark.parametrize(("value", "found"), [(None, None), ("", None), ([], None), (4, (4.0,)), ([4], (4.0,))])
+def test_numbers_that_are_missing_or_one(tmp_path, value, found):
+    assert numbers({"SliceThickness": value}, "SliceThickness", 1, DicomFile(tmp_path / "a")) == found
