@@ -100,7 +100,7 @@ def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options
     is_apart = len(channels) > 1 and options.volumes != CHANNELS
     if is_apart and found:
         return {name: dict(images) for name, images in images_by_case(found, channels).items()}
-    series = cases_in(path, wanted, options) if len(files) < len(found) or is_export(path) else {}
+    series = cases_in(path, wanted, options) if len(files) < len(found) or (path.is_file() and is_export(path)) else {}
     if not series and not files:
         if not is_volume(path):
             raise DataError(f"{path} is no volume and no folder that holds one")

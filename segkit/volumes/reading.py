@@ -81,7 +81,8 @@ def find_volumes(folder: str | os.PathLike[str]) -> list[Path]:
     """Find every volume below a folder.
 
     A folder of DICOM slices counts once, as the folder, but a DICOM SEG by itself; a pair of .hdr and .img, and a
-    header with its raw file, count once too. Hidden and temporary files are passed over, links to folders are not followed.
+    header with its raw file, count once too. Hidden and temporary files are passed over, links to folders are not
+    followed.
 
     Args:
         folder: where to look, at any depth.

@@ -83,11 +83,19 @@ class Segments(Labelled):
             GeometryError: when the frames make up no grid.
             DataError: when the volume takes more memory than is free, or pixels cannot be decoded.
         """
-        grid = grid_of(self.frames)
+        grid = self.own_grid()
         array = self._label_values(grid)
         if array is None:
             array = self._channels(grid)
         return Volume(array.reshape(-1, *grid.shape), grid, Source(self.file.path, "dicom"))
+
+    def own_grid(self) -> Grid:
+        """Return the grid of `own_volume`, without decoding pixels.
+
+        Raises:
+            GeometryError: when the frames make up no grid.
+        """
+        return grid_of(self.frames)
 
     def _label_values(self, grid: Grid) -> NDArray[Any] | None:
         """Return label values, shape (X, Y, Z); None when segments overlap."""
@@ -200,7 +208,7 @@ def _segments_of(header: Dataset, file: DicomFile) -> Segments:
 
 
 def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return zeros of shape (..., X, Y, Z) whose slices lie in one piece, as frames are written five times as fast."""
+    """Return zeros of shape (..., X, Y, Z) whose slices each lie in one piece, where frames are written fast."""
     return np.zeros((*shape[:-3], *shape[:-4:-1]), dtype).swapaxes(-1, -3)
 
 

@@ -51,9 +51,7 @@ def read_slices(paths: Sequence[Path]) -> Volume:
 def read_grid(path: Path) -> Grid:
     """Read shape and affine from the headers of a folder's series or of a single file."""
     segments = _segments(path)
-    return (
-        segments.own_volume().grid if segments is not None else _only(find_series(path, below=False), path).read_grid()
-    )
+    return segments.own_grid() if segments is not None else _only(find_series(path, below=False), path).read_grid()
 
 
 def recognises(path: Path) -> bool:
