@@ -85,7 +85,7 @@ def training_patches(config: InspectConfig, study: Study) -> Iterator[Patch]:
         image, classes = torch.from_numpy(patch["image"]).float(), torch.from_numpy(patch["reference"])
         if flat is not None:
             image, classes = image.squeeze(flat + 1), classes.squeeze(flat)
-        image, classes = augment.augmented(image, classes, sample)
+        image, classes = (part[0] for part in augment(image[None], classes[None], [sample]))
         if flat is not None:
             image, classes = image.unsqueeze(flat + 1), classes.unsqueeze(flat)
         box = tuple(slice(int(first), int(first) + size) for first, size in zip(start, plan.patch, strict=True))

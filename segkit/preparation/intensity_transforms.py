@@ -50,8 +50,8 @@ def apply_transforms(
     return array
 
 
-def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[str]) -> None:
-    """Refuse a stranger's transforms that are not transforms of an allowed package.
+def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[str], *also: type) -> None:
+    """Refuse a stranger's transforms that are not MONAI transforms, or of the classes `also`, of an allowed package.
 
     Raises:
         UsageError: when a package is not allowed; nothing was imported then.
@@ -66,4 +66,4 @@ def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[st
         if not isinstance(mapping, Mapping):
             raise DataError(f"{slot}: {str(mapping)[:100]!r} is not a mapping with a _target_")
         target = str(mapping.get("_target_"))
-        resolve_target(target, roles=(Transform,), trust=trust, slot=slot, arguments=arguments_of(mapping))
+        resolve_target(target, roles=(Transform, *also), trust=trust, slot=slot, arguments=arguments_of(mapping))

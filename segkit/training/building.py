@@ -19,7 +19,7 @@ from segkit.foundation.strangers import resolve_target
 from segkit.inference.sliding import flippable_axes, left_right_axis
 from segkit.networks.building import build_network, check_network
 from segkit.preparation.intensity_transforms import check_transforms
-from segkit.training.augmentation import Augmentation
+from segkit.training.augmentation import Augmentation, BatchTransform
 from segkit.training.schedules import Schedule
 
 WEIGHTS = 4  # the stream of the initial weights
@@ -41,22 +41,20 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
     """Return the augmentation of a data set.
 
     Args:
-        options: flips and MONAI transforms.
+        options: flips and transforms, ours and MONAI's.
         plan: tells which axes the network sees and which of them is left-right.
         swapped: for each class the one that takes its place under a left-right flip.
         seed: of every draw.
     """
-    from monai.transforms import Compose
-
-    transforms = [build(transform) for transform in options.transforms]
     seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     left_right = left_right_axis(plan)
     return Augmentation(
-        transforms=Compose(transforms) if transforms else None,
+        steps=tuple(build(transform) for transform in options.transforms),
         mirror=options.mirror,
         flip_axes=tuple(seen.index(axis) for axis in training_flips(options, plan, swapped)),
         left_right=seen.index(left_right) if left_right in seen else None,
         swapped=tuple(swapped),
+        spacing=tuple(plan.spacing[axis] or 1.0 for axis in seen),
         seed=seed,
     )
 
@@ -75,7 +73,7 @@ def check_strangers_config(config: TrainConfig) -> None:
     """
     check_network(config.network, config.trust)
     check_transforms(config.preprocessing.transforms, config.trust)
-    check_transforms(config.augmentation.transforms, config.trust)
+    check_transforms(config.augmentation.transforms, config.trust, BatchTransform)
     roles = {"loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule}
     parts = [
         *((slot, role, getattr(config, slot)) for slot, role in roles.items()),

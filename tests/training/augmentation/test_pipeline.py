@@ -14,11 +14,12 @@ def sample():
 
 def flips_only(**options):
     defaults = {
-        "transforms": None,
+        "steps": (),
         "mirror": 1.0,
         "flip_axes": (0,),
         "left_right": None,
         "swapped": (0, 1, 2),
+        "spacing": (1.0, 1.0, 1.0),
         "seed": 1,
     }
     return Augmentation(**{**defaults, **options})
@@ -57,7 +58,7 @@ def test_draws_depend_on_the_counter_alone_and_leave_global_generators_alone():
             RandGaussianNoised(["image"], prob=1, std=0.5),
         ]
     )
-    augmentation = flips_only(transforms=transforms, mirror=0.5, flip_axes=(0, 1, 2))
+    augmentation = flips_only(steps=(transforms,), mirror=0.5, flip_axes=(0, 1, 2))
     before = torch.get_rng_state()
     first = augmentation(images, references, [(5, 0), (5, 1)])
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,96 @@
+"""What a batch goes through before the network, drawn from each sample's own counter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segkit.config.labels import IGNORED
+from segkit.foundation.counted import generator, seed_from
+from segkit.training.augmentation.transform import BatchTransform, Shape
+
+FLIPS, TRANSFORMS = 1, 2  # which of a sample's independent streams
+DictionaryTransform = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Flips, then transforms in their order: ours on the whole batch, MONAI's dictionary ones sample by sample.
+
+    Attributes:
+        steps: each a transform of ours, or a MONAI transform over the keys `image` and `reference`.
+        mirror: probability of a flip along each axis.
+        flip_axes: spatial axes that may be flipped.
+        left_right: the spatial axis along which sided labels swap, or None.
+        swapped: for each class the one that takes its place under a left-right flip.
+        spacing: mm between voxels along each axis that the network sees.
+        seed: of every draw.
+    """
+
+    steps: tuple[BatchTransform | DictionaryTransform, ...]
+    mirror: float
+    flip_axes: tuple[int, ...]
+    left_right: int | None
+    swapped: tuple[int, ...]
+    spacing: tuple[float, ...]
+    seed: int
+
+    def __call__(self, images: Tensor, references: Tensor, counters: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Augment a batch.
+
+        Args:
+            images: (N, C, *size) float32.
+            references: (N, *size) classes.
+            counters: (step, index) of each sample.
+
+        Returns:
+            both, of the same shapes and types.
+        """
+        keys = [tuple(counter) for counter in counters]
+        images, references = self.flipped(images, references, keys)
+        shape = Shape(images.shape[1], tuple(images.shape[2:]), self.spacing)
+        for place, step in enumerate(self.steps):
+            if isinstance(step, BatchTransform):
+                draws = (generator(self.seed, *key, TRANSFORMS, place) for key in keys)
+                images, references = step.apply(images, references, [step.draw(draw, shape) for draw in draws])
+            else:
+                seeds = [seed_from(self.seed, *key, TRANSFORMS, place) for key in keys]
+                pairs = [through(step, *sample) for sample in zip(images, references, seeds, strict=True)]
+                images, references = (torch.stack(parts) for parts in zip(*pairs, strict=True))
+        return images, references
+
+    def flipped(self, images: Tensor, references: Tensor, keys: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """Return a batch of which each sample is flipped as its own counter says; the one given is left alone."""
+        flipped_images, flipped_references = [], []
+        for image, reference, key in zip(images, references, keys, strict=True):
+            draw = generator(self.seed, *key, FLIPS)
+            flips = [axis for axis in self.flip_axes if draw.random() < self.mirror]
+            flipped_images.append(image.flip([axis + 1 for axis in flips]) if flips else image)
+            flipped = reference.flip(flips) if flips else reference
+            sided = self.left_right in flips
+            flipped_references.append(self.swapped_table(reference)[flipped.long()] if sided else flipped)
+        return torch.stack(flipped_images), torch.stack(flipped_references)
+
+    def swapped_table(self, like: Tensor) -> Tensor:
+        """Return the class that takes the place of each of 0..255; what is no class, as ignored voxels, stays."""
+        every = [*self.swapped, *range(len(self.swapped), IGNORED + 1)]
+        return torch.as_tensor(every, dtype=like.dtype, device=like.device)
+
+
+def through(step: DictionaryTransform, image: Tensor, reference: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Send one sample through MONAI's door, image (C, *size) and reference (*size), and back as plain tensors."""
+    from monai.data import MetaTensor
+    from monai.transforms import Randomizable
+
+    if isinstance(step, Randomizable):
+        step.set_random_state(seed=seed)
+    # Transforms that draw from PyTorch's global generator (Kornia's do) get a fork of it, seeded by the counter.
+    with torch.random.fork_rng(devices=[image.device] if image.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        result = step({"image": image, "reference": reference[None].float()})
+    plain = {key: v.as_tensor() if isinstance(v, MetaTensor) else v for key, v in result.items()}
+    return plain["image"].contiguous(), plain["reference"][0].round().to(reference.dtype)
