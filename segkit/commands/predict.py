@@ -92,12 +92,18 @@ def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options
 
     Raises:
         DataError: when there is nothing to read, two scans share a name, or a channel is missing.
+        UsageError: when channels are asked for of an export whose series are one channel each.
     """
     if not path.exists():
         raise DataError(f"there is no {path}")
     found = find_volumes(path) if path.is_dir() else []
     files = [each for each in found if each.is_file() and not is_dicom(DicomFile(each))]  # those are segmentations
     is_apart = len(channels) > 1 and options.volumes != CHANNELS
+    if is_apart and path.is_file() and is_export(path):
+        raise UsageError(
+            f"the model takes the channels {', '.join(channels)}, and a series of an export is one: predict a split of "
+            "a data set (data=dicom_tree knows which series is which channel), or 4D series with dicom.volumes=channels"
+        )
     if is_apart and found:
         return {name: dict(images) for name, images in images_by_case(found, channels).items()}
     series = cases_in(path, wanted, options) if len(files) < len(found) or (path.is_file() and is_export(path)) else {}

@@ -37,7 +37,7 @@ def list_series(config: ConvertConfig) -> Path:
     path = Path(config.input)
     export = look_through(path, workers=config.workers)
     rows = [row_of(stack) for stack in images_in(export) if fits(stack, config.series)]
-    table(f"{len(rows)} volumes in {path}", COLUMNS, rows)
+    table(f"{len(rows)} volume{'' if len(rows) == 1 else 's'} in {path}", COLUMNS, rows)
     say_beside(export)
     if output is not None:
         write_text(output, as_csv(rows))

@@ -11,7 +11,7 @@ from typing import Any
 
 from segkit.config.labels import BACKGROUND, IGNORE
 from segkit.config.options import DicomOptions, SeriesOptions
-from segkit.config.suggestions import listed
+from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import typed
 from segkit.datasets.case import Case, Description, Layout
 from segkit.datasets.dataset_json import check_unique
@@ -28,6 +28,7 @@ from segkit.volumes.dicom.references import (
     Stroke,
     belongs_to,
     matching,
+    plain_name,
     read_drawn,
 )
 from segkit.volumes.dicom.selection import SeriesSelection, selections
@@ -79,8 +80,10 @@ class DicomTree(Layout):
         if self.name_by not in NAMES:
             raise UsageError(f"data.layout.name_by: {self.name_by} is not one of {listed(NAMES)}")
         drawn = self._drawn
+        self._check_segments()
         self._check_labels(drawn)
         found = self._by_study(names) if len(names) > 1 and self.volumes == "split" else self._by_series(names)
+        self._name_strays(drawn)
         cases = [self._case(images, drawn) for images in found]
         kept = self._named([case for case in cases if case.reference is not None or self.unreferenced])
         if not kept:
@@ -98,7 +101,8 @@ class DicomTree(Layout):
     def _values(self) -> dict[str, int]:
         """Value of each label without the background, in the order in which they are drawn."""
         if self.labels is None:
-            names = sorted({name for each in self._drawn for name in each.names.values()})
+            spellings = {plain_name(name): name for each in self._drawn for name in reversed(list(each.names.values()))}
+            names = sorted(name for plain, name in spellings.items() if plain != BACKGROUND)
             return {BACKGROUND: 0, **{name: value for value, name in enumerate(names, start=1)}}
         several = [name for name, value in self.labels.items() if not isinstance(value, int)]
         if several:
@@ -118,6 +122,8 @@ class DicomTree(Layout):
     @cached_property
     def _drawn(self) -> list[Drawn]:
         """What every SEG and structure set says; one that cannot be read is named, and costs its own case only."""
+        for reason in self._export.unreadable.values():
+            warn(reason)
         files = [other.file for other in self._export.others if other.modality in self.references]
         workers = 1 if len(files) <= FEW_OBJECTS else None
         outcomes = sorted(parallel_map(read_drawn, files, workers=workers), key=lambda outcome: outcome.index)
@@ -129,7 +135,7 @@ class DicomTree(Layout):
     def _check_labels(self, drawn: Sequence[Drawn]) -> None:
         """Make sure that every label has a segment somewhere: a misspelt name must not become background."""
         for label in self._foreground():
-            if drawn and not any(self._numbers(each, label) for each in drawn):
+            if drawn and label != IGNORE and not any(self._numbers(each, label) for each in drawn):
                 known = listed(sorted({name for each in drawn for name in each.names.values()}))
                 raise DataError(
                     f"{self.root}: no segment is called {label}; there are {known}; name those that are meant in "
@@ -137,7 +143,21 @@ class DicomTree(Layout):
                 )
 
     def _foreground(self) -> list[str]:
-        return [name for name, value in self._values.items() if name not in (BACKGROUND, IGNORE) and value]
+        return [name for name, value in self._values.items() if name != BACKGROUND and value]
+
+    def _check_segments(self) -> None:
+        """Refuse patterns of a label that is not declared."""
+        for label in self.segments or {}:
+            if label not in self._values:
+                known = list(self._values)
+                hint = did_you_mean(label, known) or ";"
+                raise UsageError(f"data.layout.segments: {label} is not a label{hint} labels: {listed(known)}")
+
+    def _name_strays(self, drawn: Sequence[Drawn]) -> None:
+        """Name the objects whose series is not there, or cannot be used."""
+        for each in drawn:
+            if not any(belongs_to(each, pick) for pick in self._picks):
+                warn(f"{each.file}: was drawn on a series that is not here, or that holds no image with a place")
 
     def _numbers(self, drawn: Drawn, label: str) -> list[int]:
         patterns = (self.segments or {}).get(label)
@@ -185,14 +205,15 @@ class DicomTree(Layout):
         first = next(iter(images.values()))
         one = first.stacks[0].first
         columns = {"patient": one.patient, "study": hashed(one.study), "modality": one.modality}
-        for image in dict.fromkeys(images.values()):
-            own = [each for each in drawn if belongs_to(each, image)]
-            if own:
-                return Case(first.name, images, self._reference(image, own), columns)
-        return Case(first.name, images, None, columns)
+        own = {image: [each for each in drawn if belongs_to(each, image)] for image in dict.fromkeys(images.values())}
+        on = [image for image, objects in own.items() if objects]
+        if not on:
+            return Case(first.name, images, None, columns)
+        objects = list(dict.fromkeys(each for image in on for each in own[image]))
+        return Case(first.name, images, self._reference(on[0], objects, apart(on)), columns)
 
-    def _reference(self, series: SeriesSelection, drawn: Sequence[Drawn]) -> ReferenceSelection:
-        strokes, fault = [], ""
+    def _reference(self, series: SeriesSelection, drawn: Sequence[Drawn], fault: str) -> ReferenceSelection:
+        strokes = []
         for label in self._foreground():
             own = [each for each in drawn if self._numbers(each, label)]
             if len(own) > 1:
@@ -228,3 +249,14 @@ class DicomTree(Layout):
         if self.name_by == "patient":
             return str(read_dataset(first.files[0], only=["PatientID"]).get("PatientID", "")) or case.name
         return case.name
+
+
+def apart(series: Sequence[SeriesSelection]) -> str:
+    """Return why segments of several series cannot be drawn on the first one; "" where all lie on one grid."""
+    try:
+        for other in series[1:]:
+            what = f"the series {series[0].name} and {other.name}, both of which were drawn on,"
+            series[0].read_grid().check_same_as(other.read_grid(), what=what)
+    except DataError as error:
+        return str(error)
+    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,11 +63,19 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Location]], ou
             raise
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             known = isinstance(problem, SegkitError | OSError)
-            manifest.failed[name] = one_line(problem) if known else f"{type(problem).__name__}: {one_line(problem)}"
+            reason = one_line(problem) if known else f"{type(problem).__name__}: {one_line(problem)}"
+            manifest.failed[name] = without_folders(reason, images.values())
             manifest.cases.pop(name, None)
-            error(f"{name}: {manifest.failed[name]}")
+            error(f"{name}: {reason}")
         write_manifest(output, manifest)
     return cohort
+
+
+def without_folders(reason: str, places: Iterable[Location]) -> str:
+    """Return a reason with files called by their names alone: masks are handed on, and folders may name patients."""
+    for folder in sorted({str(place.parent) for place in places}, key=len, reverse=True):
+        reason = reason.replace(f"{folder}/", "")
+    return reason
 
 
 def segment_to(model: Model, name: str, images: Mapping[str, Location], output: Path, export: str) -> Path:

@@ -122,7 +122,15 @@ def attributes_of(dataset: Dataset) -> dict[str | int, Any]:
     for tag in dataset.keys():  # noqa: SIM118  (a dataset iterates over elements, and one of them may be damaged)
         try:
             element = dataset[tag]
-        except (ValueError, TypeError, NotImplementedError, KeyError, struct.error, BytesLengthException):
+        except (
+            ValueError,
+            TypeError,
+            NotImplementedError,
+            KeyError,
+            OverflowError,
+            struct.error,
+            BytesLengthException,
+        ):
             continue
         found[element.keyword or int(tag)] = element.value
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.datasets import read_dataset, tag_of
+from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
 from segkit.volumes.dicom.files import DicomFile, leaves
 
 NAME = "DICOMDIR"
@@ -20,8 +20,10 @@ def check_directory(file: DicomFile) -> None:
     Raises:
         DataError: when it does, or is damaged; the message names file and tag.
     """
-    for record in read_dataset(file).get("DirectoryRecordSequence") or ():
-        named = record.get("ReferencedFileID")
+    directory = read_dataset(file)
+    with guarded(file), quietly():
+        names = [record.get("ReferencedFileID") for record in directory.get("DirectoryRecordSequence") or ()]
+    for named in names:
         parts = [named] if isinstance(named, str) else list(named or ())
         if parts and leaves("/".join(map(str, parts))):
             raise DataError(f"{file}: {tag_of('ReferencedFileID')} points outside its folder; nothing was read")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.config.options import DicomOptions, SeriesOptions
-from segkit.volumes.dicom.datasets import read_dataset
+from segkit.volumes.dicom.datasets import quietly, read_dataset
 from segkit.volumes.dicom.directory import is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files, is_dicom, is_zip
 from segkit.volumes.dicom.selection import SeriesSelection, selections
@@ -42,7 +42,7 @@ def cases_in(
     """
     picks = selections(chosen(find_series(path, workers=workers), wanted, path), path, options)
     folders = [pick.parent for pick in picks]
-    is_own = len(set(folders)) == len(picks) and all(folder == path or folder.parent == path for folder in folders)
+    is_own = folders == [path] or (len(set(folders)) == len(picks) and {folder.parent for folder in folders} == {path})
     if is_own and path.is_dir():
         return {pick.name if gives_away(pick) else pick.parent.name: pick for pick in picks}
     return {pick.name: pick for pick in picks}
@@ -51,7 +51,8 @@ def cases_in(
 def gives_away(pick: SeriesSelection) -> bool:
     """Tell whether the name of a series' folder holds the name or birth date of its patient."""
     header = read_dataset(pick.files[0], only=["PatientName", "PatientID", "PatientBirthDate", "OtherPatientNames"])
-    known = [header.get(keyword) for keyword in ("PatientName", "PatientBirthDate", "OtherPatientNames")]
+    with quietly():
+        known = [header.get(keyword) for keyword in ("PatientName", "PatientBirthDate", "OtherPatientNames")]
     words = {word for value in known for word in _words(str(value or "")) if len(word) >= SHORTEST}
     # A data set whose patients' names are pseudonyms has those for IDs too, and its folders rightly bear them.
     words -= {str(header.get("PatientID", "")).lower()}

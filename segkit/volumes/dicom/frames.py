@@ -23,13 +23,14 @@ SECONDARY = "SECONDARY"
 PHILIPS_SCALE = 0x2005100E  # private: MR scale slope
 
 
-def flattened(group: Any) -> dict[str | int, Any]:
-    """Return the attributes of all macros in one functional group.
+def flattened(*groups: Any) -> dict[str | int, Any]:
+    """Return the attributes of all macros in functional groups, those of the first group first.
 
     The standard's own macros come before private ones, in which some makers repeat attributes with another meaning.
     """
     found: dict[str | int, Any] = {}
-    for element in sorted(group, key=lambda element: bool(element.tag.is_private)):
+    elements = (element for group in groups for element in group)
+    for element in sorted(elements, key=lambda element: bool(element.tag.is_private)):
         value = element.value
         if isinstance(value, Sequence) and len(value) and hasattr(value[0], "get"):
             for key, attribute in attributes_of(value[0]).items():
@@ -56,8 +57,8 @@ def frames_of(header: Attributes, count: int, file: DicomFile) -> tuple[Frame, .
     groups, shared = header[PER_FRAME], header.get(SHARED)
     if len(groups) != count:
         raise DataError(f"{file}: {tag_of('NumberOfFrames')} is {count}, {tag_of(PER_FRAME)} describes {len(groups)}")
-    common = {**header, **(flattened(shared[0]) if shared else {})}
-    return tuple(frame_of({**common, **flattened(own)}, index, file) for index, own in enumerate(groups))
+    common = shared[:1] if shared else ()
+    return tuple(frame_of({**header, **flattened(own, *common)}, index, file) for index, own in enumerate(groups))
 
 
 def frame_of(attributes: Attributes, index: int, file: DicomFile) -> Frame:
@@ -102,7 +103,7 @@ def _picture_spacing(attributes: Attributes, file: DicomFile) -> tuple[float, fl
 def rescale_of(attributes: Attributes, file: DicomFile) -> tuple[float, float]:
     """Return the slope and intercept from stored to real values, 1 and 0 where nothing is said.
 
-    These are RescaleSlope and RescaleIntercept; for magnitude images of Philips MR the floating-point values that
+    These are RescaleSlope and RescaleIntercept; for Philips MR the floating-point values that
     dcm2niix gives too, which unlike the rescaled ones mean the same in every scan of a session.
 
     Raises:
@@ -119,15 +120,11 @@ def rescale_of(attributes: Attributes, file: DicomFile) -> tuple[float, float]:
 
 
 def _philips_scale(attributes: Attributes) -> float | None:
-    """Return Philips' private scale slope SS of a magnitude image; None of any other."""
+    """Return Philips' private scale slope SS; None where there is none."""
     value = attributes.get(PHILIPS_SCALE)
     if isinstance(value, bytes) and len(value) == struct.calcsize("<f"):
         (value,) = struct.unpack("<f", value)
-    kind = str(_frame_type(attributes) or "")
-    is_magnitude = not any(
-        word in kind for word in ("PHASE", "REAL", "IMAGINARY", "VELOCITY", "FIELD_MAP", "B0", "_P_")
-    )
-    return float(value) if isinstance(value, float) and value > 0 and is_magnitude else None
+    return float(value) if isinstance(value, float) and value > 0 else None
 
 
 def traits_of(attributes: Attributes) -> tuple[Trait, ...]:

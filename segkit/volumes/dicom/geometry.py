@@ -15,6 +15,7 @@ from segkit.volumes.grid import Grid, affine_from_steps
 
 REFUSE, RESAMPLE = "refuse", "resample"
 SHOWN = 5  # gaps or places named in a message
+MOST_SLICES = 1 << 15  # more in one grid are no scan, but positions that are wrong
 STRAIGHT_MM = 0.5  # planes of an uneven stack that lie further than this beside one line make no grid at all
 
 
@@ -83,6 +84,8 @@ def even_places(planes: Sequence[Plane]) -> tuple[NDArray[np.float64], NDArray[n
         raise GeometryError(f"its slices do not follow one line: {tag_of('ImagePositionPatient')} leaves it")
     spacing = gaps.min() if missing_places(planes) else np.median(gaps)
     count = max(1, round(float((along[-1] - along[0]) / spacing)))
+    if count > MOST_SLICES:
+        raise GeometryError(f"an even grid by {tag_of('ImagePositionPatient')} would have {count} slices")
     return np.linspace(0, along[-1] - along[0], count + 1), extent / count
 
 
@@ -91,7 +94,7 @@ def missing_places(planes: Sequence[Plane]) -> list[float]:
     along = along_normal(planes)
     gaps = np.diff(along)
     multiples = gaps / gaps.min()
-    if np.abs(multiples - np.round(multiples)).max() > EVEN_GAP:
+    if np.abs(multiples - np.round(multiples)).max() > EVEN_GAP or multiples.sum() > MOST_SLICES:
         return []
     return [
         float(start - along[0] + turn * gap / count)
@@ -108,10 +111,10 @@ def unevenness(planes: Sequence[Plane]) -> str:
     if gaps.min() < SAME_PLACE:
         at = int(gaps.argmin())
         return f"has two slices in the same place ({files[at]} and {files[at + 1]} by {position})"
-    usual = np.median(gaps) if len(gaps) > 2 else gaps.min()
+    missing = missing_places(planes)
+    usual = gaps.min() if missing or len(gaps) < 3 else np.median(gaps)
     odd = [at for at in np.argsort(-np.abs(gaps - usual), kind="stable") if abs(gaps[at] - usual) > EVEN_GAP * usual]
     named = ", ".join(f"{gaps[at]:.4g} mm from {files[at]} to {files[at + 1]}" for at in sorted(odd[:SHOWN]))
-    missing = missing_places(planes)
     where = ", ".join(_shown(planes[0].position + normal_of(planes) * place) for place in missing[:SHOWN])
     more = " ..." if len(missing) > SHOWN else ""
     lost = (

@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError
 from segkit.foundation.parallel import parallel_map
-from segkit.volumes.dicom.datasets import Attributes, attributes_of, dataset_in, guarded, tag_of
+from segkit.volumes.dicom.datasets import Attributes, attributes_of, dataset_in, guarded, quietly, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PHILIPS_SCALE, frames_of, is_enhanced
 from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Other, hashed
@@ -33,10 +33,14 @@ KEYWORDS = (
 PRIVATE = (0x0019100A, 0x0019100C, 0x00291010, 0x00431039, 0x20011003, PHILIPS_SCALE)
 BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 PIXEL_GROUP, FLOAT_ELEMENTS = 0x7FE0, (0x0008, 0x0009)
+PIXEL_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 UNDEFINED = 0xFFFFFFFF
+SIZES = (1, 8, 16, 32, 64)  # bits of a pixel
 MOST_FRAMES = 1 << 20
 MOST_DECODED = 20_000  # bytes that one compressed byte can stand for, in empty frames of JPEG 2000
 NO_IMAGES = ("SEG", "RTDOSE")  # they have rows and columns, and mean something else
+DRAWN = {"Segmentation": "SEG", "Label Map Segmentation": "SEG", "RT Structure Set": "RTSTRUCT"}  # modality by class
+DIRECTORY = "Media Storage Directory"
 CHUNK, FEW = 64, 512  # files a task, and how many are read sooner than worker processes start
 
 
@@ -99,23 +103,38 @@ def read_instance(file: DicomFile) -> Instance | Other:
     Raises:
         DataError: when the file is no DICOM object, or its header is damaged.
     """
-    with guarded(file), file.open() as stream:
+    with guarded(file), quietly(), file.open() as stream:
         dataset = dataset_in(stream, only=wanted_tags())
         header = attributes_of(dataset)
-        syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") if hasattr(dataset, "file_meta") else "")
-        is_image = "Rows" in header and "Columns" in header
-        modality = _text(header, "Modality")
-        if not is_image or modality in NO_IMAGES:
+        meta = getattr(dataset, "file_meta", {})
+        classes = [_kind(_text(header, "SOPClassUID")), _kind(_text(meta, "MediaStorageSOPClassUID"))]
+        modality = _text(header, "Modality") or next((DRAWN[each] for each in classes if each in DRAWN), "")
+        is_image = ("Rows" in header and "Columns" in header) or _has_lost_its_end(*classes)
+        if modality in NO_IMAGES or not is_image:
             return Other(file, modality)
+        if "Rows" not in header and not _text(header, "SeriesInstanceUID"):
+            raise DataError(f"has no {tag_of('SeriesInstanceUID')}: is it cut short?")
+        syntax = _text(meta, "TransferSyntaxUID")
         encoding = _encoding(header, syntax, stream)
     fault = ""
     frames: tuple[Frame, ...] = ()
     try:
-        _check_pixels(encoding, file)
-        frames = _frames(header, encoding, file)
+        with guarded(file), quietly():
+            _check_pixels(encoding, file)
+            frames = _frames(header, encoding, file)
     except DataError as error:
         fault = str(error)
     return _instance(header, file, encoding, frames, fault)
+
+
+def _has_lost_its_end(own_class: str, meta_class: str) -> bool:
+    """Tell whether an object without rows and columns must have had them: pydicom reads what is left without a word.
+
+    Args:
+        own_class: name of its SOP class, which every object has but a DICOMDIR.
+        meta_class: the same from the beginning of the file.
+    """
+    return (not own_class and meta_class != DIRECTORY) or "Image" in own_class + meta_class
 
 
 def _instance(
@@ -148,7 +167,7 @@ def _frames(header: Attributes, encoding: Encoding, file: DicomFile) -> tuple[Fr
     return frames_of(header, encoding.frames, file)
 
 
-def _text(header: Attributes, keyword: str) -> str:
+def _text(header: Any, keyword: str) -> str:
     value = header.get(keyword)
     return "" if value is None else str(value).strip()
 
@@ -195,7 +214,7 @@ def _encoding(header: Attributes, syntax: str, stream: IO[bytes]) -> Encoding:
         start=start,
         length=length,
         is_float=is_float,
-        has_lut="ModalityLUTSequence" in header,
+        has_lut=bool(header.get("ModalityLUTSequence")),
         tiles=mosaic_side(header) if not is_enhanced(header) else 1,
     )
 
@@ -214,7 +233,7 @@ def _pixel_span(stream: IO[bytes], syntax: str) -> tuple[int, int, bool]:
     group, element = (int.from_bytes(head[start : start + 2], order) for start in (0, 2))
     if group != PIXEL_GROUP or len(head) < 12:
         return -1, 0, False
-    is_explicit = head[4:6].isalpha() and head[4:6].isupper()
+    is_explicit = head[4:6] in PIXEL_VRS  # as bytes of a length these would be odd, which no length is
     length, start = (head[8:12], at + 12) if is_explicit else (head[4:8], at + 8)
     declared = int.from_bytes(length, order)
     is_float = element in FLOAT_ELEMENTS
@@ -230,6 +249,7 @@ def _check_pixels(encoding: Encoding, file: DicomFile) -> None:
     pixels = tag_of("PixelData")
     if encoding.length == 0:
         raise DataError(f"{file}: has no {pixels}: is it cut short?")
+    _check_bits(encoding, file)
     if min(encoding.rows, encoding.columns) < 1:
         raise DataError(f"{file}: {tag_of('Rows')} or {tag_of('Columns')} is 0")
     wanted = encoding.frame_bytes * encoding.frames
@@ -245,3 +265,11 @@ def _check_pixels(encoding: Encoding, file: DicomFile) -> None:
         raise DataError(f"{file}: is cut short: {pixels} declares {encoding.length} bytes, {there} are there")
     if encoding.length < wanted:
         raise DataError(f"{file}: {pixels} holds {encoding.length} bytes, but {shown}")
+
+
+def _check_bits(encoding: Encoding, file: DicomFile) -> None:
+    allocated, stored, high = encoding.allocated, encoding.stored, encoding.high
+    # HighBit counts where there are bits to spare; where there are none, sloppy writers do not keep it right.
+    if allocated not in SIZES or stored > allocated or (stored < allocated and not stored <= high + 1 <= allocated):
+        named = ", ".join(map(tag_of, ("BitsAllocated", "BitsStored", "HighBit")))
+        raise DataError(f"{file}: {named} hold {allocated}, {stored} and {high}, as no pixel can be stored")

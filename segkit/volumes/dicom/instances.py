@@ -155,6 +155,11 @@ class Instance:
     padding: int | None = None
     fault: str = ""
 
+    @property
+    def series_key(self) -> str:
+        """What the objects of one series share: the SeriesInstanceUID; without one each object stands for itself."""
+        return self.series or str(self.file)
+
 
 @dataclass(frozen=True)
 class Other:

@@ -17,7 +17,7 @@ from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PLACED
 from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Plane
 
-BIG_ENDIAN = "1.2.840.10008.1.2.2"
+BIG_ENDIAN, DEFLATED, RLE = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
 KEEP, LOWEST = "keep", "lowest"
 PALETTE = "PALETTE COLOR"
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
@@ -80,13 +80,14 @@ def _lower_padding(stack: NDArray[Any], planes: Sequence[Plane]) -> None:
 
 
 def _padding(plane: Plane) -> int | None:
-    """Return PixelPaddingValue as stored; writers disagree whether it is signed, the pixels are what counts."""
+    """Return PixelPaddingValue as decoded; writers disagree whether it is signed, the pixels are what counts."""
     value, encoding = plane.instance.padding, plane.instance.encoding
     if value is None:
         return None
     values = 1 << encoding.allocated
-    turned = value % values
-    return turned - values if encoding.is_signed and turned >= values // 2 else turned
+    stored = value % values
+    stored -= values if encoding.is_signed and stored >= values // 2 else 0
+    return _turning_point(encoding) - stored if is_inverted(plane.instance) else stored
 
 
 def _check_memory(file: DicomFile, wanted: int) -> None:
@@ -161,13 +162,12 @@ def rescaled(stack: NDArray[Any], rescales: Sequence[tuple[float, float]]) -> ND
 
 def _of_equal_size(stack: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
     """Return room for the rescaled values: the same memory where they are as wide as the stored ones."""
-    return (
-        stack.view(kind) if kind.itemsize == stack.dtype.itemsize and kind.kind != "f" else np.empty(stack.shape, kind)
-    )
+    is_as_wide = kind.itemsize == stack.dtype.itemsize and kind.kind != "f"
+    return stack.view(kind) if is_as_wide else np.empty(stack.shape, kind)
 
 
 def _wrapped(value: float, kind: np.dtype[Any]) -> Any:
-    return np.array(int(value), np.int64).astype(kind)
+    return np.array(int(value) % (1 << 64), np.uint64).astype(kind)
 
 
 def _value_type(stack: NDArray[Any], rescales: Sequence[tuple[float, float]]) -> np.dtype[Any]:
@@ -201,9 +201,12 @@ def is_inverted(instance: Instance) -> bool:
 
 
 def _inverted(pixels: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
-    highest = 2 ** (encoding.stored - encoding.is_signed) - 1
-    lowest = -highest - 1 if encoding.is_signed else 0
-    return np.asarray((highest + lowest) - pixels.astype(np.int64)).astype(pixels.dtype)
+    return np.asarray(_turning_point(encoding) - pixels.astype(np.int64)).astype(pixels.dtype)
+
+
+def _turning_point(encoding: Encoding) -> int:
+    """Return the sum of the lowest and the highest value that can be stored."""
+    return -1 if encoding.is_signed else (1 << encoding.stored) - 1
 
 
 def _is_ready(encoding: Encoding, kind: np.dtype[Any]) -> bool:
@@ -233,7 +236,9 @@ def _filled(stream: IO[bytes], target: NDArray[Any]) -> int:
 
 
 def _is_native(encoding: Encoding) -> bool:
-    is_plain = encoding.samples == 1 and encoding.photometric in GREY and encoding.allocated in (8, 16, 32)
+    # Bytes of big endian files may be swapped within words of 16 bits (PS3.5, 8.1.1).
+    sizes = (16, 32) if encoding.syntax == BIG_ENDIAN else (8, 16, 32)
+    is_plain = encoding.samples == 1 and encoding.photometric in GREY and encoding.allocated in sizes
     return encoding.start >= 0 and is_plain and not encoding.has_lut and not encoding.is_float
 
 
@@ -268,11 +273,15 @@ def _used_bits(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
 def _by_pydicom(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
     from pydicom.pixels.utils import iter_pixels
 
-    header = read_dataset(instance.file, pixels=True)
+    header, encoding = read_dataset(instance.file, pixels=True), instance.encoding
+    has_words = (encoding.start >= 0 or encoding.syntax in (DEFLATED, RLE)) and not encoding.is_float
+    if has_words:  # pydicom does not mind HighBit, `_used_bits` does
+        header.BitsStored = encoding.allocated
     with quietly():
         try:
             for index, pixels in zip(indices, iter_pixels(header, indices=indices), strict=True):
-                yield index, _looked_up(np.asarray(pixels), header, instance.encoding)
+                used = _used_bits(pixels, encoding) if has_words else pixels
+                yield index, _looked_up(np.asarray(used), header, encoding)
         except DataError:
             raise
         except Exception as error:

@@ -188,9 +188,9 @@ def drawn_on(path: Path, series: Path, options: DicomOptions) -> ReferenceSelect
     """
     labelled = read_labelled(DicomFile(path))
     picks = selections(chosen(find_series(series), any_series(), series), series, options)
-    own = [pick for pick in picks if belongs_to(labelled, pick)] or (picks if len(picks) == 1 else [])
+    own = [pick for pick in picks if belongs_to(labelled, pick)]
     if len(own) != 1:
-        found = "none" if not own else "several"
+        found = "none" if not own else "several volumes"
         raise DataError(f"{path} was drawn on one series, and {series} holds {found} of that UID")
     return ReferenceSelection(own[0], tuple(Stroke(number, labelled.file, number) for number in labelled.names))
 

@@ -149,7 +149,7 @@ def selections(stacks: Sequence[Stack], where: Path, options: DicomOptions) -> l
         return [SeriesSelection((stack,), where, options) for stack in stacks]
     groups: dict[tuple[Any, ...], list[Stack]] = {}
     for stack in stacks:
-        groups.setdefault((stack.first.series, *_shape_of(stack)), []).append(stack)
+        groups.setdefault((stack.first.series_key, *_shape_of(stack)), []).append(stack)
     return [SeriesSelection(tuple(group), where, options) for group in groups.values()]
 
 

@@ -89,7 +89,7 @@ def export_of(files: Sequence[DicomFile], where: Path, workers: int | None = Non
     kept, copies, clashes = without_copies(headers.images)
     by_series: dict[str, list[Instance]] = {}
     for instance in kept:
-        by_series.setdefault(instance.series, []).append(instance)
+        by_series.setdefault(instance.series_key, []).append(instance)
     faults = {uid: series_faults(series) for uid, series in by_series.items()}
     lost = {_home(file): reason for file, reason in headers.unreadable.items()}
     found = stacks_of([instance for instance in kept if instance.frames])
@@ -110,7 +110,7 @@ def _judged(
     copies: Mapping[str, int],
     lost: Mapping[Path, str],
 ) -> Stack:
-    uid = stack.first.series
+    uid = stack.first.series_key
     said = [*faults.get(uid, ()), *stack_faults(stack), clashes.get(uid, ""), lost.get(_home(stack.first.file), "")]
     return replace(stack, repeated=copies.get(uid, 0), faults=tuple(fault for fault in said if fault))
 
@@ -127,15 +127,15 @@ def without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], dict[
     copies: dict[str, int] = {}
     clashes: dict[str, str] = {}
     for instance in instances:
-        before = by_uid.setdefault((instance.series, instance.uid), []) if instance.uid else []
+        before = by_uid.setdefault((instance.series_key, instance.uid), []) if instance.uid else []
         twin = next((each for each in before if is_alike(each, instance)), None)
         if twin is None:
             before.append(instance)
             kept.append(instance)
         elif is_same_image(twin, instance):
-            copies[instance.series] = copies.get(instance.series, 0) + 1
+            copies[instance.series_key] = copies.get(instance.series_key, 0) + 1
         else:
-            clashes[instance.series] = (
+            clashes[instance.series_key] = (
                 f"{instance.file}: {tag_of('SOPInstanceUID')} is that of another image, {twin.file.name}"
             )
     return kept, copies, clashes

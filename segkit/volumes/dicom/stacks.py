@@ -14,7 +14,8 @@ from segkit.volumes.dicom.instances import TRAITS, Instance, Plane, Trait, hashe
 SAME_COSINE = 1e-3  # scanners write direction cosines with three digits or more
 SAME_PLACE = 5e-3  # mm: planes nearer than this are the same one, imaged again
 SAME_SPACING = 1e-4  # relative
-EVEN_GAP, EVEN_MM = 0.05, 0.05  # of the mean gap, or mm: a slice that lies further off its place is a fault
+EVEN_GAP = 0.05  # of the mean gap: a slice that lies further off its place is a fault ...
+ROUNDING, FAR = 0.1, 0.2  # ... unless positions of one decimal explain it (mm); never beyond this share of the gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Stack:
     @property
     def name(self) -> str:
         """A name that tells nothing of the patient: a hash of the SeriesInstanceUID, numbered in 4D series."""
-        name = hashed(self.first.series or str(self.first.file))
+        name = hashed(self.first.series_key)
         return name if self.of == 1 else f"{name}_{self.number}"
 
 
@@ -76,7 +77,8 @@ def is_even(planes: Sequence[Plane]) -> bool:
     gaps = np.diff(along_normal(ordered))
     if gaps.min() < SAME_PLACE:
         return False
-    return bool(np.abs(offsets_from_even(positions)).max() <= max(EVEN_GAP * gaps.mean(), EVEN_MM))
+    allowed = max(EVEN_GAP * gaps.mean(), min(ROUNDING, FAR * gaps.mean()))
+    return bool(offsets_from_even(positions).max() <= allowed + 1e-6)
 
 
 def offsets_from_even(positions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,8 +117,8 @@ def stacks_of(instances: Iterable[Instance]) -> list[Stack]:
     """
     by_series: dict[str, list[Instance]] = {}
     for instance in instances:
-        by_series.setdefault(instance.series or str(instance.file), []).append(instance)
-    order = sorted(by_series.values(), key=lambda each: (each[0].series_number or 0, each[0].series))
+        by_series.setdefault(instance.series_key, []).append(instance)
+    order = sorted(by_series.values(), key=lambda each: (min(one.series_number or 0 for one in each), each[0].series))
     return [stack for series in order for stack in _stacks_of_series(series)]
 
 
@@ -176,19 +178,19 @@ def separated(planes: list[Plane]) -> list[list[Plane]]:
 
     Planes that lie once each in even steps are one volume, whatever else differs between them (scanners write a trigger
     time, an acquisition number or a time for every slice). Otherwise the first trait divides them that tells planes
-    in the same place apart, or that leaves even volumes only; and where no trait does, they are dealt by time.
+    in the same place apart with no more values than volumes can be, or that leaves even volumes only; and where no
+    trait does, they are dealt by time.
     """
     if len(planes) < 2 or is_even(planes):
         return [planes]
-    repeats = _repeats(planes)
-    for trait in TRAITS:
-        groups = _by(planes, lambda plane, trait=trait: plane.trait(trait))  # type: ignore[misc]
-        if len(groups) > 1 and _divides(groups, repeats):
-            return [part for group in groups for part in separated(group)]
-    objects = _by(planes, lambda plane: plane.instance.file)
-    if repeats and 1 < len(objects) < len(planes) and _divides(objects, repeats):
-        return [part for group in objects for part in separated(group)]
-    return _dealt(planes) if repeats else [planes]
+    places = _rounds(planes)
+    traits = [_by(planes, lambda plane, trait=trait: plane.trait(trait)) for trait in TRAITS]  # type: ignore[misc]
+    divisions = [groups for groups in (*traits, _by(planes, lambda plane: plane.instance.file)) if len(groups) > 1]
+    dealt = _dealt(planes)
+    groups = next((groups for groups in divisions if _divides(groups, places)), None)
+    if groups is None and len(dealt) == 1:  # volumes that lie beside one another, or were not finished
+        groups = next((groups for groups in divisions if _reduces(groups, places)), None)
+    return dealt if groups is None else [part for group in groups for part in separated(group)]
 
 
 def _by(planes: Sequence[Plane], key: Callable[[Plane], Hashable]) -> list[list[Plane]]:
@@ -198,12 +200,22 @@ def _by(planes: Sequence[Plane], key: Callable[[Plane], Hashable]) -> list[list[
     return list(groups.values())
 
 
-def _divides(groups: Sequence[Sequence[Plane]], repeats: int) -> bool:
-    if not repeats:
+def _divides(groups: Sequence[Sequence[Plane]], places: Sequence[Sequence[Plane]]) -> bool:
+    """Tell whether groups of planes are volumes, or nearer to being such.
+
+    There are never more volumes than planes in the fullest place: a trait with more values changes from slice to slice
+    too, as the trigger time of every plane of a GE functional scan does.
+    """
+    most = max(map(len, places))
+    if most == 1:
         return all(len(group) > 2 and is_even(group) for group in groups)  # two are always even
-    left = sum(_repeats(group) for group in groups)
-    is_single = len(_rounds(groups[0])) == 1 and all(len(_rounds(group)) == 1 for group in groups)
-    return left < repeats and (is_single or all(len(_rounds(group)) > 1 for group in groups))
+    return len(groups) <= most and sum(map(_repeats, groups)) < sum(map(len, places)) - len(places)
+
+
+def _reduces(groups: Sequence[Sequence[Plane]], places: Sequence[Sequence[Plane]]) -> bool:
+    """Tell whether groups leave fewer planes in the same place, and are more than single slices."""
+    left = sum(map(_repeats, groups))
+    return left < sum(map(len, places)) - len(places) and any(len(_rounds(group)) > 1 for group in groups)
 
 
 def _rounds(planes: Sequence[Plane]) -> list[list[Plane]]:

@@ -103,7 +103,9 @@ def _only(stacks: Sequence[Stack], path: Path) -> SeriesSelection:
     if len(left) == 1:
         return SeriesSelection((left[0],), path, DEFAULTS)
     told_apart = ", ".join(dict.fromkeys(trait for stack in left for trait in stack.differs))
-    if len({stack.first.series for stack in left}) == 1:
+    if len({stack.first.series_key for stack in left}) == 1:
+        if left[0].faults:
+            raise DataError(left[0].faults[0])
         raise DataError(
             f"holds {len(left)} volumes under one {tag_of('SeriesInstanceUID')}, told apart by "
             f"{told_apart or 'their order'} ({left[0].first.file.name} and {left[1].first.file.name}): {shown(left)}; "

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import gdcm
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -14,6 +16,10 @@ from pydicom.uid import (
     EnhancedPETImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
     generate_uid,
 )
 
@@ -23,10 +29,12 @@ from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.selection import DEFAULTS, SeriesSelection
 from segkit.volumes.dicom.series import find_series
 from segkit.volumes.dicom.stacks import Stack
+from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
 
 IDENTITIES = {"PatientName": "Quijote^Dulcinea", "PatientID": "MRN-4711", "PatientBirthDate": "19391224"}
 ENHANCED = {"CT": EnhancedCTImageStorage, "MR": EnhancedMRImageStorage, "PT": EnhancedPETImageStorage}
+NOISE_SHAPE = (33, 40)  # rows and columns: JPEG 2000 takes no fewer
 
 
 class Maker:
@@ -144,6 +152,50 @@ class Maker:
         ]
         pixels = np.stack([self.stored(round(place)) for place in places])
         return self.changed(self.with_pixels(header, pixels, bits=12), **changes)
+
+    def noise(self, kind: str, bits: int = 0) -> np.ndarray:
+        """Return pixels of a type that span `bits`, with the lowest and the highest value among them."""
+        of = np.dtype(kind)
+        bits = bits or 8 * of.itemsize
+        lowest, highest = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if of.kind == "i" else (0, (1 << bits) - 1)
+        values = np.random.default_rng(bits).integers(lowest, highest, NOISE_SHAPE, endpoint=True).astype(of)
+        values[0, :2] = lowest, highest
+        return values
+
+    def encoded(self, pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **changes: Any) -> Dataset:
+        """Return a slice without rescale, compressed where the syntax asks for what pydicom encodes."""
+        header = self.slice(pixels=np.zeros((2, 2), np.uint16), RescaleSlope=None, RescaleIntercept=None)
+        is_packed = syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless)
+        header.file_meta.TransferSyntaxUID = (
+            ExplicitVRLittleEndian if is_packed or syntax == JPEGLosslessSV1 else syntax
+        )
+        self.with_pixels(header, pixels, **changes)
+        if is_packed:
+            header.compress(syntax, **({"encoding_plugin": "pydicom"} if syntax == RLELossless else {}))
+        return header
+
+    def save_encoded(self, path: Path, header: Dataset, syntax: str) -> Path:
+        """Write a slice that `encoded` made; JPEG Lossless, which pydicom does not encode, is written by GDCM."""
+        self.save_one(path, header)
+        if syntax == JPEGLosslessSV1:
+            reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+            reader.SetFileName(str(path))
+            assert reader.Read()
+            change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+            change.SetInput(reader.GetImage())
+            assert change.Change()
+            writer.SetFile(reader.GetFile())
+            writer.SetImage(change.GetOutput())
+            writer.SetFileName(str(path))
+            assert writer.Write()
+            assert dcmread(path).file_meta.TransferSyntaxUID == JPEGLosslessSV1
+        return path
+
+    def values_in(self, path: Path) -> np.ndarray:
+        """Read a file of one slice as rows x columns, colours last."""
+        array = read(path).array
+        array = array[..., 0] if array.ndim == 4 else array
+        return array[0].T if len(array) == 1 else array.transpose(2, 1, 0)
 
     def save(self, folder: Path, headers: Sequence[Dataset], names: Sequence[str] = ()) -> Path:
         """Write objects into a folder under names that tell nothing of their order."""

@@ -1,12 +1,13 @@
 """A DICOMDIR may be there or not; it must name nothing outside its folder."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.exports import is_export
 from segkit.volumes.reading import find_volumes, is_volume, read
 
@@ -60,7 +61,14 @@ def test_files_that_it_does_not_name_are_found_and_those_it_lacks_not_missed(mak
 
 @pytest.mark.parametrize(
     "named",
-    [["..", "secret"], "../secret", ["IMAGES", "..", "..", "secret"], ["", "etc", "passwd"], ["C:", "secret"], "..\\secret"],
+    [
+        ["..", "secret"],
+        "../secret",
+        ["IMAGES", "..", "..", "secret"],
+        ["", "etc", "passwd"],
+        ["C:", "secret"],
+        "..\\secret",
+    ],
 )
 @pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir"])
 def test_a_reference_that_points_outside_is_refused(maker, tmp_path, named, name):
@@ -70,10 +78,18 @@ def test_a_reference_that_points_outside_is_refused(maker, tmp_path, named, name
         maker.refused(lambda where=where: maker.read(where), name, "ReferencedFileID (0004,1500)", "points outside")
 
 
-def test_a_damaged_one_is_named(maker, media):
+def test_a_reference_out_of_a_zip_is_refused(maker, tmp_path):
+    folder = maker.save(tmp_path / "cd", maker.series(), list("abc"))
+    pointing_to(maker, folder / "DICOMDIR", ["..", "secret"])
+    path = tmp_path / "cd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"disk/{file.name}")
+    maker.refused(lambda: read(path), f"{path}: disk/DICOMDIR", "ReferencedFileID (0004,1500)", "points outside")
+
+
+@pytest.mark.parametrize("left", [100, 700, 1500])
+def test_one_cut_short_hides_no_image(maker, media, left):
     path = media / "DICOMDIR"
-    path.write_bytes(path.read_bytes()[:700])
-    try:
-        assert np.array_equal(maker.read(media).array[0], maker.expected() - 1024)
-    except DataError as error:
-        assert "DICOMDIR" in str(error)  # noqa: PT017
+    path.write_bytes(path.read_bytes()[:left])
+    assert np.array_equal(maker.read(media).array[0], maker.expected() - 1024)

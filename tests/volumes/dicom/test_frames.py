@@ -127,7 +127,9 @@ def test_a_trait_that_is_no_number_is_text_equal_to_itself():
     assert traits({"EchoTime": float("nan")}) == traits({"EchoTime": float("nan")})
     assert traits({"ConvolutionKernel": ["B30f", "3"]})["kernel"] == "B30f\\3"
     assert traits({"DiffusionGradientOrientation": [0.5, -0.25, 1]})["gradient"] == "0.5000\\-0.2500\\1.0000"
-    assert traits({"ImageType": ["ORIGINAL", "M"], "ComplexImageComponent": "PHASE"})["image type"] == "ORIGINAL\\M\\PHASE"
+    assert (
+        traits({"ImageType": ["ORIGINAL", "M"], "ComplexImageComponent": "PHASE"})["image type"] == "ORIGINAL\\M\\PHASE"
+    )
 
 
 @given(st.text(max_size=8), st.floats(), st.lists(st.floats(), max_size=3))

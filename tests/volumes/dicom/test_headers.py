@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    BasicTextSRStorage,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    MediaStorageDirectoryStorage,
     RLELossless,
+    RTStructureSetStorage,
+    SegmentationStorage,
 )
 
 from segkit.volumes.dicom import headers as module
@@ -70,10 +74,29 @@ def test_packed_pixels_begin_nowhere(maker, tmp_path, syntax):
 
 
 def test_objects_without_an_image_of_their_own(maker, tmp_path):
-    report = maker.bare(Modality="SR")
+    report = maker.bare(Modality="SR", SOPClassUID=BasicTextSRStorage)
     dose, segmentation = maker.slice(Modality="RTDOSE"), maker.slice(Modality="SEG")
     for name, header in {"sr": report, "dose": dose, "seg": segmentation}.items():
         assert instance_of(maker, tmp_path, header, name) == Other(maker.file(tmp_path / name), header.Modality)
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "modality"),
+    [(SegmentationStorage, "SEG"), (RTStructureSetStorage, "RTSTRUCT"), (BasicTextSRStorage, "")],
+)
+def test_an_object_without_an_image_that_is_cut_short_is_still_none(maker, tmp_path, sop_class, modality):
+    path = maker.save_one(tmp_path / "a", maker.bare(SOPClassUID=sop_class, Modality="SR"))
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"\x08\x00\x60\x00")])
+    assert read_instance(maker.file(path)) == Other(maker.file(path), modality)
+
+
+def test_a_dicomdir_of_another_name_is_no_image(maker, tmp_path):
+    header = maker.bare(SOPClassUID=MediaStorageDirectoryStorage)
+    path = maker.save_one(tmp_path / "DICOMDIR;1", header)
+    del header.SOPClassUID
+    header.save_as(path, enforce_file_format=True)
+    assert isinstance(read_instance(maker.file(path)), Other)
 
 
 def test_a_missing_syntax_is_guessed(maker, tmp_path):
@@ -99,7 +122,15 @@ def broken(maker, name):
         "none": {"PixelData": None},
         "empty": {"PixelData": b""},
         "huge": huge,
-        "many": {"Rows": 1, "Columns": 1, "BitsAllocated": 8, "NumberOfFrames": 2_000_000, "PixelData": bytes(2_000_000)},
+        "many": {
+            "Rows": 1,
+            "Columns": 1,
+            "BitsAllocated": 8,
+            "BitsStored": 8,
+            "HighBit": 7,
+            "NumberOfFrames": 2_000_000,
+            "PixelData": bytes(2_000_000),
+        },
         "no rows": {"Rows": 0},
         "orientation": {"ImageOrientationPatient": None},
         "position": {"ImagePositionPatient": None},
@@ -119,8 +150,8 @@ FAULTS = {
     "short": "PixelData (7FE0,0010) holds 38 bytes, but Rows (0028,0010), Columns (0028,0011)",
     "none": "has no PixelData (7FE0,0010)",
     "empty": "has no PixelData (7FE0,0010)",
-    "huge": "Rows (0028,0010), Columns (0028,0011) and NumberOfFrames (0028,0008) ask for 103075",
-    "compressed": "Rows (0028,0010), Columns (0028,0011) and NumberOfFrames (0028,0008) ask for 103075",
+    "huge": "Rows (0028,0010), Columns (0028,0011) and NumberOfFrames (0028,0008) ask for 103076",
+    "compressed": "Rows (0028,0010), Columns (0028,0011) and NumberOfFrames (0028,0008) ask for 103076",
     "many": "NumberOfFrames (0028,0008) ask for 2000000 bytes, more frames than any scan has",
     "no rows": "Rows (0028,0010) or Columns (0028,0011) is 0",
     "orientation": "has no ImageOrientationPatient (0020,0037)",
@@ -146,12 +177,15 @@ def test_one_broken_slice_takes_its_series_and_is_named(maker, tmp_path, name):
     maker.refused(lambda: read(folder / "IM0"), str(folder / "IM0"), FAULTS[name])
 
 
-@pytest.mark.parametrize("left", [150, 400, 900, -30])
+@pytest.mark.parametrize("left", [140, 170, 300, 400, 900, -30])
+@pytest.mark.filterwarnings("error")
 def test_a_file_cut_short_anywhere_is_named(maker, tmp_path, left):
     folder = maker.save(tmp_path / "ct", maker.series(), ["IM0", "IM1", "IM2"])
     whole = (folder / "IM1").read_bytes()
     (folder / "IM1").write_bytes(whole[:left])
     assert len(whole) > 900
+    (stack,) = maker.stacks(folder)
+    assert [plane.instance.file.name for plane in stack.planes] == ["IM0", "IM2"]  # which would lie evenly without it
     message = maker.refused(lambda: read(folder), str(folder / "IM1"))
     assert left > 0 or "is cut short: PixelData (7FE0,0010) declares 40 bytes, 10 are there" in message
     maker.refused(lambda: read(folder / "IM1"), str(folder / "IM1"))
@@ -163,7 +197,7 @@ def test_a_strange_header_costs_its_own_file_only(maker, tmp_path, monkeypatch):
 
     def fail(header, count, file):
         if file.name == "IM1":
-            raise IndexError(header["PatientID"] if "PatientID" in header else "MRN-4711")
+            raise IndexError(header.get("PatientID", "MRN-4711"))
         return frames_of(header, count, file)
 
     monkeypatch.setattr(module, "frames_of", fail)
@@ -178,7 +212,7 @@ def test_many_headers_are_read_side_by_side_in_order(maker, tmp_path, monkeypatc
     monkeypatch.setattr(module, "CHUNK", 2)
     folder = maker.save(tmp_path / "ct", maker.series(5), [f"{index}" for index in range(5)])
     (folder / "5").write_bytes(bytes(128) + b"DICM" + b"\x99" * 20)
-    maker.save(folder, [maker.bare(Modality="SR")], ["6"])
+    maker.save(folder, [maker.bare(Modality="SR", SOPClassUID=BasicTextSRStorage)], ["6"])
     files = [maker.file(folder / f"{index}") for index in range(7)]
     found = read_headers(files, workers=2)
     assert [each.file for each in found.images] == files[:5]
@@ -188,6 +222,7 @@ def test_many_headers_are_read_side_by_side_in_order(maker, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("value", ["", "word", "1e400"])
+@pytest.mark.filterwarnings("error")  # pydicom would quote the value
 def test_numbers_that_are_none_do_no_harm(maker, tmp_path, value):
     path = maker.save_one(tmp_path / "IM1", maker.slice(SeriesNumber=77777))
     path.write_bytes(path.read_bytes().replace(b"77777 ", value.ljust(6).encode()))

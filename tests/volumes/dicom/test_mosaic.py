@@ -63,7 +63,8 @@ def test_thickness_serves_where_the_gap_is_not_stated(maker, tmp_path):
 
 def test_mosaics_of_a_film_are_volumes_of_one_series(maker, tmp_path):
     headers = [
-        mosaic(maker, AcquisitionNumber=turn, InstanceNumber=turn, AcquisitionTime=f"10{turn:02d}00") for turn in (1, 2, 3)
+        mosaic(maker, AcquisitionNumber=turn, InstanceNumber=turn, AcquisitionTime=f"10{turn:02d}00")
+        for turn in (1, 2, 3)
     ]
     for turn, header in enumerate(headers):
         maker.with_pixels(header, sheet_of(tiles() + 1000 * turn))
@@ -80,7 +81,10 @@ def test_mosaics_of_a_film_are_volumes_of_one_series(maker, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"SpacingBetweenSlices": None, "SliceThickness": None}, "is a mosaic without SpacingBetweenSlices (0018,0088)"),
+        (
+            {"SpacingBetweenSlices": None, "SliceThickness": None},
+            "is a mosaic without SpacingBetweenSlices (0018,0088)",
+        ),
         ({"PixelSpacing": None}, "is a mosaic without PixelSpacing (0028,0030)"),
         ({"ImageOrientationPatient": None}, "has no ImageOrientationPatient (0020,0037)"),
     ],

@@ -84,10 +84,10 @@ def series(name="ct", values=None, *, patient="pseudonym 1", modality="CT", step
 
 
 def save(folder, headers, name="IM{:03}"):
-    """Write objects, in an order of names that is not theirs."""
+    """Write up to 17 objects, in an order of names that is not theirs."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, header in enumerate(headers):
-        header.save_as(folder / name.format(7 * number % (len(headers) + 11)), enforce_file_format=True)
+        header.save_as(folder / name.format(7 * number % 17), enforce_file_format=True)
     return folder
 
 
