@@ -13,9 +13,8 @@ from segkit.foundation.console import error, paths_written, progress
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.references import drawn_on
-from segkit.volumes.dicom.selection import SeriesSelection
 from segkit.volumes.reading import read
-from segkit.volumes.selection import Location
+from segkit.volumes.selection import Location, Selection
 from segkit.volumes.writing import write, writer_for
 
 SERIES_SUFFIX = ".nii.gz"  # of the series of an export, each written into one folder
@@ -57,7 +56,7 @@ def is_folder(output: Path) -> bool:
     return output.is_dir() or not output.suffix
 
 
-def only_one(cases: Mapping[str, SeriesSelection], path: Path) -> SeriesSelection:
+def only_one(cases: Mapping[str, Selection], path: Path) -> Selection:
     """Return the one series of an export.
 
     Raises:
@@ -84,7 +83,7 @@ def convert_volume(place: Location, output: Path) -> Path:
     return output
 
 
-def convert_series(cases: Mapping[str, SeriesSelection], output: Path) -> Path:
+def convert_series(cases: Mapping[str, Selection], output: Path) -> Path:
     """Write each series as a NIfTI file into a folder; those that cannot be read are named.
 
     Raises:

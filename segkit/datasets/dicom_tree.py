@@ -19,6 +19,7 @@ from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.dicom.datasets import read_dataset
+from segkit.volumes.dicom.exports import gives_away
 from segkit.volumes.dicom.instances import hashed
 from segkit.volumes.dicom.labelled import Drawn
 from segkit.volumes.dicom.references import (
@@ -245,7 +246,7 @@ class DicomTree(Layout):
         first = next(iter(case.images.values()))
         assert isinstance(first, SeriesSelection)
         if self.name_by == "folder":
-            return first.parent.name
+            return case.name if gives_away(first.files[0]) else first.parent.name
         if self.name_by == "patient":
             return str(read_dataset(first.files[0], only=["PatientID"]).get("PatientID", "")) or case.name
         return case.name

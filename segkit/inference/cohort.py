@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from segkit.inference.model import Mask, Model
 from segkit.preparation.store import content_hash
 from segkit.runs.manifest import Manifest, read_manifest, write_manifest
 from segkit.volumes.reading import one_line
-from segkit.volumes.selection import Location
+from segkit.volumes.selection import Location, without_folders
 
 SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
 OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
@@ -64,18 +64,11 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Location]], ou
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             known = isinstance(problem, SegkitError | OSError)
             reason = one_line(problem) if known else f"{type(problem).__name__}: {one_line(problem)}"
-            manifest.failed[name] = without_folders(reason, images.values())
+            manifest.failed[name] = without_folders(reason, (place.parent for place in images.values()))
             manifest.cases.pop(name, None)
             error(f"{name}: {reason}")
         write_manifest(output, manifest)
     return cohort
-
-
-def without_folders(reason: str, places: Iterable[Location]) -> str:
-    """Return a reason with files called by their names alone: masks are handed on, and folders may name patients."""
-    for folder in sorted({str(place.parent) for place in places}, key=len, reverse=True):
-        reason = reason.replace(f"{folder}/", "")
-    return reason
 
 
 def segment_to(model: Model, name: str, images: Mapping[str, Location], output: Path, export: str) -> Path:

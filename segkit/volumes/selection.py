@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 from segkit.volumes.grid import Grid
@@ -58,6 +59,13 @@ class Selection(ABC):
 
 
 Location = Path | Selection  # where a volume is read from
+
+
+def without_folders(text: str, folders: Iterable[Path]) -> str:
+    """Return a message with files called by their names alone, for what is handed on: folders may name patients."""
+    for folder in sorted({str(folder) for folder in folders}, key=len, reverse=True):
+        text = text.replace(f"{folder}/", "")
+    return text
 
 
 def bytes_of(place: Location) -> int:

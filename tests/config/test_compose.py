@@ -103,8 +103,8 @@ def test_numbers_become_text_where_text_is_asked_for():
 
 
 def test_members_of_lists_and_added_keys():
-    config = configure("train", [*TRAIN, "augmentation.transforms.0.prob=0.9", "+optimizer.betas=[0.9,0.99]"])
-    assert config.augmentation.transforms[0]["prob"] == 0.9
+    config = configure("train", [*TRAIN, "augmentation.transforms.0.rotate=0.9", "+optimizer.betas=[0.9,0.99]"])
+    assert config.augmentation.transforms[0]["rotate"] == 0.9
     assert config.optimizer["betas"] == [0.9, 0.99]
 
 

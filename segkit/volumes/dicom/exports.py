@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
 from pathlib import Path
 
 from segkit.config.options import DicomOptions, SeriesOptions
+from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.datasets import quietly, read_dataset
 from segkit.volumes.dicom.directory import is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files, is_dicom, is_zip
-from segkit.volumes.dicom.selection import SeriesSelection, selections
-from segkit.volumes.dicom.series import chosen, find_series
+from segkit.volumes.dicom.selection import LostSelection, SeriesSelection, selections
+from segkit.volumes.dicom.series import chosen, images_in, look_through
 
-SHORTEST = 3  # letters of a name that are looked for in a folder's
+SHORTEST = 3  # letters of a name that are looked for within a folder's; shorter ones are compared with its words
+IDENTITIES = ("PatientName", "OtherPatientNames", "PatientID", "PatientBirthDate")
+SEPARATORS = re.compile(r"[\W_]+")
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 def is_export(path: Path) -> bool:
@@ -25,8 +29,8 @@ def is_export(path: Path) -> bool:
 
 def cases_in(
     path: Path, wanted: SeriesOptions | None, options: DicomOptions, workers: int | None = None
-) -> dict[str, SeriesSelection]:
-    """Return each series of an export that is meant, by case name.
+) -> dict[str, SeriesSelection | LostSelection]:
+    """Return each series of an export that is meant, by case name; one that cannot be used says so when it is read.
 
     A case is called as its folder where each has a folder of its own directly below `path`, or is all that lies in
     `path`; otherwise, and where a folder's name gives its patient away, by a hash of the SeriesInstanceUID.
@@ -40,25 +44,59 @@ def cases_in(
     Raises:
         DataError: when nothing is there, nothing fits, or the export points outside itself.
     """
-    picks = selections(chosen(find_series(path, workers=workers), wanted, path), path, options)
+    export = look_through(path, workers=workers)
+    stacks = chosen(images_in(export), wanted, path)
+    is_filtered = wanted is not None and any(vars(wanted).values())
+    lost = [LostSelection(each, path) for each in export.lost] if not is_filtered else []
+    picks: list[SeriesSelection | LostSelection] = [*selections(stacks, path, options), *lost]
     folders = [pick.parent for pick in picks]
     is_own = folders == [path] or (len(set(folders)) == len(picks) and {folder.parent for folder in folders} == {path})
     if is_own and path.is_dir():
-        return {pick.name if gives_away(pick) else pick.parent.name: pick for pick in picks}
+        return {pick.name if gives_away(file_of(pick)) else pick.parent.name: pick for pick in picks}
     return {pick.name: pick for pick in picks}
 
 
-def gives_away(pick: SeriesSelection) -> bool:
-    """Tell whether the name of a series' folder holds the name or birth date of its patient."""
-    header = read_dataset(pick.files[0], only=["PatientName", "PatientID", "PatientBirthDate", "OtherPatientNames"])
+def file_of(pick: SeriesSelection | LostSelection) -> DicomFile:
+    """Return one file of a series."""
+    return pick.lost.file if isinstance(pick, LostSelection) else pick.files[0]
+
+
+def gives_away(file: DicomFile) -> bool:
+    """Tell whether the name of a file's folder holds the name, birth date or PatientID of its patient.
+
+    Spelling does not matter: capitals, accents, separators and the order of day, month and year. Where the PatientID is
+    the name as well, or a part of it, it is a pseudonym that folders rightly bear.
+    """
+    try:
+        header = read_dataset(file, only=IDENTITIES)
+    except DataError:
+        return True  # who knows
     with quietly():
-        known = [header.get(keyword) for keyword in ("PatientName", "PatientBirthDate", "OtherPatientNames")]
-    words = {word for value in known for word in _words(str(value or "")) if len(word) >= SHORTEST}
-    # A data set whose patients' names are pseudonyms has those for IDs too, and its folders rightly bear them.
-    words -= {str(header.get("PatientID", "")).lower()}
-    folder = pick.parent.name.lower()
-    return any(word in folder for word in words)
+        name, other, identifier, birth = (str(header.get(keyword) or "") for keyword in IDENTITIES)
+    pseudonym = plain_word(identifier)
+    words = {plain_word(word) for word in SEPARATORS.split(f"{name}^{other}")} - {""}
+    folder = plain_word(file.path.parent.name)
+    tokens = {plain_word(token) for token in SEPARATORS.split(file.path.parent.name)}
+    if not pseudonym or pseudonym in {plain_word(name), *words}:
+        words = {word for word in words if word not in pseudonym}
+    else:
+        words.add(pseudonym)
+    return any(word in tokens or (len(word) >= SHORTEST and word in folder) for word in words) or holds_date(
+        file.path.parent.name, birth
+    )
 
 
-def _words(value: str) -> Sequence[str]:
-    return [part.lower() for part in re.split(r"[\s^=,\\\[\]']+", value) if part]
+def plain_word(text: str) -> str:
+    """Return letters and digits alone, small, without accents; German umlauts as two letters."""
+    spelled = text.lower().translate(UMLAUTS)
+    plain = unicodedata.normalize("NFKD", spelled)
+    return "".join(letter for letter in plain if letter.isalnum())
+
+
+def holds_date(text: str, date: str) -> bool:
+    """Tell whether a text holds a date, written YYYYMMDD, in any usual order and with any separators."""
+    if len(date) != len("YYYYMMDD") or not date.isdigit():
+        return False
+    year, month, day = date[:4], date[4:6], date[6:]
+    digits = "".join(letter for letter in text if letter.isdigit())
+    return any(order in digits for order in (year + month + day, day + month + year, month + day + year))

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -46,11 +47,10 @@ class DicomFile:
                 yield file
             return
         try:
-            archive = zipfile.ZipFile(self.path)
-            unpacked = archive.open(self.member)
+            unpacked = _archive(self.path).open(self.member)
         except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
             raise DataError(f"{self}: cannot be unpacked: {error}") from error
-        with archive, unpacked:
+        with unpacked:
             try:
                 yield unpacked
             except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
@@ -66,12 +66,22 @@ class DicomFile:
         """Bytes, as the file system or the zip's table says."""
         if not self.member:
             return self.path.stat().st_size
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.getinfo(self.member).file_size
+        return _archive(self.path).getinfo(self.member).file_size
 
     def __str__(self) -> str:
         """Return the path, for a member followed by its name."""
         return f"{self.path}: {self.member}" if self.member else str(self.path)
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    """Return an open zip; its table, which may list thousands of members, is read once while it does not change."""
+    status = path.stat()
+    return _opened_archive(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _opened_archive(path: Path, size: int, changed: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
 
 
 def dicom_files(path: Path, *, below: bool = True) -> list[DicomFile]:

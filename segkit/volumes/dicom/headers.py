@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import IO, Any, Literal
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError
@@ -31,6 +31,7 @@ KEYWORDS = (
 )
 # Of mosaics, b-values and Philips' scale: see their readers.
 PRIVATE = (0x0019100A, 0x0019100C, 0x00291010, 0x00431039, 0x20011003, PHILIPS_SCALE)
+SERIES_TAG = 0x0020000E
 BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 PIXEL_GROUP, FLOAT_ELEMENTS = 0x7FE0, (0x0008, 0x0009)
 PIXEL_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
@@ -52,11 +53,13 @@ class Headers:
         images: objects with an image.
         others: objects without one, segmentations among them.
         unreadable: files that could not be read, with the reason in one line.
+        torn: SeriesInstanceUID of those of them that still tell it.
     """
 
     images: list[Instance]
     others: list[Other]
     unreadable: dict[DicomFile, str]
+    torn: dict[DicomFile, str]
 
 
 def read_headers(files: Sequence[DicomFile], workers: int | None = None) -> Headers:
@@ -68,10 +71,12 @@ def read_headers(files: Sequence[DicomFile], workers: int | None = None) -> Head
     for outcome in shown:
         said.update(zip(outcome.item, outcome.value or [str(outcome.error)] * len(outcome.item), strict=True))
     ordered = [said[file] for file in files]
+    unreadable = {file: each for file, each in said.items() if isinstance(each, str)}
     return Headers(
         [each for each in ordered if isinstance(each, Instance)],
         [each for each in ordered if isinstance(each, Other)],
-        {file: each for file, each in said.items() if isinstance(each, str)},
+        unreadable,
+        {file: uid for file in unreadable if (uid := series_of(file))},
     )
 
 
@@ -94,6 +99,19 @@ def _attempt(file: DicomFile) -> Instance | Other | str:
         return str(error)
 
 
+def series_of(file: DicomFile) -> str:
+    """Return the SeriesInstanceUID of a file that is cut short behind it; "" where it is not there."""
+    from pydicom.filereader import read_partial
+
+    try:
+        with guarded(file), file.open() as stream, quietly():
+            header = read_partial(cast("BinaryIO", stream), lambda tag, vr, length: tag > SERIES_TAG)
+            is_cut_here = not stream.read(1)  # so the UID itself may be
+            return "" if is_cut_here else _text(attributes_of(header), "SeriesInstanceUID")
+    except DataError:
+        return ""
+
+
 def read_instance(file: DicomFile) -> Instance | Other:
     """Read the header of one object.
 
@@ -112,8 +130,8 @@ def read_instance(file: DicomFile) -> Instance | Other:
         is_image = ("Rows" in header and "Columns" in header) or _has_lost_its_end(*classes)
         if modality in NO_IMAGES or not is_image:
             return Other(file, modality)
-        if "Rows" not in header and not _text(header, "SeriesInstanceUID"):
-            raise DataError(f"has no {tag_of('SeriesInstanceUID')}: is it cut short?")
+        if not any(tag > SERIES_TAG for tag in dataset.keys()):  # noqa: SIM118  (else the UID may be cut itself)
+            raise DataError(f"ends before {tag_of('Rows')}: is it cut short?")
         syntax = _text(meta, "TransferSyntaxUID")
         encoding = _encoding(header, syntax, stream)
     fault = ""
@@ -192,7 +210,7 @@ def _whole(header: Attributes, keyword: str, default: int | None = None) -> int 
 def _kind(sop_class: str) -> str:
     from pydicom.uid import UID
 
-    return re.sub(r" Storage.*$", "", UID(sop_class).name)
+    return re.sub(r" Storage(?! Directory).*$", "", UID(sop_class).name)
 
 
 def _encoding(header: Attributes, syntax: str, stream: IO[bytes]) -> Encoding:

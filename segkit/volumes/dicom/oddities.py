@@ -11,13 +11,16 @@ from segkit.volumes.dicom.geometry import even_step, unevenness
 from segkit.volumes.dicom.pixels import is_inverted
 from segkit.volumes.dicom.series import is_captured, is_localizer
 from segkit.volumes.dicom.stacks import Stack, is_even, normal_of
+from segkit.volumes.selection import without_folders
 
 TILT_DEGREES = 0.01
 
 
 def oddities(stack: Stack) -> list[str]:
     """Return what a user should know before a series is used; faults first."""
-    return [*stack.faults, *_kind(stack), *_geometry(stack), *_copies(stack)]
+    folders = {plane.instance.file.path.parent for plane in stack.planes}
+    faults = [without_folders(fault, folders) for fault in stack.faults]
+    return [*faults, *_kind(stack), *_geometry(stack), *_copies(stack)]
 
 
 def _kind(stack: Stack) -> Iterator[str]:

@@ -16,6 +16,7 @@ from segkit.foundation.errors import DataError, GeometryError
 from segkit.volumes.dicom.files import DicomFile, digest
 from segkit.volumes.dicom.geometry import RESAMPLE, even_places, grid_of
 from segkit.volumes.dicom.pixels import voxels_of
+from segkit.volumes.dicom.series import Lost
 from segkit.volumes.dicom.stacks import Stack, along_normal, is_even
 from segkit.volumes.grid import Grid
 from segkit.volumes.selection import Selection
@@ -79,7 +80,9 @@ class SeriesSelection(Selection):
     def content(self) -> list[str]:
         """Return the sha256 of every file, and which planes are read how."""
         taken = [str((plane.frame.index, plane.frame.tile)) for stack in self.stacks for plane in stack.planes]
-        return [*map(digest, self.files), *taken, *map(str, vars(self.options).values())]
+        # How gaps are filled is no part of a volume that has none.
+        gaps = [self.options.gaps for stack in self.stacks if not stack.is_picture and not is_even(stack.planes)]
+        return [*map(digest, self.files), *taken, *gaps, self.options.volumes, self.options.padding]
 
     def __str__(self) -> str:
         """Return the export and the series' hashed name."""
@@ -120,6 +123,54 @@ class SeriesSelection(Selection):
         if self.options.gaps == RESAMPLE and not is_even(stack.planes):
             return between_slices(array, stack)
         return array
+
+
+@dataclass(frozen=True)
+class LostSelection(Selection):
+    """A series of which no image can be used; reading it says why.
+
+    Attributes:
+        lost: what is known of it.
+        where: the export.
+    """
+
+    lost: Lost
+    where: Path
+
+    @property
+    def name(self) -> str:
+        """A name that tells nothing of the patient."""
+        return self.lost.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of its file."""
+        return self.lost.file.size
+
+    @property
+    def parent(self) -> Path:
+        """The folder of its file."""
+        return self.lost.file.path.parent
+
+    def exists(self) -> bool:
+        """Tell whether its file is there."""
+        return self.lost.file.path.exists()
+
+    def content(self) -> list[str]:
+        """Return the sha256 of its file."""
+        return [digest(self.lost.file)]
+
+    def __str__(self) -> str:
+        """Return the export and the series' hashed name."""
+        return f"{self.where} (series {self.name})"
+
+    def read_grid(self) -> Grid:
+        """Raise a DataError that says why the series cannot be used."""
+        raise DataError(self.lost.reason)
+
+    def read(self) -> Volume:
+        """Raise a DataError that says why the series cannot be used."""
+        raise DataError(self.lost.reason)
 
 
 def between_slices(array: NDArray[Any], stack: Stack) -> NDArray[Any]:

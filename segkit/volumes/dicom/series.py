@@ -16,11 +16,26 @@ from segkit.volumes.dicom.datasets import tag_of
 from segkit.volumes.dicom.directory import check_directory, is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files
 from segkit.volumes.dicom.headers import read_headers
-from segkit.volumes.dicom.instances import Instance, Other, Plane
+from segkit.volumes.dicom.instances import Instance, Other, Plane, hashed
 from segkit.volumes.dicom.pixels import voxels_of
 from segkit.volumes.dicom.stacks import Stack, stacks_of
 
 SHOWN = 5  # volumes named in a message
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A series of which no image can be used.
+
+    Attributes:
+        file: one of its files.
+        name: of the series, telling nothing of the patient.
+        reason: why, in one line that begins with the file.
+    """
+
+    file: DicomFile
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -32,12 +47,14 @@ class Export:
         stacks: the volumes and pictures, by series. What makes one unusable stands in its `faults`.
         others: objects without an image of their own: segmentations, structure sets, reports ...
         unreadable: files that begin as DICOM does and cannot be read, with the reason in one line.
+        lost: the series that none of the stacks is of, for nothing of them can be used.
     """
 
     where: Path
     stacks: tuple[Stack, ...]
     others: tuple[Other, ...]
     unreadable: Mapping[DicomFile, str]
+    lost: tuple[Lost, ...] = ()
 
 
 def look_through(path: Path, *, below: bool = True, workers: int | None = None) -> Export:
@@ -91,11 +108,41 @@ def export_of(files: Sequence[DicomFile], where: Path, workers: int | None = Non
     for instance in kept:
         by_series.setdefault(instance.series_key, []).append(instance)
     faults = {uid: series_faults(series) for uid, series in by_series.items()}
-    lost = {_home(file): reason for file, reason in headers.unreadable.items()}
+    for file, uid in headers.torn.items():
+        faults.setdefault(uid, []).append(headers.unreadable[file])
+    # A file that does not tell its series may be any one's in its folder.
+    stray = {_home(file): reason for file, reason in headers.unreadable.items() if file not in headers.torn}
     found = stacks_of([instance for instance in kept if instance.frames])
-    stacks = tuple(_judged(stack, faults, clashes, copies, lost) for stack in found)
+    stacks = tuple(
+        _judged(
+            stack,
+            [
+                *faults.get(stack.first.series_key, ()),
+                stray.get(_home(stack.first.file), ""),
+                clashes.get(stack.first.series_key, ""),
+            ],
+            copies,
+        )
+        for stack in found
+    )
     broken = {instance.file: instance.fault for instance in kept if not instance.frames}
-    return Export(where, stacks, tuple(headers.others), {**headers.unreadable, **broken})
+    unreadable = {**headers.unreadable, **broken}
+    uids = {**headers.torn, **{instance.file: instance.series_key for instance in kept if not instance.frames}}
+    return Export(where, stacks, tuple(headers.others), unreadable, lost_series(stacks, unreadable, uids))
+
+
+def lost_series(
+    stacks: Sequence[Stack], unreadable: Mapping[DicomFile, str], uids: Mapping[DicomFile, str]
+) -> tuple[Lost, ...]:
+    """Return the series of which nothing is left: one for each, and one for each file that tells no series alone."""
+    there = {stack.first.series_key for stack in stacks}
+    homes = {_home(stack.first.file) for stack in stacks}
+    lost: dict[str, Lost] = {}
+    for file, reason in unreadable.items():
+        uid = uids.get(file, "")
+        if uid not in there if uid else _home(file) not in homes:
+            lost.setdefault(uid or str(file), Lost(file, hashed(uid or str(file)), reason))
+    return tuple(lost.values())
 
 
 def _home(file: DicomFile) -> Path:
@@ -103,16 +150,9 @@ def _home(file: DicomFile) -> Path:
     return file.path if file.member else file.path.parent
 
 
-def _judged(
-    stack: Stack,
-    faults: Mapping[str, Sequence[str]],
-    clashes: Mapping[str, str],
-    copies: Mapping[str, int],
-    lost: Mapping[Path, str],
-) -> Stack:
-    uid = stack.first.series_key
-    said = [*faults.get(uid, ()), *stack_faults(stack), clashes.get(uid, ""), lost.get(_home(stack.first.file), "")]
-    return replace(stack, repeated=copies.get(uid, 0), faults=tuple(fault for fault in said if fault))
+def _judged(stack: Stack, faults: Sequence[str], copies: Mapping[str, int]) -> Stack:
+    said = [fault for fault in (*faults, *stack_faults(stack)) if fault]
+    return replace(stack, repeated=copies.get(stack.first.series_key, 0), faults=tuple(said))
 
 
 def without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], dict[str, int], dict[str, str]]:

@@ -247,7 +247,7 @@ def test_a_slice_cut_short_costs_its_own_series_where_that_is_told(maker, tmp_pa
     content = (folder / "a").read_bytes()
     (folder / "a").write_bytes(content[:left])
     is_told = content.index(maker.series_uid.encode()) + 70 < left
-    assert is_told == (left > 300)
+    assert is_told == (left > 700)
     first, second = maker.stacks(folder)
     assert str(folder / "a") in first.faults[0]
     assert bool(second.faults) != is_told
