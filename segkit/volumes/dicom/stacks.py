@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from segkit.volumes.dicom.instances import TRAITS, Instance, Plane, Trait, hashe
 SAME_COSINE = 1e-3  # scanners write direction cosines with three digits or more
 SAME_PLACE = 5e-3  # mm: planes nearer than this are the same one, imaged again
 SAME_SPACING = 1e-4  # relative
+ENTANGLING = ("echo time", "b-value")  # no volume mixes these, even where slices of both make an even stack
 EVEN_GAP = 0.05  # of the mean gap: a slice that lies further off its place is a fault ...
 ROUNDING, FAR = 0.1, 0.2  # ... unless positions of one decimal explain it (mm); never beyond this share of the gap
 
@@ -181,8 +183,10 @@ def separated(planes: list[Plane]) -> list[list[Plane]]:
     in the same place apart with no more values than volumes can be, or that leaves even volumes only; and where no
     trait does, they are dealt by time.
     """
-    if len(planes) < 2 or is_even(planes):
+    if len(planes) < 2:
         return [planes]
+    if is_even(planes):
+        return _disentangled(planes)
     places = _rounds(planes)
     traits = [_by(planes, lambda plane, trait=trait: plane.trait(trait)) for trait in TRAITS]  # type: ignore[misc]
     divisions = [groups for groups in (*traits, _by(planes, lambda plane: plane.instance.file)) if len(groups) > 1]
@@ -191,6 +195,24 @@ def separated(planes: list[Plane]) -> list[list[Plane]]:
     if groups is None and len(dealt) == 1:  # volumes that lie beside one another, or were not finished
         groups = next((groups for groups in divisions if _reduces(groups, places)), None)
     return dealt if groups is None else [part for group in groups for part in separated(group)]
+
+
+def _disentangled(planes: list[Plane]) -> list[list[Plane]]:
+    """Return even planes as one volume, or as several whose slices alternate: two echoes, half a gap apart."""
+    for trait in ENTANGLING:
+        groups = _by(planes, lambda plane, trait=trait: plane.trait(trait))  # type: ignore[misc]
+        if len(groups) > 1 and all(len(group) > 2 and is_even(group) for group in groups) and _overlap(groups):
+            return groups
+    return [planes]
+
+
+def _overlap(groups: Sequence[Sequence[Plane]]) -> bool:
+    """Tell whether groups of planes reach into one another along their normal; slabs one after the other do not."""
+    normal = normal_of(groups[0])
+    spans = sorted(
+        (min(along), max(along)) for along in ([plane.position @ normal for plane in each] for each in groups)
+    )
+    return any(following[0] < before[1] for before, following in pairwise(spans))
 
 
 def _by(planes: Sequence[Plane], key: Callable[[Plane], Hashable]) -> list[list[Plane]]:

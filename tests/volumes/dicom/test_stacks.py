@@ -85,6 +85,25 @@ def test_a_trigger_time_of_every_slice_hides_no_echo(maker, tmp_path):
     ]
 
 
+def test_echoes_half_a_gap_apart_are_two_volumes_though_together_they_are_even(maker, tmp_path):
+    echoes = [maker.slice(index, EchoTime=str(10 * (index % 2 + 1))) for index in range(8)]
+    stacks = maker.stacks(maker.save(tmp_path / "a", echoes))
+    assert [len(stack.planes) for stack in stacks] == [4, 4]
+    assert [stack.differs for stack in stacks] == [{"echo time": 10.0}, {"echo time": 20.0}]
+
+
+def test_slabs_one_after_the_other_are_one_volume(maker, tmp_path):
+    slabs = [maker.slice(index, EchoTime="10" if index < 4 else "20") for index in range(8)]
+    assert [len(stack.planes) for stack in maker.stacks(maker.save(tmp_path / "a", slabs))] == [8]
+
+
+def test_slices_of_two_packages_are_one_volume(maker, tmp_path):
+    packages = [
+        maker.slice(index, AcquisitionNumber=index % 2 + 1, AcquisitionTime=str(index % 2)) for index in range(8)
+    ]
+    assert [len(stack.planes) for stack in maker.stacks(maker.save(tmp_path / "a", packages))] == [8]
+
+
 def test_several_traits_at_once(maker, tmp_path):
     headers = [
         maker.slice(index, EchoTime=echo, TemporalPositionIdentifier=time)
