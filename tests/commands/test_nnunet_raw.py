@@ -10,11 +10,11 @@ from segkit.config.compose import configure
 from segkit.datasets import NnUNetRaw
 from segkit.datasets.dataset import open_dataset
 from segkit.datasets.phantom import make_cohort
-from segkit.volumes.selection import Selection
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.preparation.scans import read_reference, read_scan
 from segkit.volumes.grid import Grid
 from segkit.volumes.reading import read
+from segkit.volumes.selection import Selection
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write, write_mask
 
