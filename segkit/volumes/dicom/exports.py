@@ -16,6 +16,7 @@ from segkit.volumes.dicom.series import chosen, images_in, look_through
 
 SHORTEST = 3  # letters of a name that are looked for within a folder's; shorter ones are compared with its words
 IDENTITIES = ("PatientName", "OtherPatientNames", "PatientID", "PatientBirthDate")
+COMPONENTS = re.compile(r"[\^=]")  # of a person's name
 SEPARATORS = re.compile(r"[\W_]+")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
@@ -73,11 +74,11 @@ def gives_away(file: DicomFile) -> bool:
         return True  # who knows
     with quietly():
         name, other, identifier, birth = (str(header.get(keyword) or "") for keyword in IDENTITIES)
-    pseudonym = plain_word(identifier)
+    pseudonym, components = plain_word(identifier), {plain_word(part) for part in COMPONENTS.split(name)}
     words = {plain_word(word) for word in SEPARATORS.split(f"{name}^{other}")} - {""}
     folder = plain_word(file.path.parent.name)
     tokens = {plain_word(token) for token in SEPARATORS.split(file.path.parent.name)}
-    if not pseudonym or pseudonym in {plain_word(name), *words}:
+    if not pseudonym or pseudonym in {plain_word(name), *components, *words}:
         words = {word for word in words if word not in pseudonym}
     else:
         words.add(pseudonym)
