@@ -144,7 +144,7 @@ def plan_dataset(
 
     Raises:
         DataError: when the file cannot be read, or is of other channels.
-        UsageError: when an option fits no channel.
+        UsageError: when an option fits no channel, or the network does not take the patch.
     """
     if options.file:
         plan = plan_from(load_yaml(Path(options.file)), where=options.file)
@@ -153,6 +153,9 @@ def plan_dataset(
                 f"{options.file} is for the channels {', '.join(plan.normalisation)}; the data set has "
                 f"{', '.join(dataset.channels)}"
             )
+        from segkit.networks.building import check_patch  # it looks networks up, and PyTorch takes 2 s to load
+
+        check_patch(network, plan)
         return replace(plan, transforms=tuple(dict(each) for each in preprocessing.transforms))
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,9 +41,11 @@ from segkit.training.building import (
 )
 from segkit.training.clock import Clock
 from segkit.training.fit import fit, make_clock
+from segkit.training.loggers import build_callbacks, build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.patches import Patches
 from segkit.training.validation import Validator
+from segkit.training.validations import early_end
 from segkit.version import __version__
 
 
@@ -65,6 +68,7 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
         check_strangers_config(config)
     else:
         check_signatures(config)
+    check_extra(config.logger)
     config = debugged(replace(config, data=completed(config.data)))
     device = choose_device(config.device)
     folder = folder_of(config)
@@ -144,12 +148,14 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         folder.set_status("debugged")
         return
     trainer = fit(
-        module, patches, config.training, folder, clock=clock, labels=list(study.labels.foreground), device=device
-    )
-    done = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
+        module, patches, config.training, folder, clock=clock, labels=list(study.labels.foreground), device=device,
+        callbacks=build_callbacks(config.callbacks), logger=build_logger(config.logger, folder.path),
+    )  # fmt: skip
+    done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
     training = {**done, "cases": len(study.split.training)}
     write_model(folder.model, replace(record, training=training), module.network.state_dict())
-    folder.set_status(FINISHED, **done)
+    reason = early_end(trainer)
+    folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
 
 
 def model_record(config: TrainConfig, study: Study) -> ModelRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def check_config(config: Any) -> None:
     if isinstance(config, TrainConfig):
         check_debug(config.debug)
         check_name(config.name)
+        check_patience(config.training)
+        check_callbacks(config.callbacks, config.logger)
         if not isinstance(config.debug, str):
             check_length(config.training)
     if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
@@ -106,6 +109,22 @@ def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
         raise UsageError(
             f"training.fold: {training.fold} is neither all nor one of the {folds} folds (0 to {int(folds) - 1})"
         )
+
+
+def check_patience(training: TrainingOptions) -> None:
+    """Require a fold that validates where validations may end the training."""
+    if training.patience is not None and training.fold == "all":
+        raise UsageError(
+            f"training.patience={training.patience} needs cases that validate, and training.fold=all has none: "
+            "pass training.fold=0, or training.patience=null"
+        )
+
+
+def check_callbacks(callbacks: Mapping[str, Any], logger: Mapping[str, Any]) -> None:
+    """Require a `_target_` for the logger and each callback; null leaves a callback out."""
+    for name, part in {**{f"callbacks.{name}": part for name, part in callbacks.items()}, "logger": logger}.items():
+        if (part is not None or name == "logger") and (not isinstance(part, Mapping) or "_target_" not in part):
+            raise UsageError(f"{name}: {part} is not a mapping with a _target_, the class to build")
 
 
 def check_split(split: SplitOptions) -> None:

@@ -36,6 +36,8 @@ class TrainConfig:
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
     training: TrainingOptions
+    callbacks: dict[str, Any]
+    logger: dict[str, Any]
     inference: InferenceOptions
     paths: PathsOptions
     launcher: dict[str, Any]

@@ -128,10 +128,12 @@ class TrainingOptions:
     fold: str
     precision: str = choice_key("auto", "bf16", "32")
     foreground: float = range_key(0, 1)
+    accumulate: int = range_key(1)
     gradient_clip: float = range_key(0)
     ema: float = range_key(0, 1)
     workers: int = range_key(0)
     validate_every: str | None = duration_key()
+    patience: int | None = range_key(1)
     checkpoint_every: str = duration_key()
 
 

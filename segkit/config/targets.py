@@ -16,9 +16,10 @@ from segkit.foundation.errors import UsageError
 
 # What segkit passes to the target of a slot when it builds it, where the config does not say otherwise.
 PROVIDED: Mapping[str, frozenset[str]] = {
-    "network": frozenset({"in_channels", "out_channels", "dims", "spatial_dims", "strides", "kernels"}),
+    "network": frozenset({"in_channels", "out_channels", "dims", "spatial_dims", "strides", "kernels", "patch"}),
     "optimizer": frozenset({"params"}),
     "launcher": frozenset({"trials"}),
+    "logger": frozenset({"save_dir"}),
 }
 
 

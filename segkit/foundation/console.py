@@ -27,8 +27,8 @@ _live: "Progress | None" = None
 class Advance(Protocol):
     """Moves a progress bar on."""
 
-    def __call__(self, steps: int = 1) -> None:
-        """Count `steps` more as done."""
+    def __call__(self, steps: int = 1, what: str | None = None) -> None:
+        """Count `steps` more as done; `what` replaces the words before the bar."""
 
 
 def say(text: str) -> None:
@@ -157,26 +157,28 @@ def progress_bar(total: int | None, what: str) -> Iterator[Advance]:
     with _shared_bars() as bars:
         task = bars.add_task(_printable(what, sys.stdout), total=total)
         try:
-            yield lambda steps=1: bars.advance(task, steps)
+            yield lambda steps=1, what=None: bars.update(
+                task, advance=steps, description=None if what is None else _printable(what, sys.stdout)
+            )
         finally:
             bars.stop_task(task)
             if nested:  # only the outermost line stays on the screen
                 bars.remove_task(task)
 
 
-def _line_counter(total: int | None, what: str) -> Callable[..., None]:
+def _line_counter(total: int | None, words: str) -> Callable[..., None]:
     started, done, shown, said = time.monotonic(), 0, 0, time.monotonic()
 
-    def advance(steps: int = 1) -> None:
-        nonlocal done, shown, said
-        done += steps
+    def advance(steps: int = 1, what: str | None = None) -> None:
+        nonlocal done, shown, said, words
+        done, words = done + steps, words if what is None else what
         # Tenths where the total is known, else powers of two, and only where one would begin to wonder.
         mark = done * _PLAIN_LINES // total if total else done.bit_length()
         if done == total or (mark > shown and time.monotonic() - said >= _PLAIN_SECONDS):
             shown, said = mark, time.monotonic()
             elapsed = said - started
             left = f", about {format_duration(elapsed / done * (total - done))} left" if total and done < total else ""
-            say(f"{what}: {done}{f'/{total}' if total else ''} after {format_duration(elapsed)}{left}")
+            say(f"{words}: {done}{f'/{total}' if total else ''} after {format_duration(elapsed)}{left}")
 
     return advance
 

@@ -101,11 +101,11 @@ def _name_target(error: OSError, temporary: Path, target: Path) -> None:
     # NumPy's tofile says "8192 requested and 1024 written" and gives no errno.
     if error.errno is None and str(error).endswith(" written"):
         error.errno, error.strerror = errno.ENOSPC, os.strerror(errno.ENOSPC)
-    if error.filename is not None:
+    if error.errno in _FULL:  # also where a library copies from a file of its own, whose name the error bears
+        error.filename, error.filename2 = str(target), None
+    elif error.filename is not None:
         error.filename = str(error.filename).replace(str(temporary), str(target))
         error.filename2 = None
-    elif error.errno in _FULL:
-        error.filename = str(target)
 
 
 def temporary_name(target: Path) -> Path:

@@ -20,10 +20,14 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
 
     Args:
         network: `_target_` and its options.
-        plan: decides channels and dimensions, each for a network that takes it, and strides and kernels for segkit's
-            own: elsewhere these names mean other things.
+        plan: decides channels and dimensions, each for a network that takes it, and patch, strides and kernels for
+            segkit's own: elsewhere these names mean other things.
         out_channels: classes, background included.
+
+    Raises:
+        UsageError: when the network does not take patches of the plan's size.
     """
+    check_patch(network, plan)
     decided: dict[str, Any] = {
         "in_channels": len(plan.channels),
         "out_channels": out_channels,
@@ -33,8 +37,55 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
     if network["_target_"].startswith("segkit."):
         decided["strides"] = [list(level) for level in plan.strides]
         decided["kernels"] = [list(level) for level in plan.kernels]
+        decided["patch"] = list(plan.network_patch)
     accepted = inspect.signature(get_class(network["_target_"])).parameters
     return {**{name: value for name, value in decided.items() if name in accepted}, **network}
+
+
+def halvings(network: Mapping[str, Any]) -> int | None:
+    """Return how often a network halves every axis whatever the plan says; None where it takes the plan's strides.
+
+    Args:
+        network: `_target_`, a class that may state it (`MonaiNetwork`), and its options.
+    """
+    stated = getattr(get_class(network["_target_"]), "halvings", None)
+    return None if stated is None else int(stated(network))
+
+
+def takes_patch(network: Mapping[str, Any]) -> bool:
+    """Say whether a network is built for patches of one size."""
+    target = network["_target_"]
+    return target.startswith("segkit.") and "patch" in inspect.signature(get_class(target)).parameters
+
+
+def check_patch(network: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse a patch, which is a prediction's window too, that a network cannot halve as often as it does.
+
+    Raises:
+        UsageError: naming the key and the divisor.
+    """
+    times = halvings(network)
+    if times is None:
+        return
+    divisor, sizes = 2**times, plan.network_patch
+    said = f"network: {network['_target_']} takes patches in multiples of {divisor} along each axis"
+    if any(size % divisor for size in sizes):
+        nearest = _configured(plan, [max(1, round(size / divisor)) * divisor for size in plan.patch])
+        raise UsageError(f"{said}, and the plan's has {_times(sizes)} voxels: pass plan.patch={nearest} or the like")
+    if max(sizes) == divisor:
+        doubled = [2 * divisor if axis == plan.patch.index(divisor) else divisor for axis in range(len(plan.patch))]
+        raise UsageError(
+            f"{said}, and {_times(sizes)} voxels leave its coarsest level a single one, which cannot be normalised: "
+            f"pass plan.patch={_configured(plan, doubled)} or the like"
+        )
+
+
+def _configured(plan: Plan, sizes: Sequence[int]) -> str:
+    return f"[{','.join('1' if axis == plan.slice_axis else str(size) for axis, size in enumerate(sizes))}]"
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def build_network(arguments: Mapping[str, Any]) -> nn.Module:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segkit.foundation.errors import UsageError
 from segkit.networks.blocks import level
 from segkit.networks.layers import NEGATIVE_SLOPE, TRANSPOSED, convolution
+from segkit.networks.skips import LONGEST_PATH, AttentionGate, ResidualPath
 
 
 class UNet(nn.Module):
@@ -23,14 +24,20 @@ class UNet(nn.Module):
         features: channels per level, finest first; levels beyond `strides` are not built.
         strides: per level, one stride per axis; the first level's are 1.
         kernels: per level, one odd kernel size per axis; None: 3 everywhere.
-        block: `plain` or `residual`.
+        block: of the encoder: `plain`, `residual`, `dense`, `compact` or `multi_resolution`.
         pool: how a level halves: `strided` convolution, `max` or `average` pooling.
         convolutions: per block.
-        dropout: probability that a channel is dropped after a block.
+        blocks: per encoder level, finest first; None: one each.
+        stem: whether a convolution of the finest level's channels comes ahead of its blocks.
+        decoder_block: None: as `block`.
+        decoder_convolutions: per block; None: as `convolutions`.
+        skips: `plain` ones, weighed by `attention` gates, or `residual_path` convolutions.
+        dropout: probability that a channel is dropped after a level's blocks.
         deep_supervision: whether training returns the coarser decoder levels' logits too.
 
     Raises:
-        UsageError: when `strides` has more levels than `features`, or other levels than `kernels`, or a kernel is even.
+        UsageError: when `features` or `blocks` has fewer levels than `strides`, or `kernels` another number, or a
+            kernel is even.
 
     Shape:
         input (N, C, *size), each size a multiple of the product of the strides along its axis;
@@ -46,35 +53,46 @@ class UNet(nn.Module):
         features: Sequence[int],
         strides: Sequence[Sequence[int]],
         kernels: Sequence[Sequence[int]] | None = None,
-        block: Literal["plain", "residual"] = "plain",
+        block: Literal["plain", "residual", "dense", "compact", "multi_resolution"] = "plain",
         pool: Literal["strided", "max", "average"] = "strided",
         convolutions: int = 2,
+        blocks: Sequence[int] | None = None,
+        stem: bool = False,
+        decoder_block: Literal["plain", "residual", "dense", "compact", "multi_resolution"] | None = None,
+        decoder_convolutions: int | None = None,
+        skips: Literal["plain", "attention", "residual_path"] = "plain",
         dropout: float = 0.0,
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
-        if len(features) < len(strides):
-            raise UsageError(f"network.features has {len(features)} levels, the plan's strides {len(strides)}")
-        features, ones = list(features)[: len(strides)], (1,) * dims
         kernels = kernels or [(3,) * dims] * len(strides)
-        if len(kernels) != len(strides) or any(size % 2 == 0 for kernel in kernels for size in kernel):
-            raise UsageError(f"network.kernels: {kernels} are not odd sizes for {len(strides)} levels")
-
-        def block_of(source: int, target: int, kernel: Sequence[int], stride: Sequence[int]) -> nn.Sequential:
-            how = {"block": block, "pool": pool, "convolutions": convolutions, "dropout": dropout}
-            return level(dims, source, target, kernel, stride, **how)  # type: ignore[arg-type]
-
-        sources = [in_channels, *features]
-        self.encoder = nn.ModuleList(map(block_of, sources, features, kernels, strides))
-        self.upsamplers, self.decoder, self.heads = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for depth in reversed(range(len(features) - 1)):
-            fine, coarse, stride = features[depth], features[depth + 1], tuple(strides[depth + 1])
-            self.upsamplers.append(TRANSPOSED[dims](coarse, fine, stride, stride))
-            self.decoder.append(block_of(2 * fine, fine, kernels[depth], ones))
+        blocks = blocks or [1] * len(strides)
+        check_levels(features, strides, kernels, blocks)
+        ones, coarser, widths = (1,) * dims, in_channels, []
+        self.encoder, self.upsamplers, self.decoder = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.heads, self.skips = nn.ModuleList(), nn.ModuleList()
+        for depth, (kernel, stride) in enumerate(zip(kernels, strides, strict=True)):
+            how = {"block": block, "convolutions": convolutions, "blocks": blocks[depth], "stem": stem and depth == 0}
+            encode = level(dims, coarser, features[depth], kernel, stride, pool=pool, dropout=dropout, **how)  # type: ignore[arg-type]
+            self.encoder.append(encode)
+            coarser = encode.channels
+            widths.append(coarser)
+        how = {"block": decoder_block or block, "convolutions": decoder_convolutions or convolutions}
+        for depth in reversed(range(len(strides) - 1)):
+            fine, kernel, stride = features[depth], kernels[depth], tuple(strides[depth + 1])
+            beside = widths[depth]
+            if skips != "plain":
+                skip = skip_of(skips, dims, beside, coarser, fine, kernel, stride, depth)
+                self.skips.append(skip)
+                beside = skip.channels
+            self.upsamplers.append(TRANSPOSED[dims](coarser, fine, stride, stride))
+            decode = level(dims, fine + beside, fine, kernel, ones, pool=pool, dropout=dropout, **how)  # type: ignore[arg-type]
+            self.decoder.append(decode)
+            coarser = decode.channels
             if depth == 0 or deep_supervision:
-                self.heads.append(convolution(dims, fine, out_channels, ones, ones, bias=True))
-        if len(features) == 1:
-            self.heads.append(convolution(dims, features[0], out_channels, ones, ones, bias=True))
+                self.heads.append(convolution(dims, coarser, out_channels, ones, ones, bias=True))
+        if len(strides) == 1:
+            self.heads.append(convolution(dims, coarser, out_channels, ones, ones, bias=True))
         self.deep_supervision = deep_supervision
         self.apply(initialise)
 
@@ -86,6 +104,8 @@ class UNet(nn.Module):
             skips.append(x)
         outputs, x = [], skips.pop()
         for index, (upsample, decode) in enumerate(zip(self.upsamplers, self.decoder, strict=True)):
+            if self.skips:
+                skips[-1] = self.skips[index](skips[-1], x)
             x = decode(torch.cat((upsample(x), skips.pop()), dim=1))
             if self.deep_supervision and self.training:
                 outputs.append(self.heads[index](x))
@@ -93,6 +113,37 @@ class UNet(nn.Module):
             return outputs[::-1]
         logits: Tensor = self.heads[-1](x)
         return logits
+
+
+def check_levels(
+    features: Sequence[int], strides: Sequence[Sequence[int]], kernels: Sequence[Sequence[int]], blocks: Sequence[int]
+) -> None:
+    """Make sure that there is something of everything for each level.
+
+    Raises:
+        UsageError: naming the key that does not fit.
+    """
+    for name, given in (("features", features), ("blocks", blocks)):
+        if len(given) < len(strides):
+            raise UsageError(f"network.{name} has {len(given)} levels, the plan's strides {len(strides)}")
+    if len(kernels) != len(strides) or any(size % 2 == 0 for kernel in kernels for size in kernel):
+        raise UsageError(f"network.kernels: {kernels} are not odd sizes for {len(strides)} levels")
+
+
+def skip_of(
+    kind: str,
+    dims: int,
+    channels: int,
+    coarser: int,
+    features: int,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    depth: int,
+) -> AttentionGate | ResidualPath:
+    """Return the skip of a level: of `channels`, with `coarser` channels one `stride` below it."""
+    if kind == "attention":
+        return AttentionGate(dims, channels, coarser, stride)
+    return {"residual_path": ResidualPath}[kind](dims, channels, features, kernel, max(1, LONGEST_PATH - depth))
 
 
 def initialise(module: nn.Module) -> None:

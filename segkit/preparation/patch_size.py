@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.preparation.pyramid import SMALLEST_FEATURE, Pyramid, pyramid
+from segkit.preparation.pyramid import SMALLEST_FEATURE, Pyramid, fixed_pyramid, pyramid
 
 START_VOXELS = {2: 2048**2, 3: 256**3}  # of the first, too large patch, by number of axes
 SMALLEST = 2 * SMALLEST_FEATURE  # voxels: an axis of a patch is not cut below this for memory's sake
@@ -25,14 +25,18 @@ class Space:
         sizes: voxels of the median scan.
         spacing: mm.
         levels: the most that the network has.
+        halvings: how often the network halves every axis, whatever the patch; None: as the patch allows.
     """
 
     sizes: Vector
     spacing: Vector
     levels: int
+    halvings: int | None = None
 
     def pyramid(self, patch: Sequence[float] | Vector) -> Pyramid:
         """Return the levels of a patch."""
+        if self.halvings is not None:
+            return fixed_pyramid(len(self.sizes), self.halvings)
         return pyramid(patch, self.spacing, self.levels)
 
 
@@ -66,10 +70,28 @@ def patch_of_voxels(space: Space, most: int) -> Patch:
     wanted = cube(space.sizes, space.spacing, most)
     levels = space.pyramid(wanted)
     sizes = [rounded(*each) for each in zip(wanted, space.sizes, levels.multiples, strict=True)]
-    while np.prod(sizes) > most:  # rounding up cost too much somewhere
-        excess = int(np.argmax(np.array(sizes) / wanted))
+    while np.prod(sizes) > most and sizes != list(levels.multiples):  # rounding up cost too much somewhere
+        # Only a network that halves every axis alike leaves an axis nothing to give.
+        spare = np.array(sizes) > levels.multiples
+        excess = int(np.argmax(np.array(sizes) / wanted * spare))
         sizes[excess] -= levels.multiples[excess]
+    if space.halvings is not None:
+        sizes = grown(sizes, wanted, levels.multiples, most)
     return Patch(tuple(sizes), levels)
+
+
+def grown(sizes: Sequence[int], wanted: Vector, multiples: Sequence[int], most: int) -> list[int]:
+    """Return sizes in large multiples with what rounding left unused: the axis that lost most grows first.
+
+    One multiple along each axis would leave the coarsest level a single voxel, which cannot be normalised.
+    """
+    grown_sizes = list(sizes)
+    for axis in map(int, np.argsort(np.array(sizes) / wanted, kind="stable")):
+        longer = [size + multiples[axis] * (index == axis) for index, size in enumerate(grown_sizes)]
+        is_short = grown_sizes[axis] < wanted[axis] or grown_sizes == list(multiples)
+        if is_short and np.prod(longer) <= most:
+            grown_sizes = longer
+    return grown_sizes
 
 
 def patch_that_fits(space: Space, fits: Callable[[Patch], bool]) -> Patch | None:
@@ -99,7 +121,7 @@ def smaller(patch: Patch, space: Space) -> Patch | None:
     seen = np.array(patch.sizes) / space.sizes
     for axis in np.argsort(-seen, kind="stable"):
         sizes = list(patch.sizes)
-        if sizes[axis] <= SMALLEST:
+        if sizes[axis] <= max(SMALLEST, patch.pyramid.multiples[axis]):
             continue
         # A shorter axis may be halved less often; its finer multiple, not the present one, is the step to take.
         sizes[axis] -= patch.pyramid.multiples[axis]
@@ -112,9 +134,11 @@ def smaller(patch: Patch, space: Space) -> Patch | None:
 
 
 def _of_levels(wanted: Sequence[float] | Vector, space: Space) -> Patch:
-    """Round each axis up to a multiple of the strides."""
+    """Round each axis up to a multiple of the strides, where these are the network's own to two along one axis."""
     levels = space.pyramid(wanted)
     sizes = np.ceil(np.asarray(wanted) / levels.multiples) * levels.multiples
+    if space.halvings is not None and np.array_equal(sizes, levels.multiples):
+        sizes[np.argmax(wanted)] *= 2  # a single voxel at the coarsest level cannot be normalised
     return Patch(tuple(int(size) for size in sizes), levels)
 
 

@@ -12,6 +12,7 @@ from segkit.config.channels import Channel
 from segkit.config.options import PlanOptions
 from segkit.config.plan import AXES, Normalisation, Plan
 from segkit.foundation.memory_size import memory_bytes
+from segkit.networks.building import halvings
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.normalisation import check_schemes, normalisation_of, scheme_for
 from segkit.preparation.reasons import CONFIGURED, reasons
@@ -65,7 +66,8 @@ def make_plan(
     )
     steps = StepMemory(network, outputs, draft, on_gpu=memory_bytes(options.memory) is not None)
     cases = len(fingerprint.shapes)
-    sized = Sizing(options, steps, levels=len(network.get("features", range(LEVELS)))).choose(full, cases)
+    fixed = halvings(network)
+    sized = Sizing(options, steps, len(network.get("features", range(LEVELS))), fixed).choose(full, cases)
     sizes = iter(sized.patch.sizes)
     plan = replace(
         draft,
@@ -76,6 +78,8 @@ def make_plan(
         kernels=sized.patch.pyramid.kernels,
     )
     why = reasons(plan, options, sized, cases=cases, schemes=schemes, of_stand_in=steps.of_stand_in)
+    if fixed is not None:
+        why |= {"strides": f"the network halves every axis {fixed} times", "kernels": "the network's own"}
     return replace(plan, reasons=why)
 
 

@@ -67,6 +67,11 @@ def pyramid(patch: Sequence[float] | Vector, spacing: Sequence[float] | Vector, 
     return Pyramid(tuple(strides), tuple(kernels))
 
 
+def fixed_pyramid(dims: int, halvings: int) -> Pyramid:
+    """Return the levels of a network that halves every axis, whatever the patch and its spacing."""
+    return Pyramid(((1,) * dims, *((2,) * dims,) * halvings), ((3,) * dims,) * (halvings + 1))
+
+
 def kernel_sizes(spacing: Vector) -> tuple[int, ...]:
     """Return 3 along each axis, 1 along those that are much coarser than the finest."""
     return tuple(np.where(spacing < ANISOTROPY * spacing.min(), 3, 1).tolist())

@@ -51,13 +51,14 @@ class Sizing:
         options: what is decided already.
         steps: estimates training steps.
         levels: the most that the network has.
+        halvings: how often it halves every axis, whatever the patch; None: as the patch allows.
 
     Raises:
         UsageError: when `plan.memory` is no amount of memory.
     """
 
-    def __init__(self, options: PlanOptions, steps: StepMemory, levels: int) -> None:
-        self.options, self.steps, self.levels = options, steps, levels
+    def __init__(self, options: PlanOptions, steps: StepMemory, levels: int, halvings: int | None = None) -> None:
+        self.options, self.steps, self.levels, self.halvings = options, steps, levels, halvings
         self.memory = memory_bytes(options.memory)
 
     def choose(self, full: TargetGrid, cases: int) -> Sized:
@@ -80,7 +81,7 @@ class Sizing:
     def patch(self, grid: TargetGrid) -> Patch:
         """Return the patch on a grid."""
         options, axes = self.options, grid.seen
-        space = Space(grid.sizes[axes], grid.spacing[axes], self.levels)
+        space = Space(grid.sizes[axes], grid.spacing[axes], self.levels, self.halvings)
         if options.patch:
             return configured_patch([options.patch[axis] for axis in axes], space)
         if self.memory is None:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from segkit.config.plan import Plan
+from segkit.config.plan import AXES, Plan
 from segkit.networks.activations import Footprint, footprint
-from segkit.networks.building import build_network, network_arguments
+from segkit.networks.building import build_network, network_arguments, takes_patch
 from segkit.preparation.patch_size import Patch
 
 STAND_IN = {"_target_": "segkit.networks.UNet", "features": [32, 64, 128, 256, 320, 320]}
@@ -30,6 +30,7 @@ class StepMemory:
     def __init__(self, network: Mapping[str, Any], outputs: int, plan: Plan, *, on_gpu: bool) -> None:
         self.network, self.outputs, self.plan, self.on_gpu = network, outputs, plan, on_gpu
         self.of_stand_in = False
+        self.own_size = takes_patch(network)  # one that is built for one size is looked at for each
         self._seen: dict[Any, Footprint] = {}
 
     def bytes_of(self, patch: Patch, batch: int) -> int:
@@ -38,9 +39,10 @@ class StepMemory:
         Raises:
             UsageError: when the network cannot be built for these levels.
         """
-        if patch.pyramid not in self._seen:
-            self._seen[patch.pyramid] = self._look(patch)
-        return self._seen[patch.pyramid].step_bytes(patch.voxels, batch, on_gpu=self.on_gpu)
+        key = patch if self.own_size else patch.pyramid
+        if key not in self._seen:
+            self._seen[key] = self._look(patch)
+        return self._seen[key].step_bytes(patch.voxels, batch, on_gpu=self.on_gpu)
 
     def _look(self, patch: Patch) -> Footprint:
         dtype = torch.bfloat16 if self.on_gpu else torch.float32
@@ -52,5 +54,6 @@ class StepMemory:
             return footprint(lambda: self._built(STAND_IN, patch), channels, patch.sizes, dtype)
 
     def _built(self, network: Mapping[str, Any], patch: Patch) -> nn.Module:
-        plan = replace(self.plan, strides=patch.pyramid.strides, kernels=patch.pyramid.kernels)
+        sizes = (1,) * (AXES - len(patch.sizes)) + patch.sizes
+        plan = replace(self.plan, patch=sizes, strides=patch.pyramid.strides, kernels=patch.pyramid.kernels)
         return build_network(network_arguments(network, plan, out_channels=self.outputs))

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from segkit.config.commands import TrainConfig
@@ -78,6 +80,8 @@ def check_strangers_config(config: TrainConfig) -> None:
     parts = [
         *((slot, role, getattr(config, slot)) for slot, role in roles.items()),
         ("data.layout", Layout, config.data.layout),
+        ("logger", Logger, config.logger),
+        *((f"callbacks.{name}", Callback, part) for name, part in config.callbacks.items() if part is not None),
     ]
     for slot, role, part in parts:
         target = str(part["_target_"])

@@ -34,6 +34,10 @@ class Clock:
         """Seconds since the first step, earlier processes included."""
         return self.elapsed_before + (0.0 if self.started is None else time.monotonic() - self.started)
 
+    def stop(self) -> None:
+        """Stop counting: what follows is no training."""
+        self.elapsed_before, self.started = self.elapsed, None
+
     def start_step(self) -> None:
         """Start the clock at the first step."""
         now = time.monotonic()

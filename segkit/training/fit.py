@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from segkit.config.options import TrainingOptions
+from segkit.config.suggestions import one_line
 from segkit.foundation.durations import parse_duration
-from segkit.foundation.errors import StoppedError
+from segkit.foundation.errors import StoppedError, UsageError
 from segkit.foundation.strangers import load_checkpoint
 from segkit.networks.precision import uses_bf16
 from segkit.runs.folder import RunFolder
-from segkit.training.callbacks import AveragedWeights, Checkpoints, ClockKeeper, MetricsFile, StopSignals
+from segkit.training.callbacks import AveragedWeights, Checkpoints, ClockKeeper, StopSignals
 from segkit.training.clock import Clock
+from segkit.training.metrics_file import MetricsFile
 from segkit.training.module import Segmentation
 from segkit.training.patches import Patches
+from segkit.training.pictures import Pictures
 from segkit.training.progress import ProgressLine
+from segkit.training.validations import NEVER, Every, Patience, Validations, every
+from segkit.training.waiting import Waiting
 
 VALIDATIONS = 10  # in a training that does not say how often
-
-
-@dataclass(frozen=True)
-class Every:
-    """An interval in steps or in seconds."""
-
-    steps: int | None = None
-    seconds: float | None = None
-
-
-def every(text: str) -> Every:
-    """Read an interval: a bare number counts steps, anything else is a duration.
-
-    Raises:
-        UsageError: when it is neither.
-    """
-    return Every(steps=max(1, int(text))) if str(text).isdigit() else Every(seconds=parse_duration(text))
 
 
 def make_clock(options: TrainingOptions) -> Clock:
@@ -61,7 +50,7 @@ def validation_interval(options: TrainingOptions, clock: Clock) -> Every:
 
 def fit(
     module: Segmentation, patches: Patches, options: TrainingOptions, folder: RunFolder, *, clock: Clock,
-    labels: list[str], device: torch.device,
+    labels: list[str], device: torch.device, callbacks: Sequence[pl.Callback] = (), logger: Logger | None = None,
 ) -> pl.Trainer:  # fmt: skip
     """Train until the clock says so, from the last checkpoint where there is one.
 
@@ -69,10 +58,12 @@ def fit(
         module: what is trained; afterwards it holds the averaged weights.
         patches: where its batches come from.
         options: length, precision, intervals.
-        folder: takes metrics.csv and checkpoints.
+        folder: takes metrics.csv, pictures and checkpoints.
         clock: that the module's schedule follows too.
         labels: foreground labels, for metrics.csv.
         device: where the network lives.
+        callbacks: beside segkit's own.
+        logger: takes what is logged beside metrics.csv.
 
     Returns:
         the trainer at its end.
@@ -80,57 +71,82 @@ def fit(
     Raises:
         StoppedError: after Ctrl-C or SIGTERM, once a checkpoint is written.
         DataError: when the last checkpoint cannot be read.
+        UsageError: when Lightning refuses a callback or logger beside what segkit sets.
     """
     with StopSignals() as signals:
-        interval = every(options.checkpoint_every)
-        keeping = Checkpoints(
-            folder.last, folder.best, every_steps=interval.steps, every_seconds=interval.seconds, clock=clock,
-            stop_asked=lambda: signals.asked,
-        )  # fmt: skip
-        averaging = [AveragedWeights(options.ema)] if options.ema > 0 else []
-        callbacks = [*averaging, ClockKeeper(clock), MetricsFile(folder.metrics, clock, labels),
-                     ProgressLine(clock), keeping]  # fmt: skip
-        trainer = make_trainer(options, clock, callbacks, folder.path, device, validates=bool(patches.validation))
-        resumed = folder.last if folder.last.exists() else None
-        if resumed:
-            load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
+        waiting = Waiting()
+        own = own_callbacks(
+            options, folder, clock, labels, waiting, validates=bool(patches.validation), signals=signals
+        )
         try:
+            trainer = make_trainer(options, clock, [*callbacks, *own], logger or False, waiting, folder.path, device)
+            resumed = folder.last if folder.last.exists() else None
+            if resumed:
+                load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
             trainer.fit(module, patches, ckpt_path=resumed, weights_only=True)
+        except MisconfigurationException as error:
+            raise UsageError(f"callbacks, logger: Lightning says: {one_line(error)}") from error
         except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C
             raise StoppedError("stopped; the same command goes on from the last checkpoint") from error
-    for callback in averaging:
-        callback.on_train_end(trainer, module)
+    clock.stop()
+    for callback in own:
+        if isinstance(callback, AveragedWeights):
+            callback.on_train_end(trainer, module)
+        elif isinstance(callback, Pictures):
+            callback.draw()
     return trainer
+
+
+def own_callbacks(
+    options: TrainingOptions, folder: RunFolder, clock: Clock, labels: list[str], waiting: Waiting, *,
+    validates: bool, signals: StopSignals,
+) -> list[pl.Callback]:  # fmt: skip
+    """Return segkit's own callbacks, in the order in which they hear of a step."""
+    metrics = MetricsFile(folder.metrics, clock, labels, waiting)
+    callbacks: list[pl.Callback] = [AveragedWeights(options.ema)] if options.ema > 0 else []
+    callbacks += [ClockKeeper(clock), metrics, ProgressLine(clock, waiting)]
+    if validates:
+        # A checkpoint tells whether a validation is owed, so that is settled before it is written ...
+        callbacks += [Validations(validation_interval(options, clock), clock)]
+    if validates and options.patience is not None:
+        callbacks += [Patience(options.patience, clock)]
+    # ... and pictures come last, so that nothing waits for them.
+    keeping = Checkpoints(
+        folder.last, folder.best, interval=every(options.checkpoint_every), clock=clock,
+        stop_asked=lambda: signals.asked,
+    )  # fmt: skip
+    return [*callbacks, keeping, Pictures(folder, clock, labels)]
 
 
 def make_trainer(
     options: TrainingOptions,
     clock: Clock,
     callbacks: list[pl.Callback],
+    logger: Logger | bool,
+    profiler: Profiler,
     root: Path,
     device: torch.device,
-    *,
-    validates: bool,
 ) -> pl.Trainer:
     """Return Lightning's trainer, quiet, with segkit's own clock, checkpoints and records."""
     quiet_lightning()
-    validate = validation_interval(options, clock)
-    interval: Any = validate.steps if validate.steps else timedelta(seconds=validate.seconds or 0)
+    validates = any(isinstance(callback, Validations) for callback in callbacks)
     return pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision="bf16-mixed" if uses_bf16(options.precision, device) else "32-true",
         max_epochs=1,
         max_steps=clock.steps or -1,
-        val_check_interval=interval,
+        val_check_interval=NEVER,  # `Validations` says when
         check_val_every_n_epoch=None,
         limit_val_batches=1.0 if validates else 0,
         num_sanity_val_steps=0,
+        accumulate_grad_batches=options.accumulate,
         gradient_clip_val=options.gradient_clip or None,
         use_distributed_sampler=False,
         callbacks=callbacks,
         default_root_dir=root,
-        logger=False,
+        logger=logger,
+        profiler=profiler,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -93,10 +93,10 @@ class Segmentation(pl.LightningModule):
         return images, references.long() if self.region_table is None else in_regions(references, self.region_table)
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch; dropout draws from the step's own counter."""
+        """Return the loss of a batch; dropout draws from the counter of its first sample."""
         images, target = self.augmented(batch)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed_from(self.seed, self.global_step, self.global_rank, DROPOUT))
+            torch.manual_seed(seed_from(self.seed, *batch["counter"][0].tolist(), DROPOUT))
             outputs = self.network(images)
         return self.loss_of(outputs, target)
 

@@ -49,13 +49,15 @@ class Patches(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return batches without end, from the step that the trainer stands at."""
-        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        step, rank = (self.trainer.global_step, self.trainer.global_rank) if self.trainer is not None else (0, 0)
+        trainer = self.trainer
+        place = {} if trainer is None else {
+            "start": trainer.global_step, "rank": trainer.global_rank, "accumulate": trainer.accumulate_grad_batches,
+        }  # fmt: skip
         return DataLoader(
             PatchDataset(self.training, self.plan.patch, self.seed, self.foreground),  # type: ignore[arg-type]
-            batch_sampler=CountedBatches(self.plan.batch, start=step, rank=rank),
+            batch_sampler=CountedBatches(self.plan.batch, **place),
             num_workers=self.workers,
-            pin_memory=on_gpu,
+            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         )
 
     def val_dataloader(self) -> DataLoader[PreparedCase]:

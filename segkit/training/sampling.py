@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,28 @@ from torch.utils.data import Dataset, Sampler
 from segkit.foundation.counted import generator
 from segkit.preparation.store import PreparedCase
 
-Sample = tuple[int, int]  # optimiser step, global index within the step
+Sample = tuple[int, int]  # optimiser step, global index within the step, over ranks and accumulated batches
 
 
 class CountedBatches(Sampler[list[Sample]]):
     """Batches of (step, index) from a step on, without end; each rank takes its share of every step's indices.
 
     Args:
-        batch: samples a step and rank.
+        batch: samples a batch.
         start: the first step, the checkpoint's when a training goes on.
         rank: of this process.
+        accumulate: batches a step and rank; together they hold the samples of one batch `accumulate` times as large.
     """
 
-    def __init__(self, batch: int, *, start: int = 0, rank: int = 0) -> None:
-        self.batch, self.start, self.rank = batch, start, rank
+    def __init__(self, batch: int, *, start: int = 0, rank: int = 0, accumulate: int = 1) -> None:
+        self.batch, self.start, self.rank, self.accumulate = batch, start, rank, accumulate
 
     def __iter__(self) -> Iterator[list[Sample]]:
         """Yield the batches of step `start`, `start + 1` ..."""
-        step = self.start
-        while True:
-            yield [(step, self.rank * self.batch + index) for index in range(self.batch)]
-            step += 1
+        for step in count(self.start):
+            for part in range(self.accumulate):
+                first = (self.rank * self.accumulate + part) * self.batch
+                yield [(step, first + index) for index in range(self.batch)]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from segkit.evaluation.cases import evaluate_arrays
 from segkit.inference.restoring import mask_on_scan
 from segkit.inference.sliding import sliding_logits
 from segkit.preparation.store import PreparedCase
+from segkit.training.worst_case import Slice, middle_slice
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
@@ -33,6 +34,7 @@ class Validator:
         swapped: for each output the one that takes its place under a left-right flip.
         references: case name to reference file.
         scores: of the validation that is under way, a row per case.
+        worst: a slice of the case with the lowest mean Dice in this validation, or the last one; None before any.
     """
 
     plan: Plan
@@ -42,15 +44,21 @@ class Validator:
     swapped: list[int]
     references: Mapping[str, Location]
     scores: list[dict[str, float]] = field(default_factory=list)
+    worst: Slice | None = None
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:
         """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
-        logits = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
-        mask = mask_on_scan(logits.cpu().numpy(), case.grid, case.scan_grid, self.labels)
+        outputs = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
+        logits = outputs.cpu().numpy()
+        mask = mask_on_scan(logits, case.grid, case.scan_grid, self.labels)
         path = self.references[case.name]
         reference = label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
         scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=str(path))
+        self.worst = self.worst if self.scores else None
         self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
+        known = [value for value in self.scores[-1].values() if not math.isnan(value)]
+        if known and (self.worst is None or fmean(known) < self.worst.dice):
+            self.worst = middle_slice(case, logits, self.labels, dice=fmean(known), axis=self.plan.slice_axis)
 
     def means(self) -> dict[str, float]:
         """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""

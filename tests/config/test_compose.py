@@ -147,7 +147,7 @@ def test_mistakes_that_are_found_whatever_else_is_missing(words, message):
         ("network.features=[a]", "network.features: [a] is not a list of integers"),
         ("+network.foo=1", "network.foo is not a parameter of segkit.networks.UNet; it takes features, block, "),
         ("name=${nme}", "name: Interpolation key 'nme' not found"),
-        ("~network", "network is not chosen: pass network=NAME; choices: residual_unet, unet"),
+        ("~network", "network is not chosen: pass network=NAME; choices: attention_unet, compact_unet, dense_unet"),
         ("~training.steps", "training.steps is not set: pass training.steps=VALUE"),
         ("training=5", "training=5: there is no training of that name; choices: standard"),
         ("+seed=2", "Could not append to config. An item is already at 'seed'."),

@@ -29,7 +29,7 @@ def test_keys_values_and_meanings_are_read_from_a_yaml(tmp_path):
 def test_a_choice_shows_the_keys_that_it_builds_on():
     lines = {line.name: line for line in documented(SOURCES, "network/residual_unet")}
     assert lines["block"].value == "residual"
-    assert lines["block"].meaning == "plain or residual"
+    assert lines["block"].meaning == "plain, residual, dense, compact or multi_resolution"
     assert "features" in lines
 
 

@@ -7,10 +7,12 @@ from torch import nn
 
 from segkit.foundation.errors import UsageError
 from segkit.networks import UNet
+from segkit.networks.blocks import BLOCKS
 
 SIZES = {2: (16, 24), 3: (8, 16, 8)}
 STRIDES = {2: [[1, 1], [2, 2], [2, 1]], 3: [[1, 1, 1], [2, 2, 1], [2, 2, 2]]}
-FAMILY = list(product(["plain", "residual"], ["strided", "max", "average"], [2, 3], [False, True]))
+KINDS = [{"block": block} for block in BLOCKS] + [{"skips": skips} for skips in ("attention", "residual_path")]
+FAMILY = list(product(KINDS, ["strided", "max", "average"], [2, 3], [False, True]))
 
 
 def unet(dims=3, **changes):
@@ -22,9 +24,9 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(("block", "pool", "dims", "deep"), FAMILY)
-def test_shapes_and_gradients_of_the_family(block, pool, dims, deep):
-    network = unet(dims, block=block, pool=pool, deep_supervision=deep)
+@pytest.mark.parametrize(("kind", "pool", "dims", "deep"), FAMILY)
+def test_shapes_and_gradients_of_the_family(kind, pool, dims, deep):
+    network = unet(dims, **kind, pool=pool, deep_supervision=deep)
     size = SIZES[dims]
     image = torch.randn(2, 2, *size)
     outputs = network(image)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.reports.contact_sheet import COLOURS, Tile, colour_of, outlined, planes_of, write_sheet
+from segkit.reports.contact_sheet import Tile, planes_of, write_sheet
+from segkit.volumes.outlines import COLOURS, colour_of, outlined
 
 
 def ball(shape=(12, 10, 8)):

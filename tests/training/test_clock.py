@@ -48,3 +48,14 @@ def test_a_resumed_clock_goes_on(monkeypatch):
     run(clock, time, 1.9)
     assert clock.elapsed == pytest.approx(9.9)
     assert clock.is_over(7)
+
+
+def test_a_stopped_clock_keeps_its_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("segkit.training.clock.time.monotonic", lambda: now[0])
+    clock = Clock(budget=60, elapsed_before=5.0)
+    clock.start_step()
+    now[0] = 110.0
+    clock.stop()
+    now[0] = 200.0
+    assert clock.elapsed == 15.0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -81,3 +83,40 @@ def test_a_network_of_regions_trains(balls, tmp_path):
     module.region_table = region_table(np.array([[0, 1], [0, 1]], dtype=bool))
     module.validator = None
     trainer(tmp_path, 2).fit(module, Patches(prepared, [], plan, seed=0, foreground=1.0))
+
+
+class MeanSquares(torch.nn.Module):
+    """A mean over samples: the mean over two halves of a batch is that over the batch."""
+
+    def forward(self, logits, target):
+        return ((logits[:, 1] - target) ** 2).mean()
+
+
+class Watch(pl.Callback):
+    """Keeps which samples a training saw, and the gradients of its first steps."""
+
+    def __init__(self):
+        self.samples, self.gradients = [], []
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.samples += map(tuple, batch["counter"].tolist())
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        self.gradients.append([weight.grad.clone() for weight in module.parameters()])
+
+
+def test_accumulating_two_batches_of_one_is_one_batch_of_two(balls, tmp_path):
+    cases, plan, prepared = balls
+    watched = {}
+    for accumulate in (1, 2):
+        module, watch = segmentation(plan, cases), Watch()
+        module.loss, module.validator = MeanSquares(), None
+        patches = Patches(prepared, [], replace(plan, batch=2 // accumulate), seed=0, foreground=0.5)
+        run = trainer(tmp_path, 3, callbacks=[watch], accumulate_grad_batches=accumulate)
+        run.fit(module, patches)
+        assert run.global_step == 3
+        watched[accumulate] = watch
+    assert watched[1].samples == watched[2].samples
+    for whole, parts in zip(watched[1].gradients, watched[2].gradients, strict=True):
+        for one, two in zip(whole, parts, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)

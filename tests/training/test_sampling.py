@@ -16,6 +16,13 @@ def test_batches_count_on_from_any_step():
     assert next(iter(CountedBatches(2, rank=1))) == [(0, 2), (0, 3)]
 
 
+def test_accumulated_batches_hold_the_samples_of_one_large_batch():
+    for rank in (0, 1):
+        large = islice(CountedBatches(2, start=3, rank=rank), 4)
+        small = list(islice(CountedBatches(1, start=3, rank=rank, accumulate=2), 8))
+        assert [small[at] + small[at + 1] for at in range(0, 8, 2)] == list(large)
+
+
 def test_a_sample_depends_on_its_counter_alone(balls):
     _, plan, prepared = balls
     patches = PatchDataset(prepared, plan.patch, seed=7, foreground=0.5)
