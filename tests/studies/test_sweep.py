@@ -49,7 +49,7 @@ def test_every_combination_in_the_order_of_the_words():
 
 def test_hydras_forms_of_a_sweep():
     assert swept("seed=range(1,4)") == [("seed=1",), ("seed=2",), ("seed=3",)]
-    assert swept("network=glob(*)") == [("network=residual_unet",), ("network=unet",)]
+    assert swept("network=glob(residual*)") == [("network=residual_encoder_unet",), ("network=residual_unet",)]
     assert swept("seed=choice(5,7)") == [("seed=5",), ("seed=7",)]
     assert swept("+optimizer.betas=[0.9,0.99],[0.8,0.9]") == [
         ("+optimizer.betas=[0.9,0.99]",),
