@@ -71,6 +71,7 @@ def plan_of(task: Task, memory: str, levels: int, resolution: str) -> Plan:
         patch=None,
         max_voxels=None,
         batch=None,
+        measure=False,
         order=3,
         normalisation={},
     )

@@ -12,9 +12,11 @@ from segkit.foundation.console import say, table, warn
 from segkit.foundation.durations import format_duration, parse_duration
 from segkit.preparation.disk import size_text
 from segkit.preparation.upkeep import (
+    FINGERPRINTS,
+    STEP_SECONDS,
     Entry,
     check_is_cache,
-    fingerprint_entries,
+    file_entries,
     is_ours,
     prepared_entries,
     remove,
@@ -39,16 +41,14 @@ def cache(config: CacheConfig) -> int:
         say(f"{store} does not exist: nothing is prepared")
         return 0
     check_is_cache(store)
-    prepared, fingerprints = prepared_entries(store), fingerprint_entries(store)
-    if config.action == "list":
-        return listed(store, prepared, fingerprints)
-    return cleaned(store, prepared, fingerprints, config.unused)
+    kinds = [prepared_entries(store), file_entries(store, FINGERPRINTS), file_entries(store, STEP_SECONDS)]
+    return listed(store, kinds) if config.action == "list" else cleaned(store, kinds, config.unused)
 
 
-def listed(store: Path, prepared: Sequence[Entry], fingerprints: Sequence[Entry]) -> int:
+def listed(store: Path, kinds: Sequence[Sequence[Entry]]) -> int:
     """Print one line per data set and plan, and the totals; return the bytes of all."""
     groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in prepared:
+    for entry in kinds[0]:
         images, plan = (str(entry.record.get(key, "damaged")) for key in ("images", "plan"))
         groups.setdefault((images, plan[:SHORT]), []).append(entry)
     now = time.time()
@@ -58,15 +58,15 @@ def listed(store: Path, prepared: Sequence[Entry], fingerprints: Sequence[Entry]
     ]
     if rows:
         table("", COLUMNS, rows)
-    size = total(prepared) + total(fingerprints)
-    say(f"{len(prepared)} prepared cases and {len(fingerprints)} fingerprints, {size_text(size)}, in {store}")
+    size = sum(map(total, kinds))
+    say(f"{counted(kinds)}, {size_text(size)}, in {store}")
     return size
 
 
-def cleaned(store: Path, prepared: Sequence[Entry], fingerprints: Sequence[Entry], unused: str | None) -> int:
+def cleaned(store: Path, kinds: Sequence[Sequence[Entry]], unused: str | None) -> int:
     """Remove entries that nothing uses, and say what stays; return the bytes freed."""
     before = inf if unused is None else time.time() - parse_duration(unused)
-    old = [entry for entry in (*prepared, *fingerprints) if entry.used < before]
+    old = [entry for kind in kinds for entry in kind if entry.used < before]
     gone = {entry.path for entry in old if remove(entry, store, before)}
     remove_remains(store)
     kept = [entry.path for entry in old if entry.path not in gone and entry.path.exists()]
@@ -75,11 +75,16 @@ def cleaned(store: Path, prepared: Sequence[Entry], fingerprints: Sequence[Entry
         warn(f"{path} holds files that are not segkit's, and stays")
     if len(kept) > len(foreign):
         say(f"{len(kept) - len(foreign)} stay, since a running process uses them")
-    freed = [[entry for entry in kind if entry.path in gone] for kind in (prepared, fingerprints)]
+    freed = [[entry for entry in kind if entry.path in gone] for kind in kinds]
     size = sum(map(total, freed))
-    cases, others = map(len, freed)
-    say(f"removed {cases} prepared cases and {others} fingerprints: {size_text(size)} freed in {store}")
+    say(f"removed {counted(freed)}: {size_text(size)} freed in {store}")
     return size
+
+
+def counted(kinds: Sequence[Sequence[Entry]]) -> str:
+    """Return how many entries there are of each kind."""
+    cases, fingerprints, timings = map(len, kinds)
+    return f"{cases} prepared cases, {fingerprints} fingerprints and {timings} timed steps"
 
 
 def total(entries: Sequence[Entry]) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from segkit.commands.budgets import budget_of
 from segkit.commands.plan_memory import with_memory
 from segkit.commands.usable import Usable, together_by_content, usable_dataset
 from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
@@ -27,6 +29,9 @@ from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
 from segkit.preparation.store import PreparedCase, total_bytes
 from segkit.preparation.upkeep import keep_in_use
+
+if TYPE_CHECKING:
+    from segkit.preparation.budget import Budget
 
 MEGABYTE = 1e6
 
@@ -93,7 +98,9 @@ def prepare_study(
         split = shortened(split_dataset(usable.dataset, config.training.fold, workers), most)
         usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
         split = without(split, usable.left_out)
-        made = plan_dataset(usable.dataset, list(found.values()), plan, config.network, config.preprocessing)
+        made = plan_dataset(
+            usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config)
+        )
         study = Study(usable.dataset, split, made, {})
     announce(study)
     used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]
@@ -139,8 +146,9 @@ def plan_dataset(
     options: PlanOptions,
     network: Mapping[str, Any],
     preprocessing: PreprocessingOptions,
+    budget: Budget | None = None,
 ) -> Plan:
-    """Return the plan: the user's own file's, or the planner's.
+    """Return the plan: the user's own file's, or the planner's, sized for the budget where there is one.
 
     Raises:
         DataError: when the file cannot be read, or is of other channels.
@@ -157,16 +165,14 @@ def plan_dataset(
 
         check_patch(network, plan)
         return replace(plan, transforms=tuple(dict(each) for each in preprocessing.transforms))
+    from segkit.preparation.budget import plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
-    return make_plan(
-        fingerprint(found),
-        options,
-        channels=dataset.channels,
-        network=network,
-        outputs=dataset.labels.outputs,
-        transforms=preprocessing.transforms,
+    outputs = dataset.labels.outputs
+    make = partial(
+        make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms
     )
+    return plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
 
 
 def announce(study: Study) -> None:

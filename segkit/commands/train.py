@@ -41,7 +41,8 @@ from segkit.training.building import (
 )
 from segkit.training.clock import Clock
 from segkit.training.fit import fit, make_clock
-from segkit.training.loggers import build_callbacks, build_logger, check_extra
+from segkit.training.lightning_parts import build_callbacks, build_plugins, build_profiler
+from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.patches import Patches
 from segkit.training.validation import Validator
@@ -150,6 +151,7 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     trainer = fit(
         module, patches, config.training, folder, clock=clock, labels=list(study.labels.foreground), device=device,
         callbacks=build_callbacks(config.callbacks), logger=build_logger(config.logger, folder.path),
+        profiler=build_profiler(config.profiler, folder.path), plugins=build_plugins(config.plugins),
     )  # fmt: skip
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
     training = {**done, "cases": len(study.split.training)}

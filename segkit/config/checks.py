@@ -48,7 +48,7 @@ def check_config(config: Any) -> None:
         check_debug(config.debug)
         check_name(config.name)
         check_patience(config.training)
-        check_callbacks(config.callbacks, config.logger)
+        check_lightning(config)
         if not isinstance(config.debug, str):
             check_length(config.training)
     if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
@@ -120,10 +120,13 @@ def check_patience(training: TrainingOptions) -> None:
         )
 
 
-def check_callbacks(callbacks: Mapping[str, Any], logger: Mapping[str, Any]) -> None:
-    """Require a `_target_` for the logger and each callback; null leaves a callback out."""
-    for name, part in {**{f"callbacks.{name}": part for name, part in callbacks.items()}, "logger": logger}.items():
-        if (part is not None or name == "logger") and (not isinstance(part, Mapping) or "_target_" not in part):
+def check_lightning(config: TrainConfig) -> None:
+    """Require a `_target_` for the logger, each callback and plugin, and a profiler if any; null leaves one out."""
+    many = {"callbacks": config.callbacks, "plugins": config.plugins}
+    parts = {f"{slot}.{name}": part for slot, group in many.items() for name, part in group.items() if part is not None}
+    parts |= {"logger": config.logger, **({"profiler": config.profiler} if config.profiler else {})}
+    for name, part in parts.items():
+        if not isinstance(part, Mapping) or "_target_" not in part:
             raise UsageError(f"{name}: {part} is not a mapping with a _target_, the class to build")
 
 

@@ -37,6 +37,8 @@ class TrainConfig:
     schedule: dict[str, Any]
     training: TrainingOptions
     callbacks: dict[str, Any]
+    profiler: dict[str, Any]
+    plugins: dict[str, Any]
     logger: dict[str, Any]
     inference: InferenceOptions
     paths: PathsOptions

@@ -100,6 +100,7 @@ class PlanOptions:
     patch: list[int] | None
     max_voxels: int | None = range_key(64)
     batch: int | None = range_key(1)
+    measure: bool
     order: int = range_key(1, 3)
     normalisation: dict[str, str]
 

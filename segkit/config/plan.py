@@ -52,6 +52,7 @@ class Plan:
         order: of the spline that resamples images, 1 (linear) to 3 (cubic).
         onto: channels that are resampled onto another one's grid first, with that one's name.
         transforms: MONAI intensity transforms (`_target_` mappings) applied after normalisation.
+        features: channels per level of a network that leaves them to the plan; None: its own default.
         reasons: a sentence for each choice.
     """
 
@@ -66,6 +67,7 @@ class Plan:
     order: int = 3
     onto: dict[str, str] = field(default_factory=dict)
     transforms: tuple[dict[str, Any], ...] = ()
+    features: tuple[int, ...] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -115,6 +117,7 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "order": int(mapping.get("order", 3)),
                 "onto": {str(name): str(other) for name, other in dict(mapping.get("onto", {})).items()},
                 "transforms": tuple(dict(t) for t in mapping.get("transforms", ())),
+                "features": _features(mapping.get("features")),
             }
         )
         wrong = _contradiction(plan)
@@ -125,6 +128,10 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
     if wrong:
         raise DataError(f"{where} is not a plan that this version reads: {wrong}")
     return plan
+
+
+def _features(stored: Any) -> tuple[int, ...] | None:
+    return None if stored is None else tuple(int(channels) for channels in stored)
 
 
 def _normalisation(scheme: str, width: int = 1, **numbers: float | None) -> Normalisation:
@@ -152,6 +159,8 @@ def _contradiction(plan: Plan) -> str | None:
         return f"patch {plan.patch} is not a multiple of the strides"
     if plan.order not in (1, 2, 3) or any({name, other} - set(plan.normalisation) for name, other in plan.onto.items()):
         return f"order {plan.order} is not 1 to 3, or onto {plan.onto} names channels that have no normalisation"
+    if plan.features is not None and (len(plan.features) < len(plan.strides) or min(plan.features) < 1):
+        return f"features {plan.features} are not one number above zero for each of {len(plan.strides)} levels"
     if plan.batch < 1 or not plan.normalisation:
         return f"batch {plan.batch} is not above zero, or no channel has a normalisation"
     return None

@@ -39,7 +39,10 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
         decided["kernels"] = [list(level) for level in plan.kernels]
         decided["patch"] = list(plan.network_patch)
     accepted = inspect.signature(get_class(network["_target_"])).parameters
-    return {**{name: value for name, value in decided.items() if name in accepted}, **network}
+    arguments = {**{name: value for name, value in decided.items() if name in accepted}, **network}
+    if plan.features is not None and "features" in network and network["features"] is None:
+        arguments["features"] = list(plan.features)
+    return arguments
 
 
 def halvings(network: Mapping[str, Any]) -> int | None:

@@ -13,6 +13,8 @@ from segkit.networks.blocks import level
 from segkit.networks.layers import NEGATIVE_SLOPE, TRANSPOSED, convolution
 from segkit.networks.skips import LONGEST_PATH, AttentionGate, ResidualPath
 
+FEATURES = (32, 64, 128, 256, 320, 320)  # per level (Isensee et al. 2021)
+
 
 class UNet(nn.Module):
     """An encoder of convolution blocks and pooling, a decoder of transposed convolutions, skips between equal sizes.
@@ -21,7 +23,7 @@ class UNet(nn.Module):
         in_channels: image channels C.
         out_channels: classes K, background included.
         dims: 2 or 3 spatial axes.
-        features: channels per level, finest first; levels beyond `strides` are not built.
+        features: channels per level, finest first; levels beyond `strides` are not built. None: nnU-Net's.
         strides: per level, one stride per axis; the first level's are 1.
         kernels: per level, one odd kernel size per axis; None: 3 everywhere.
         block: of the encoder: `plain`, `residual`, `dense`, `compact` or `multi_resolution`.
@@ -50,7 +52,7 @@ class UNet(nn.Module):
         in_channels: int,
         out_channels: int,
         dims: int,
-        features: Sequence[int],
+        features: Sequence[int] | None = None,
         strides: Sequence[Sequence[int]],
         kernels: Sequence[Sequence[int]] | None = None,
         block: Literal["plain", "residual", "dense", "compact", "multi_resolution"] = "plain",
@@ -65,6 +67,7 @@ class UNet(nn.Module):
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
+        features = features or FEATURES
         kernels = kernels or [(3,) * dims] * len(strides)
         blocks = blocks or [1] * len(strides)
         check_levels(features, strides, kernels, blocks)

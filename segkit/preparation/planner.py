@@ -67,7 +67,7 @@ def make_plan(
     steps = StepMemory(network, outputs, draft, on_gpu=memory_bytes(options.memory) is not None)
     cases = len(fingerprint.shapes)
     fixed = halvings(network)
-    sized = Sizing(options, steps, len(network.get("features", range(LEVELS))), fixed).choose(full, cases)
+    sized = Sizing(options, steps, len(network.get("features") or range(LEVELS)), fixed).choose(full, cases)
     sizes = iter(sized.patch.sizes)
     plan = replace(
         draft,

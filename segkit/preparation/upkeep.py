@@ -23,23 +23,24 @@ TAG_TEXT = (
 )
 IN_USE = "in_use"  # folder of one locked file per process that works with prepared cases
 FINGERPRINTS = "fingerprints"
+STEP_SECONDS = "step_seconds"  # of training steps that the planner timed
 CASE_FILES = frozenset({IMAGE, REFERENCE, POSITIONS, RECORD, USED})
 PREFIX = re.compile(r"[0-9a-f]{2}")
 KEY = re.compile(r"[0-9a-f]{64}")
-FINGERPRINT = re.compile(r"[0-9a-f]{64}\.npy")
+KEPT = {FINGERPRINTS: re.compile(r"[0-9a-f]{64}\.npy"), STEP_SECONDS: re.compile(r"[0-9a-f]{64}\.json")}
 
 _held: dict[Path, Any] = {}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing in the cache: a prepared case (a folder) or a fingerprint (a file).
+    """One thing in the cache: a prepared case (a folder), a fingerprint or a timing (files).
 
     Attributes:
         path: where it lies.
         size: bytes.
         used: when something last used it, seconds since 1970.
-        record: what `case.yaml` says; nothing for a fingerprint.
+        record: what `case.yaml` says; nothing for a file.
     """
 
     path: Path
@@ -118,7 +119,7 @@ def check_is_cache(store: Path) -> None:
 def folders(store: Path) -> list[Path]:
     """Return the folders of a cache that hold entries; links are no part of it."""
     found = [path for path in sorted(store.iterdir()) if path.is_dir() and not path.is_symlink()]
-    return [path for path in found if PREFIX.fullmatch(path.name) or path.name == FINGERPRINTS]
+    return [path for path in found if PREFIX.fullmatch(path.name) or path.name in KEPT]
 
 
 def inside(folder: Path) -> list[Path]:
@@ -150,14 +151,14 @@ def prepared_entry(folder: Path) -> Entry:
     return Entry(folder, size, last_use(folder), record if isinstance(record, dict) else {})
 
 
-def fingerprint_entries(store: Path) -> list[Entry]:
-    """Return the fingerprints of a cache."""
-    folder = store / FINGERPRINTS
+def file_entries(store: Path, kind: str) -> list[Entry]:
+    """Return the fingerprints of a cache, or the timings of steps."""
+    folder = store / kind
     if folder not in folders(store):
         return []
     found = []
     for path in inside(folder):
-        if FINGERPRINT.fullmatch(path.name) and not path.is_symlink():
+        if KEPT[kind].fullmatch(path.name) and not path.is_symlink():
             with suppress(FileNotFoundError):
                 status = path.lstat()
                 found.append(Entry(path, status.st_size, status.st_mtime, {}))

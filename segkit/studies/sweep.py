@@ -113,6 +113,8 @@ def _checked(combination: Combination, call: Call) -> Any:
     try:
         config = configure("train", combination.words, config_dirs=call.config_dirs)
         check_inputs(config)
+        # A study must not vary its networks with what else the machine does while each trial is planned.
+        config.plan.measure = False
     except UsageError as error:
         where = f"trial {', '.join(combination.swept)}: " if combination.swept else ""
         raise UsageError(f"{where}{error}") from error

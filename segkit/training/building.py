@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.profilers import Profiler
 from torch import nn
 
 from segkit.config.commands import TrainConfig
@@ -22,6 +23,7 @@ from segkit.inference.sliding import flippable_axes, left_right_axis
 from segkit.networks.building import build_network, check_network
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.training.augmentation import Augmentation, BatchTransform
+from segkit.training.lightning_parts import PLUGINS
 from segkit.training.schedules import Schedule
 
 WEIGHTS = 4  # the stream of the initial weights
@@ -75,14 +77,18 @@ def check_strangers_config(config: TrainConfig) -> None:
     """
     check_network(config.network, config.trust)
     check_transforms(config.preprocessing.transforms, config.trust)
-    check_transforms(config.augmentation.transforms, config.trust, BatchTransform)
-    roles = {"loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule}
+    check_transforms(config.augmentation.transforms, config.trust, BatchTransform, nn.Module)  # the last is Kornia's
+    roles = {
+        "loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule, "logger": Logger,
+        "profiler": Profiler,
+    }  # fmt: skip
     parts = [
-        *((slot, role, getattr(config, slot)) for slot, role in roles.items()),
-        ("data.layout", Layout, config.data.layout),
-        ("logger", Logger, config.logger),
-        *((f"callbacks.{name}", Callback, part) for name, part in config.callbacks.items() if part is not None),
+        *((slot, (role,), getattr(config, slot)) for slot, role in roles.items()),
+        ("data.layout", (Layout,), config.data.layout),
+        *((f"callbacks.{name}", (Callback,), part) for name, part in config.callbacks.items()),
+        *((f"plugins.{name}", PLUGINS, part) for name, part in config.plugins.items()),
     ]
-    for slot, role, part in parts:
-        target = str(part["_target_"])
-        resolve_target(target, roles=(role,), trust=config.trust, slot=slot, arguments=arguments_of(part))
+    for slot, expected, part in parts:
+        if part:  # a callback may be null, and there may be no profiler
+            target = str(part["_target_"])
+            resolve_target(target, roles=expected, trust=config.trust, slot=slot, arguments=arguments_of(part))

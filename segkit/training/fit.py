@@ -23,6 +23,7 @@ from segkit.networks.precision import uses_bf16
 from segkit.runs.folder import RunFolder
 from segkit.training.callbacks import AveragedWeights, Checkpoints, ClockKeeper, StopSignals
 from segkit.training.clock import Clock
+from segkit.training.lightning_parts import Plugin
 from segkit.training.metrics_file import MetricsFile
 from segkit.training.module import Segmentation
 from segkit.training.patches import Patches
@@ -51,6 +52,7 @@ def validation_interval(options: TrainingOptions, clock: Clock) -> Every:
 def fit(
     module: Segmentation, patches: Patches, options: TrainingOptions, folder: RunFolder, *, clock: Clock,
     labels: list[str], device: torch.device, callbacks: Sequence[pl.Callback] = (), logger: Logger | None = None,
+    profiler: Profiler | None = None, plugins: Sequence[Plugin] = (),
 ) -> pl.Trainer:  # fmt: skip
     """Train until the clock says so, from the last checkpoint where there is one.
 
@@ -64,6 +66,8 @@ def fit(
         device: where the network lives.
         callbacks: beside segkit's own.
         logger: takes what is logged beside metrics.csv.
+        profiler: hears what the trainer does.
+        plugins: of the trainer.
 
     Returns:
         the trainer at its end.
@@ -71,21 +75,23 @@ def fit(
     Raises:
         StoppedError: after Ctrl-C or SIGTERM, once a checkpoint is written.
         DataError: when the last checkpoint cannot be read.
-        UsageError: when Lightning refuses a callback or logger beside what segkit sets.
+        UsageError: when Lightning refuses a callback, logger or plugin beside what segkit sets.
     """
     with StopSignals() as signals:
-        waiting = Waiting()
+        waiting = Waiting(profiler)
         own = own_callbacks(
             options, folder, clock, labels, waiting, validates=bool(patches.validation), signals=signals
         )
         try:
-            trainer = make_trainer(options, clock, [*callbacks, *own], logger or False, waiting, folder.path, device)
+            trainer = make_trainer(
+                options, clock, [*callbacks, *own], logger or False, waiting, folder.path, device, plugins
+            )
             resumed = folder.last if folder.last.exists() else None
             if resumed:
                 load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
             trainer.fit(module, patches, ckpt_path=resumed, weights_only=True)
         except MisconfigurationException as error:
-            raise UsageError(f"callbacks, logger: Lightning says: {one_line(error)}") from error
+            raise UsageError(f"callbacks, logger, plugins: Lightning says: {one_line(error)}") from error
         except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C
             raise StoppedError("stopped; the same command goes on from the last checkpoint") from error
     clock.stop()
@@ -126,6 +132,7 @@ def make_trainer(
     profiler: Profiler,
     root: Path,
     device: torch.device,
+    plugins: Sequence[Plugin] = (),
 ) -> pl.Trainer:
     """Return Lightning's trainer, quiet, with segkit's own clock, checkpoints and records."""
     quiet_lightning()
@@ -147,6 +154,7 @@ def make_trainer(
         default_root_dir=root,
         logger=logger,
         profiler=profiler,
+        plugins=list(plugins) or None,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

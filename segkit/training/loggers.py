@@ -9,8 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
 from segkit.foundation.building import TARGET, build
@@ -106,16 +104,3 @@ def mlflow_place(options: Mapping[str, Any], folder: Path) -> dict[str, str]:
     if not is_mlflow or options.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI"):
         return {}
     return {"tracking_uri": f"sqlite:///{folder.absolute()}/mlflow.db"}
-
-
-def build_callbacks(options: Mapping[str, Mapping[str, Any] | None]) -> list[pl.Callback]:
-    """Build the chosen callbacks, in their order; one set to null is left out.
-
-    Raises:
-        UsageError: when a target is no Lightning callback.
-    """
-    built = [(name, build(part)) for name, part in options.items() if part is not None]
-    for name, callback in built:
-        if not isinstance(callback, Callback):
-            raise UsageError(f"callbacks.{name}: {(options[name] or {})[TARGET]} is not a Lightning callback")
-    return [callback for _, callback in built]

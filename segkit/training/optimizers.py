@@ -129,21 +129,27 @@ def split(parameters: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
 def orthogonal(matrix: Tensor) -> Tensor:
     """Return nearly the nearest matrix with orthonormal rows or columns, U V^T of the singular value decomposition.
 
+    Every iterate is a polynomial P of the small Gram matrix times `matrix`; iterating P alone spares most of the work.
+
     Args:
         matrix: (rows, columns).
 
     Returns:
-        shape (rows, columns), with singular values about 0.7 to 1.2, save for those below a thousandth of the
-        matrix's norm; of zeros zeros. In bfloat16 on a GPU, in float32 elsewhere.
+        shape (rows, columns), float32, with singular values about 0.7 to 1.2, save for those below a thousandth of the
+        matrix's norm; of zeros zeros.
 
     Source: Jordan et al. 2024, "Muon", the quintic Newton-Schulz iteration.
     """
     a, b, c = QUINTIC
-    wide = matrix.to(torch.bfloat16 if matrix.is_cuda else torch.float32)
     is_tall = len(matrix) > matrix.shape[1]
-    wide = wide.T if is_tall else wide
-    wide = wide / wide.norm().clamp(min=1e-7)
+    wide = (matrix.T if is_tall else matrix).float()
+    gram = wide @ wide.T
+    norm = gram.trace().sqrt().clamp(min=1e-7)
+    gram = gram / norm**2
+    polynomial = torch.eye(len(gram), device=gram.device) / norm
     for _ in range(ITERATIONS):
-        gram = wide @ wide.T
-        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
-    return wide.T if is_tall else wide
+        step = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        step.diagonal().add_(a)
+        polynomial, gram = step @ polynomial, step @ gram @ step
+    found = polynomial @ wide
+    return found.T if is_tall else found

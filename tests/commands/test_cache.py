@@ -52,7 +52,7 @@ def test_list(store, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert str(store.parent / "images") in said
     assert "images plan cases size unused for" in said
-    assert f"3 prepared cases and 0 fingerprints, 0.1 MB, in {store}" in said
+    assert f"3 prepared cases, 0 fingerprints and 0 timed steps, 0.1 MB, in {store}" in said
 
 
 def test_two_plans_are_two_lines(store, capsys):
@@ -66,7 +66,7 @@ def test_two_plans_are_two_lines(store, capsys):
 def test_clean_removes_everything(store, capsys):
     before = taken(store)
     assert cache(config(store, "action=clean")) == before
-    assert "removed 3 prepared cases and 0 fingerprints: 0.1 MB freed" in capsys.readouterr().out
+    assert "removed 3 prepared cases, 0 fingerprints and 0 timed steps: 0.1 MB freed" in capsys.readouterr().out
     assert [path.name for path in store.iterdir()] == [upkeep.TAG]
     assert cache(config(store)) == 0
 

@@ -50,10 +50,8 @@ def test_own_targets_are_checked_from_source(change, message):
 
 
 def test_a_parameter_that_must_be_given():
-    network = unet()
-    del network["features"]
-    message = refusal(check_own_targets, Config(network))
-    assert message == "network.features is not set, and segkit.networks.UNet needs it: pass +network.features=VALUE"
+    message = refusal(check_own_targets, Config({"_target_": "segkit.networks.DynUNet"}))
+    assert message == "network.features is not set, and segkit.networks.DynUNet needs it: pass +network.features=VALUE"
 
 
 def test_targets_of_others_wait_for_the_import():

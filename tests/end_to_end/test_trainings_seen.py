@@ -6,6 +6,7 @@ import shutil
 import signal
 
 import pytest
+import yaml
 from PIL import Image
 
 from tests.end_to_end.test_resume import weights
@@ -83,6 +84,33 @@ def test_accumulated_steps_are_resumed_bit_for_bit(segkit, ball_options):
     assert weights(whole) == weights(halved)
     assert without_times(whole) == without_times(halved)
     assert [row["step"] for row in rows(whole) if row["loss"]] == [str(step) for step in range(1, 25)]
+
+
+def test_a_profiler_writes_beside_the_training(segkit, ball_options):
+    segkit("train", *ball_options, "training.steps=4", "profiler=simple", "output=run")
+    report = (segkit.folder / "run" / "fit-profile.txt").read_text()
+    assert "run_training_batch" in report
+    assert all(float(row["waiting"]) > 0 for row in rows(segkit.folder / "run"))
+
+
+def test_a_budget_sizes_patches_and_network(segkit, ball_options):
+    words = [word for word in ball_options if "features" not in word and "patch" not in word]
+    segkit("train", *words, "training.budget=3s", "output=run")
+    plan = yaml.safe_load((segkit.folder / "run" / "plan.yaml").read_text())
+    assert plan["features"][0] == 16
+    assert "3.0 s hold" in plan["reasons"]["budget"]
+    assert "measured on this device" in plan["reasons"]["budget"]
+    timed = list((segkit.folder / "cache" / "step_seconds").iterdir())
+    assert len(timed) >= 1
+    model = yaml.safe_load((segkit.folder / "run" / "model" / "model.yaml").read_text())
+    assert model["network"]["features"] == plan["features"]
+    # What the run decided stays: a prediction builds the very network, and a sweep estimates instead of timing.
+    segkit("predict", "run=run", "split=training")
+    segkit("train", "-m", *words, "training.budget=2s,3s", "output=study")
+    plans = [yaml.safe_load(path.read_text()) for path in sorted((segkit.folder / "study").glob("*/plan.yaml"))]
+    assert len(plans) == 2
+    assert all("estimated from its operations" in each["reasons"]["budget"] for each in plans)
+    assert len(list((segkit.folder / "cache" / "step_seconds").iterdir())) == len(timed)
 
 
 def test_pictures_waiting_and_what_callbacks_log(segkit, ball_options):

@@ -19,7 +19,7 @@ SEGRESNET = {"_target_": "segkit.networks.SegResNet", "init_filters": 8, "blocks
 MEDNEXT = {"_target_": "segkit.networks.MedNeXt", "init_filters": 4}
 OPTIONS = {
     "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-    "patch": None, "max_voxels": None, "batch": None, "order": 3, "normalisation": {},
+    "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
 }  # fmt: skip
 
 

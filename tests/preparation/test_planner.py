@@ -19,7 +19,7 @@ FEATURES = [32, 64, 128, 256, 320, 320]
 SMALL = [4, 8, 16, 32, 32, 32, 32]
 OPTIONS = {
     "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-    "patch": None, "max_voxels": None, "batch": None, "order": 3, "normalisation": {},
+    "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from segkit.preparation.target_spacing import median_spacing, target_grid_of
 def grid_of(shapes, spacings, **options):
     defaults = {
         "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-        "patch": None, "max_voxels": None, "batch": None, "order": 3, "normalisation": {},
+        "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
     }  # fmt: skip
     shapes, spacings = np.atleast_2d(shapes), np.atleast_2d(spacings).astype(float)
     return target_grid_of(

@@ -13,8 +13,9 @@ from segkit.foundation.locks import lock
 from segkit.preparation import upkeep
 from segkit.preparation.store import USED, lock_of, prepare_case, stored_case
 from segkit.preparation.upkeep import (
+    FINGERPRINTS,
     check_is_cache,
-    fingerprint_entries,
+    file_entries,
     in_use_since,
     keep_in_use,
     prepared_entries,
@@ -63,7 +64,7 @@ def test_entries(store):
     entries = sorted(prepared_entries(store), key=lambda entry: entry.used)
     assert [(entry.record["case"], entry.used) for entry in entries] == [("a", 1000), ("b", 1001)]
     assert entries[0].size == sum(path.stat().st_size for path in entries[0].path.iterdir())
-    (fingerprint,) = fingerprint_entries(store)
+    (fingerprint,) = file_entries(store, FINGERPRINTS)
     assert fingerprint.size == 4
 
 
@@ -75,7 +76,7 @@ def test_a_damaged_record_is_an_entry_all_the_same(store):
 
 
 def test_what_is_removed_leaves_nothing(store):
-    assert all(remove(entry, store) for entry in [*prepared_entries(store), *fingerprint_entries(store)])
+    assert all(remove(entry, store) for entry in [*prepared_entries(store), *file_entries(store, FINGERPRINTS)])
     remove_remains(store)
     assert [path.name for path in store.iterdir()] == [upkeep.TAG]
 
@@ -125,7 +126,7 @@ def test_files_of_others_are_never_touched(store, tmp_path):
     linked.path.symlink_to(elsewhere)
     (store / "notes").mkdir()
     (store / "fingerprints" / "mine.npy").write_bytes(b"1")
-    found = [*prepared_entries(store), *fingerprint_entries(store)]
+    found = [*prepared_entries(store), *file_entries(store, FINGERPRINTS)]
     assert linked.path not in [each.path for each in found]
     assert [remove(each, store) for each in found] == [False, True]
     remove_remains(store)

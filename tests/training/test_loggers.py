@@ -1,10 +1,10 @@
 import pytest
-from pytorch_lightning.callbacks import Callback, DeviceStatsMonitor
+from pytorch_lightning.callbacks import Callback
 
 from segkit.foundation.errors import DataError, MissingExtraError, UsageError
 from segkit.foundation.strangers import resolve_target
 from segkit.training import loggers
-from segkit.training.loggers import RowsFile, build_callbacks, build_logger, mlflow_place
+from segkit.training.loggers import RowsFile, build_logger, mlflow_place
 
 MLFLOW = {"_target_": "pytorch_lightning.loggers.MLFlowLogger", "tracking_uri": None}
 
@@ -37,12 +37,7 @@ def test_mlflow_writes_into_the_run_unless_a_server_is_named(tmp_path, monkeypat
     assert mlflow_place({"_target_": "segkit.training.loggers.RowsFile"}, tmp_path) == {}
 
 
-def test_callbacks_are_built_in_order_and_null_leaves_one_out():
-    part = {"_target_": "pytorch_lightning.callbacks.DeviceStatsMonitor", "cpu_stats": True}
-    (callback,) = build_callbacks({"stats": part, "none": None})
-    assert isinstance(callback, DeviceStatsMonitor)
-    with pytest.raises(UsageError, match=r"callbacks\.odd: torch\.nn\.ReLU is not a Lightning callback"):
-        build_callbacks({"odd": {"_target_": "torch.nn.ReLU"}})
+def test_what_is_no_logger_is_refused():
     with pytest.raises(UsageError, match="logger: torch"):
         build_logger({"_target_": "torch.nn.Identity"}, "run")
 

@@ -173,6 +173,49 @@ def sample_image(source: Any, shape: Any, matrix: Any, offset: Any, bend: Any, p
 
 
 @compiled
+def _cubic(u: Any) -> Any:
+    """Return the weights of the four coefficients around a place, `u` beyond the second."""
+    one, six = np.float32(1), np.float32(6)
+    v = one - u
+    second = (np.float32(4) - six * u * u + np.float32(3) * u * u * u) / six
+    first, last = v * v * v / six, u * u * u / six
+    return first, second, one - first - second - last, last
+
+
+@compiled
+def sample_cubic(controls: Any, shape: Any, matrix: Any, offset: Any, bend: Any, points: Any, out: Any) -> None:
+    """Fill `out` with the cubic spline at the places that `sample_image` describes; 0 two voxels outside and beyond.
+
+    Args:
+        controls: `coefficients` of the source, shape (X + 6, Y + 6, Z + 6).
+        shape: X, Y, Z.
+        matrix: (3, 3), output index to source index.
+        offset: (3,).
+        bend: (3, A * B * C), voxels; (3, 0) for none.
+        points: A, B, C, the size of the output.
+        out: written, shape (A * B * C,).
+    """
+    place = np.uint64(0)
+    for a in range(points[0]):
+        for b in range(points[1]):
+            for c in range(points[2]):
+                x, y, z = _place(matrix, offset, bend, place, a, b, c)
+                i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
+                value = np.float32(0)
+                if -2 <= i <= shape[0] and -2 <= j <= shape[1] and -2 <= k <= shape[2]:
+                    along = _cubic(z - np.float32(k))
+                    for row, share in enumerate(_cubic(x - np.float32(i))):
+                        for column, other in enumerate(_cubic(y - np.float32(j))):
+                            line = controls[i + 2 + row, j + 2 + column]
+                            value += share * other * (
+                                along[0] * line[k + 2] + along[1] * line[k + 3]
+                                + along[2] * line[k + 4] + along[3] * line[k + 5]
+                            )  # fmt: skip
+                out[place] = value
+                place += np.uint64(1)
+
+
+@compiled
 def _is_outside(shape: Any, i: Any, j: Any, k: Any) -> Any:
     """Tell whether no corner of a cell is a voxel of the volume."""
     return i < -1 or j < -1 or k < -1 or i >= shape[0] or j >= shape[1] or k >= shape[2]

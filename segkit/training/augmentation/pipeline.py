@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segkit.config.labels import IGNORED
 from segkit.foundation.counted import generator, seed_from
+from segkit.training.augmentation.kornia_steps import is_kornias, kornia_augmented
 from segkit.training.augmentation.transform import BatchTransform, Shape
 
 FLIPS, TRANSFORMS = 1, 2  # which of a sample's independent streams
@@ -19,10 +20,10 @@ DictionaryTransform = Callable[[dict[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Flips, then transforms in their order: ours on the whole batch, MONAI's dictionary ones sample by sample.
+    """Flips, then transforms in their order: ours on the whole batch, others sample by sample.
 
     Attributes:
-        steps: each a transform of ours, or a MONAI transform over the keys `image` and `reference`.
+        steps: each a transform of ours, a MONAI transform over the keys `image` and `reference`, or one of Kornia's.
         mirror: probability of a flip along each axis.
         flip_axes: spatial axes that may be flipped.
         left_right: the spatial axis along which sided labels swap, or None.
@@ -82,7 +83,7 @@ class Augmentation:
 
 
 def through(step: DictionaryTransform, image: Tensor, reference: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Send one sample through MONAI's door, image (C, *size) and reference (*size), and back as plain tensors."""
+    """Send one sample, image (C, *size) and reference (*size), through the door of MONAI or Kornia and back."""
     from monai.data import MetaTensor
     from monai.transforms import Randomizable
 
@@ -91,6 +92,8 @@ def through(step: DictionaryTransform, image: Tensor, reference: Tensor, seed: i
     # Transforms that draw from PyTorch's global generator (Kornia's do) get a fork of it, seeded by the counter.
     with torch.random.fork_rng(devices=[image.device] if image.device.type == "cuda" else []):
         torch.manual_seed(seed)
+        if is_kornias(step):
+            return kornia_augmented(step, image, reference)
         result = step({"image": image, "reference": reference[None].float()})
     plain = {key: v.as_tensor() if isinstance(v, MetaTensor) else v for key, v in result.items()}
     return plain["image"].contiguous(), plain["reference"][0].round().to(reference.dtype)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from segkit.foundation.errors import UsageError
 from segkit.training.augmentation.transform import BatchTransform, Shape, between, bounds
 from segkit.training.augmentation.warping import warped
 
@@ -37,7 +38,7 @@ class Warp:
 
 
 class SpatialWarp(BatchTransform):
-    """Rotate, scale, bend and blur by low resolution; images linearly, references by linear one-hot weights.
+    """Rotate, scale, bend and blur by low resolution; references by linear one-hot weights.
 
     What comes from outside the patch is 0. Rotations are of millimetres: an anisotropic patch turns as the body does.
 
@@ -53,6 +54,10 @@ class SpatialWarp(BatchTransform):
         coarsen: probability that resolution is lowered.
         coarse_factors: range of the share of voxels kept along each axis.
         coarse_channel: probability for each channel, where it is.
+        order: of the spline that resamples images: 1 (linear) or 3 (cubic, slower).
+
+    Raises:
+        UsageError: when there is no such order, or a range is none.
 
     Source: Isensee et al. 2021, Nature Methods 18, "Data augmentation"; batchgeneratorsv2's SpatialTransform and
     SimulateLowResolutionTransform.
@@ -71,6 +76,7 @@ class SpatialWarp(BatchTransform):
         coarsen: float = 0.25,
         coarse_factors: Sequence[float] = (0.5, 1.0),
         coarse_channel: float = 0.5,
+        order: int = 1,
     ) -> None:
         self.rotate, self.angles = rotate, bounds(angles)
         self.scale, self.factors, self.together = scale, bounds(factors), together
@@ -80,6 +86,9 @@ class SpatialWarp(BatchTransform):
             bounds(coarse_factors),
             coarse_channel,
         )
+        if order not in (1, 3):
+            raise UsageError(f"augmentation: a SpatialWarp of order {order}: write 1 (linear) or 3 (cubic)")
+        self.order = order
 
     def draw(self, draw: np.random.Generator, shape: Shape) -> Warp | None:
         """Return where the voxels of one sample are taken from."""
@@ -95,7 +104,7 @@ class SpatialWarp(BatchTransform):
 
     def apply(self, images: Tensor, references: Tensor, parameters: Sequence[Any]) -> tuple[Tensor, Tensor]:
         """Return the batch resampled."""
-        return warped(images, references, parameters)
+        return warped(images, references, parameters, self.order)
 
     def _turn(self, draw: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
         dims = len(shape.size)

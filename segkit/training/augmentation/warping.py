@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from segkit.training.augmentation.cubic import coefficients, cubic_samples
+
 if TYPE_CHECKING:
     from segkit.training.augmentation.spatial import Warp
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
-def warped(images: Tensor, references: Tensor, warps: Sequence[Warp | None]) -> tuple[Tensor, Tensor]:
-    """Resample a batch: images linearly, references to the class of largest linear weight (of equals the lowest).
+def warped(images: Tensor, references: Tensor, warps: Sequence[Warp | None], order: int = 1) -> tuple[Tensor, Tensor]:
+    """Resample a batch; references to the class of largest linear weight (of equals the lowest).
 
     Args:
         images: (N, C, *size) float32.
         references: (N, *size) uint8.
         warps: of each sample; None leaves it as it is.
+        order: of the spline through the images, 1 or 3.
 
     Returns:
         both, of the same shapes and types; 0 where a source lies outside.
@@ -39,7 +42,7 @@ def warped(images: Tensor, references: Tensor, warps: Sequence[Warp | None]) -> 
     def move(job: tuple[int, Warp]) -> None:
         index, warp = job
         before, after = (images[index], references[index]), (new_images[index], new_references[index])
-        (_on_cpu if is_on_cpu else _by_torch)(*before, warp, *after)
+        (_on_cpu if is_on_cpu else _by_torch)(*before, warp, *after, order)
 
     if is_on_cpu and len(moved) > 1:  # compiled loops let go of the interpreter
         with ThreadPoolExecutor(min(len(moved), torch.get_num_threads())) as pool:
@@ -87,8 +90,8 @@ def _spline_weights(controls: int, count: int) -> NDArray[np.float32]:
     return basis[:, 1:-1].astype(np.float32)
 
 
-def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor) -> None:
-    from segkit.training.augmentation.loops import cells_of, sample_image, sample_labels
+def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor, order: int) -> None:
+    from segkit.training.augmentation.loops import cells_of, sample_cubic, sample_image, sample_labels
 
     size = tuple(reference.shape)
     shape = np.array(_in_3d(size))
@@ -103,7 +106,10 @@ def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new
         )
         for channel in channels:
             out = new_image[channel] if is_full else torch.empty(points)
-            sample_image(_flat(image[channel]), shape, *places, _flat(out))
+            if order == 1:
+                sample_image(_flat(image[channel]), shape, *places, _flat(out))
+            else:
+                sample_cubic(coefficients(image[channel].view(*shape)).numpy(), shape, *places, _flat(out))
             if not is_full:
                 new_image[channel] = _refined(out, size)
         if is_full:
@@ -156,29 +162,39 @@ def _refined(values: Tensor, size: tuple[int, ...]) -> Tensor:
     return functional.interpolate(values[None, None], size, mode=LINEAR[len(size)], align_corners=False)[0, 0]
 
 
-def _by_torch(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor) -> None:
+def _by_torch(
+    image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor, order: int
+) -> None:
     size = tuple(reference.shape)
     for points, channels in _by_lattice(warp, size).items():
         if points == size and not warp.moves:
             continue
-        grid = _grid(warp, size, points, image)
+        places = _places(warp, size, points, image)
+        grid = _grid(places, size)
         for channel in channels:
-            new_image[channel] = _refined(_sampled(image[channel], grid), size)
+            values = image[channel]
+            out = _sampled(values, grid) if order == 1 else cubic_samples(coefficients(values), places)
+            new_image[channel] = _refined(out, size)
         if points == size:
             new_reference.copy_(_labels(reference, grid))
 
 
-def _grid(warp: Warp, size: tuple[int, ...], points: tuple[int, ...], like: Tensor) -> Tensor:
-    """Return source places for `grid_sample`, (*points, D), last axis first, -1 to 1 between the outer centres."""
+def _places(warp: Warp, size: tuple[int, ...], points: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return the source's index for each point of a lattice, (D, *points)."""
     matrix, offset = (torch.as_tensor(part, device=like.device) for part in lattice(warp, size, points))
     axes = [torch.arange(count, device=like.device, dtype=torch.float32) for count in points]
     index = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     source = torch.tensordot(matrix, index, dims=1) + offset.reshape(-1, *[1] * len(points))
     bend = dense_bend(warp, points, like)
-    source = source if bend is None else source + bend
-    half = torch.tensor([max(1, count - 1) / 2 for count in size], device=like.device).reshape(-1, *[1] * len(points))
-    places: Tensor = (source / half - 1).flip(0).movedim(0, -1)
+    places: Tensor = source if bend is None else source + bend
     return places
+
+
+def _grid(places: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Return indices as `grid_sample` takes them, (*points, D), last axis first, -1 to 1 between the outer centres."""
+    half = torch.tensor([max(1, count - 1) / 2 for count in size], device=places.device)
+    grid: Tensor = (places / half.reshape(-1, *[1] * len(size)) - 1).flip(0).movedim(0, -1)
+    return grid
 
 
 def _sampled(values: Tensor, grid: Tensor) -> Tensor:

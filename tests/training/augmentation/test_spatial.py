@@ -107,7 +107,7 @@ def test_compiled_loops_and_pytorch_draw_the_same(size, seed):
     warp = transform.draw(np.random.default_rng(seed), Shape(2, size, (1.0,) * len(size)))
     moved, drawn = transform.apply(images, references, [warp, None])
     image, reference = images[0].clone(), references[0].clone()
-    _by_torch(images[0], references[0], warp, image, reference)
+    _by_torch(images[0], references[0], warp, image, reference, 1)
     np.testing.assert_allclose(moved[0], image, atol=2e-4)
     assert (drawn[0] != reference).float().mean() < 0.005  # ties within float rounding
 

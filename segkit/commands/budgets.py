@@ -1,0 +1,33 @@
+"""What a plan has to keep to when `training.budget` says how long a training may take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
+from segkit.foundation.durations import parse_duration
+
+if TYPE_CHECKING:
+    from segkit.preparation.budget import Budget
+
+
+def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | None:
+    """Return the budget of a config, and what tells a step's seconds; None where it counts steps."""
+    training = config.training
+    if training.budget is None:
+        return None
+    # PyTorch, which all three load, takes two seconds.
+    from segkit.networks.precision import choose_device
+    from segkit.preparation.budget import Budget
+    from segkit.training.step_cost import EstimatedSteps, MeasuredSteps
+
+    device, source = choose_device(config.device), "estimated from its operations"
+    cost: MeasuredSteps | EstimatedSteps = EstimatedSteps(device, training.precision)
+    if config.plan.measure:
+        cost, source = MeasuredSteps(device, training.precision, Path(config.paths.cache)), "measured on this device"
+    return Budget(
+        parse_duration(training.budget),
+        lambda network, patch, batch: training.accumulate * cost(network, patch, batch),
+        source,
+    )

@@ -1,0 +1,113 @@
+import math
+
+import numpy as np
+import pytest
+
+from segkit.config.channels import channels_from
+from segkit.config.options import PlanOptions
+from segkit.preparation.budget import Budget, candidates, features_of, plan_within, steps_wanted
+from segkit.preparation.fingerprint import Fingerprint
+from segkit.preparation.planner import make_plan
+
+OPEN = {"_target_": "segkit.networks.UNet", "features": None}
+RATE = 4e7
+
+
+def options(**changes):
+    decided = {
+        "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
+        "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
+    }  # fmt: skip
+    return PlanOptions(**{**decided, **changes})
+
+
+def make(shape):
+    found = Fingerprint(np.tile(shape, (40, 1)), np.ones((40, 3)), np.zeros((1, 0), np.float32))
+
+    def planned(wanted, *, network):
+        return make_plan(found, wanted, channels=channels_from({"MR": "mr"}), network=network, outputs=3, transforms=[])
+
+    return planned
+
+
+def cost(network, patch, batch):
+    """A step's seconds on an imagined device."""
+    return batch * math.prod(patch) * (network["features"] or [32])[0] ** 1.5 / RATE
+
+
+def planned(seconds, shape=(200, 200, 200), network=OPEN, **changes):
+    budget = Budget(seconds, cost, "imagined")
+    return plan_within(budget, make(shape), options(**changes), network, outputs=3)
+
+
+def step_seconds(plan):
+    return cost({"features": plan.features}, plan.network_patch, plan.batch)
+
+
+def test_steps_and_their_size_grow_alike():
+    assert [steps_wanted(seconds) for seconds in (150, 600, 2400)] == [1500, 3000, 6000]
+
+
+def test_features_double_up_to_ten_times_the_first():
+    assert features_of(32) == (32, 64, 128, 256, 320, 320)
+    assert features_of(16) == (16, 32, 64, 128, 160, 160)
+
+
+@pytest.mark.parametrize("seconds", [60, 300, 600, 3600, 36000])
+def test_the_largest_step_of_which_the_budget_holds_enough(seconds):
+    plan = planned(seconds)
+    every = candidates(make((200, 200, 200)), options(), OPEN)
+    costs = [step_seconds(each) for each in every]
+    assert costs == sorted(costs)
+    enough = [each for each, price in zip(every, costs, strict=True) if seconds / price >= steps_wanted(seconds)]
+    wanted = enough[-1] if enough else every[0]
+    assert (plan.features, plan.patch, plan.batch) == (wanted.features, wanted.patch, wanted.batch)
+
+
+def test_a_longer_budget_trains_wider_networks_on_larger_patches():
+    plans = [planned(seconds) for seconds in (60, 600, 7200)]
+    sizes = [(plan.features[0], math.prod(plan.patch)) for plan in plans]
+    assert sizes == sorted(set(sizes))
+
+
+def test_the_reason_tells_what_was_weighed():
+    assert planned(600).reasons["budget"] == (
+        "10min hold 5722 steps of 0.105 s, imagined, of 3000 that are wanted; with patches of 32 x 32 x 32, batch 2 "
+        "and 32 first features they would hold 2023"
+    )
+
+
+def test_where_nothing_is_small_enough():
+    plan = planned(1)
+    assert plan.patch == (24, 24, 24)
+    assert plan.reasons["budget"].endswith("; nothing smaller is worth training")
+
+
+def test_what_is_configured_stays():
+    assert planned(7200, patch=[32, 48, 32]).patch == (32, 48, 32)
+    assert planned(60, batch=5).batch == 5
+    assert math.prod(planned(36000, max_voxels=20000).patch) <= 20000
+    fixed = planned(7200, network={**OPEN, "features": [8, 16, 32]})
+    assert fixed.features is None
+    assert math.prod(fixed.patch) > 80000
+
+
+def test_nothing_is_timed_where_all_is_configured():
+    def never(*_):
+        raise AssertionError
+
+    wanted = options(patch=[32, 32, 32], batch=2)
+    network = {**OPEN, "features": [8, 16, 32]}
+    plan = plan_within(Budget(600, never, "imagined"), make((64, 64, 64)), wanted, network, outputs=3)
+    assert "budget" not in plan.reasons
+
+
+def test_pictures_and_gpus_have_sizes_of_their_own():
+    flat = planned(600, shape=(512, 512, 1), dims=2)
+    assert flat.dims == 2
+    assert flat.features[0] in (16, 32)
+    long = planned(1e9, memory="24GB")
+    without = make((200, 200, 200))(options(memory="24GB"), network=OPEN)
+    assert (long.patch, long.batch, long.features) == (without.patch, without.batch, None)
+    short = planned(60, memory="24GB")
+    assert math.prod(short.patch) * short.batch < math.prod(long.patch) * long.batch
