@@ -91,7 +91,8 @@ def _spline_weights(controls: int, count: int) -> NDArray[np.float32]:
 
 
 def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor, order: int) -> None:
-    from segkit.training.augmentation.loops import cells_of, sample_cubic, sample_image, sample_labels
+    from segkit.training.augmentation.label_loops import cells_of, sample_labels
+    from segkit.training.augmentation.loops import refine, sample_cubic, sample_image
 
     size = tuple(reference.shape)
     shape = np.array(_in_3d(size))
@@ -111,11 +112,19 @@ def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new
             else:
                 sample_cubic(coefficients(image[channel].view(*shape)).numpy(), shape, *places, _flat(out))
             if not is_full:
-                new_image[channel] = _refined(out, size)
+                between = tuple(_between(coarse, fine) for coarse, fine in zip(_in_3d(points), shape, strict=True))
+                refine(out.view(_in_3d(points)).numpy(), between, new_image[channel].view(*shape).numpy())
         if is_full:
             labels = _flat(reference)
             cells = cells_of(labels.reshape(shape)).reshape(-1)
             sample_labels(labels, cells, shape, *places, _flat(new_reference))
+
+
+def _between(coarse: int, fine: int) -> NDArray[np.float32]:
+    """Return where the points of an axis lie on a coarser lattice with the same outer faces, held within it."""
+    places = (np.arange(fine) + 0.5) * (coarse / fine) - 0.5
+    held: NDArray[np.float32] = np.clip(places, 0, coarse - 1).astype(np.float32)
+    return held
 
 
 def _in_3d(size: tuple[int, ...]) -> tuple[int, ...]:
