@@ -31,9 +31,11 @@ VARIANTS: dict[str, list[str]] = {
     "depth: one convolution a decoder level": ["network.decoder_convolutions=1"],
     "encoder: plain": ["network=unet", "network.features=[16,32,64,128]"],
     "deep supervision": ["network.deep_supervision=true"],
+    "batch: 1": ["plan.batch=1"],
     "batch: 4": ["plan.batch=4"],
     "patch: 40 x 56 x 40": ["plan.patch=[40,56,40]"],
-    "augmentation: light, no flips": ["augmentation.mirror=0"],
+    "patch: 24 x 40 x 24": ["plan.patch=[24,40,24]"],
+    "augmentation: light, with flips": ["augmentation.mirror=0.5"],
     "augmentation: standard": ["augmentation=standard"],
 }
 
