@@ -86,7 +86,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         "first": first,
         "seconds": statistics.median(seconds for seconds, _ in taken[WARM_UP:]),
         "faults": statistics.median(faults for _, faults in taken[WARM_UP:]),
-        "operations": 3 * options.batch * forward_operations(arguments, options.patch),
+        "operations": 3 * options.batch * forward_operations(arguments, 1, options.patch),
         "bf16": peak(torch, torch.bfloat16, device),
         "fp32": peak(torch, torch.float32, device),
     }

@@ -94,12 +94,12 @@ def of_segkit(data: Path, output: Path, budget: float, seed: int, threads: int, 
     whole = time.perf_counter() - began
     segkit("evaluate", f"run={output}", threads=threads)
     model, status = read_record(output / "model"), json.loads((output / "status.json").read_text())
-    patch, batch = model.plan.network_patch, model.plan.batch
+    patch, batch, channels = model.plan.network_patch, model.plan.batch, len(model.plan.channels)
     rows = (output / "metrics.csv").read_text().splitlines()
     column = rows[0].split(",").index("waiting")
     return Result(
         who="segkit", budget=budget, steps=status["steps"], seconds=status["seconds"], whole=whole,
-        voxels=batch * product(patch), operations=3 * batch * forward_operations(model.network, patch),
+        voxels=batch * product(patch), operations=3 * batch * forward_operations(model.network, channels, patch),
         waiting=sum(float(row.split(",")[column] or 0) for row in rows[1:]), **score_of(output / "evaluation"),
     )  # fmt: skip
 

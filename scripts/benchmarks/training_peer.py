@@ -30,7 +30,7 @@ def settings(work: Path, threads: int) -> dict[str, str]:
     """Return the environment that nnU-Net and the C library read when they are loaded."""
     folders = {f"nnUNet_{name}": str(work / name) for name in ("raw", "preprocessed", "results")}
     kept = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**35), "MALLOC_TOP_PAD_": str(2**26)}
-    single = {"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1", "nnUNet_compile": "f"}
+    single = {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "nnUNet_compile": "f"}
     return {**folders, **kept, **single, "OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -119,6 +119,11 @@ def train(folder: Path, seconds: float) -> dict[str, Any]:
     }
 
 
+def set_augmenters(count: str) -> None:
+    """Tell nnU-Net how many processes augment."""
+    os.environ.update({"nnUNet_n_proc_DA": count})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data", "work", "output"):
@@ -133,7 +138,10 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, *sys.argv])  # they are read once, when a process starts
     began = time.perf_counter()
     folder = prepared(args.data, args.work, set(args.held_out.read_text().split()))
-    figures = {"preparing": time.perf_counter() - began, **train(folder, args.seconds)}
+    figures = {"preparing": time.perf_counter() - began}
+    set_augmenters("0")  # the trainer augments in its own process; commands refuse this number
+    figures |= train(folder, args.seconds)
+    set_augmenters("1")
     began, images = time.perf_counter(), args.work.resolve() / "raw" / DATASET / "imagesTs"
     how = ("-d", 4, "-c", PLAN, "-f", "all", "-device", "cpu", "-npp", 0, "-nps", 0)
     command("nnUNetv2_predict", "-i", images, "-o", args.output / "masks", *how)

@@ -17,7 +17,7 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
     training = config.training
     if training.budget is None:
         return None
-    # PyTorch, which all three load, takes two seconds.
+    # PyTorch, which planning needs anyway, takes two seconds.
     from segkit.networks.precision import choose_device
     from segkit.preparation.budget import Budget
     from segkit.training.step_cost import EstimatedSteps, MeasuredSteps
@@ -25,9 +25,12 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
     device, source = choose_device(config.device), "estimated from its operations"
     cost: MeasuredSteps | EstimatedSteps = EstimatedSteps(device, training.precision)
     if config.plan.measure:
-        cost, source = MeasuredSteps(device, training.precision, Path(config.paths.cache)), "measured on this device"
+        cost, source = (
+            MeasuredSteps(device, training.precision, Path(config.paths.cache)),
+            "timed here without augmentation",
+        )
     return Budget(
         parse_duration(training.budget),
-        lambda network, patch, batch: training.accumulate * cost(network, patch, batch),
+        lambda step: training.accumulate * cost(step),
         source,
     )

@@ -161,10 +161,13 @@ def plan_dataset(
                 f"{options.file} is for the channels {', '.join(plan.normalisation)}; the data set has "
                 f"{', '.join(dataset.channels)}"
             )
-        from segkit.networks.building import check_patch  # it looks networks up, and PyTorch takes 2 s to load
+        from segkit.networks.building import check_patch, leaves_features  # PyTorch takes 2 s to load
 
         check_patch(network, plan)
-        return replace(plan, transforms=tuple(dict(each) for each in preprocessing.transforms))
+        reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}  # that was another training's
+        features = plan.features if leaves_features(network) else None
+        transforms = tuple(dict(each) for each in preprocessing.transforms)
+        return replace(plan, transforms=transforms, features=features, reasons=reasons)
     from segkit.preparation.budget import plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 

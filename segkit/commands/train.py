@@ -27,7 +27,7 @@ from segkit.foundation.errors import StoppedError, UsageError
 from segkit.foundation.files import check_writable, write_json
 from segkit.foundation.journal import logged_to
 from segkit.foundation.locks import lock
-from segkit.networks.building import network_arguments
+from segkit.networks.building import initial_network, network_arguments
 from segkit.networks.precision import choose_device
 from segkit.runs.environment import environment
 from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
@@ -36,7 +36,6 @@ from segkit.training.building import (
     build_augmentation,
     build_optimizer,
     check_strangers_config,
-    initial_network,
     training_flips,
 )
 from segkit.training.clock import Clock

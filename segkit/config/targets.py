@@ -20,6 +20,7 @@ PROVIDED: Mapping[str, frozenset[str]] = {
     "optimizer": frozenset({"params"}),
     "launcher": frozenset({"trials"}),
     "logger": frozenset({"save_dir"}),
+    "profiler": frozenset({"dirpath", "filename"}),
 }
 
 

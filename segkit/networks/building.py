@@ -6,13 +6,17 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.plan import Plan
 from segkit.foundation.building import arguments_of, build
+from segkit.foundation.counted import seed_from
 from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import resolve_target
+
+WEIGHTS = 4  # the stream of the initial weights
 
 
 def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: int) -> dict[str, Any]:
@@ -40,9 +44,14 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
         decided["patch"] = list(plan.network_patch)
     accepted = inspect.signature(get_class(network["_target_"])).parameters
     arguments = {**{name: value for name, value in decided.items() if name in accepted}, **network}
-    if plan.features is not None and "features" in network and network["features"] is None:
+    if plan.features is not None and leaves_features(network):
         arguments["features"] = list(plan.features)
     return arguments
+
+
+def leaves_features(network: Mapping[str, Any]) -> bool:
+    """Say whether a network's yaml leaves the channels of its levels to the plan."""
+    return "features" in network and network["features"] is None
 
 
 def halvings(network: Mapping[str, Any]) -> int | None:
@@ -89,6 +98,13 @@ def _configured(plan: Plan, sizes: Sequence[int]) -> str:
 
 def _times(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
+
+
+def initial_network(arguments: Mapping[str, Any], seed: int) -> nn.Module:
+    """Build a network whose weights depend on `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_from(seed, WEIGHTS))
+        return build_network(arguments)
 
 
 def build_network(arguments: Mapping[str, Any]) -> nn.Module:

@@ -67,7 +67,7 @@ class UNet(nn.Module):
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
-        features = features or FEATURES
+        features = FEATURES if features is None else features
         kernels = kernels or [(3,) * dims] * len(strides)
         blocks = blocks or [1] * len(strides)
         check_levels(features, strides, kernels, blocks)

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from segkit.config.options import PlanOptions
 from segkit.config.plan import Plan
 from segkit.foundation.durations import format_duration
+from segkit.foundation.errors import UsageError
 from segkit.foundation.memory_size import memory_bytes
-from segkit.networks.building import network_arguments
+from segkit.networks.building import leaves_features, network_arguments
+from segkit.networks.unet import FEATURES
 
-StepCost = Callable[[Mapping[str, Any], Sequence[int], int], float]
-"""A network's arguments, the patch as it sees it and the batch to the seconds of a training step."""
-LEVELS = 6
-WIDEST = 10  # times the finest level's channels, at the coarse ones: nnU-Net's 32 to 320
-STEPS = 3000  # that ten minutes should hold; a budget four times as long holds twice as many, each four times larger
+STEPS = 3000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long
 TEN_MINUTES = 600.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step whose seconds are asked for.
+
+    Attributes:
+        network: its arguments.
+        channels: of an image.
+        outputs: logits a voxel.
+        patch: voxels per network axis.
+        batch: patches.
+    """
+
+    network: dict[str, Any]
+    channels: int
+    outputs: int
+    patch: tuple[int, ...]
+    batch: int
+
+
+StepCost = Callable[[Step], float]  # seconds; infinite where memory is too small
 
 
 class Make(Protocol):
@@ -51,7 +72,7 @@ CPU_SIZES: Mapping[int, tuple[Size, ...]] = {
         *(Size(32, edge**2, 8) for edge in (256, 384, 512)),
     ),
     3: (
-        *(Size(16, voxels, 2) for voxels in (24**3, 32**3, 40 * 40 * 32, 48**3)),
+        *(Size(16, voxels, 2) for voxels in (24**3, 32 * 32 * 24, 32**3, 40 * 40 * 32, 48**3)),
         *(Size(32, voxels, 2) for voxels in (40 * 40 * 32, 48**3, 64**3, 80**3, 96**3)),
     ),
 }
@@ -68,7 +89,7 @@ class Budget:
     Attributes:
         seconds: by the clock.
         step_cost: tells what a step takes.
-        source: how it knows, as in "a step takes 0.2 s, measured on this device".
+        source: how it knows, in words.
     """
 
     seconds: float
@@ -100,7 +121,8 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
 
     def priced(plan: Plan) -> Priced:
         arguments = network_arguments(network, plan, out_channels=outputs)
-        return Priced(plan, budget.step_cost(arguments, plan.network_patch, plan.batch))
+        step = Step(arguments, len(plan.channels), outputs, plan.network_patch, plan.batch)
+        return Priced(plan, budget.step_cost(step))
 
     wanted = steps_wanted(budget.seconds)
     chosen, larger = priced(plans[0]), None
@@ -114,23 +136,41 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
 
 def steps_wanted(seconds: float) -> int:
     """Return how many steps a budget should hold: in proportion to its square root, so that steps grow alike."""
-    return round(STEPS * math.sqrt(seconds / TEN_MINUTES))
+    return max(1, round(STEPS * math.sqrt(seconds / TEN_MINUTES)))
 
 
 def candidates(make: Make, options: PlanOptions, network: Mapping[str, Any]) -> list[Plan]:
-    """Return the plans from the cheapest on, each once; what is configured is the same in all."""
-    sizes = CPU_SIZES if memory_bytes(options.memory) is None else GPU_SIZES
+    """Return the plans from the cheapest on, each once; what is configured is the same in all, and so is the grid.
+
+    Raises:
+        UsageError: when the network takes no patch at all.
+    """
+    unlimited = make(options, network=network)
+    on_gpu = memory_bytes(options.memory) is not None
     plans: dict[tuple[Any, ...], Plan] = {}
-    is_open = network.get("features", ()) is None
-    for size in sizes[options.dims]:
-        features = None if size.width is None or not is_open else features_of(size.width)
-        limit = min(filter(None, (options.max_voxels, size.voxels)), default=None)
-        limited = replace(options, max_voxels=limit, batch=options.batch or size.batch)
-        plan = replace(
-            make(limited, network={**network, "features": features} if is_open else network), features=features
-        )
-        plans[plan.features, plan.patch, plan.batch] = plan
-    return sorted(plans.values(), key=roughly)
+    for size in (GPU_SIZES if on_gpu else CPU_SIZES)[options.dims]:
+        with suppress(UsageError):  # a network may take no patch as small as this
+            plan = sized(size, make, options, network, unlimited, on_gpu=on_gpu)
+            plans[plan.features, plan.patch, plan.batch] = plan
+    return sorted(plans.values(), key=roughly) or [unlimited]
+
+
+def sized(
+    size: Size, make: Make, options: PlanOptions, network: Mapping[str, Any], unlimited: Plan, *, on_gpu: bool
+) -> Plan:
+    """Return the plan for a size of step, on the grid that was planned without one."""
+    limit = min(filter(None, (options.max_voxels, size.voxels)), default=None)
+    # A GPU's own batch sees at most a part of the data set; a smaller patch must not see more of it.
+    batch = size.batch and (min(size.batch, unlimited.batch) if on_gpu else size.batch)
+    limited = replace(options, max_voxels=limit, batch=options.batch or batch)
+    if options.resolution == "low":
+        limited = replace(limited, spacing=[step for step in unlimited.spacing if step is not None])
+    features = features_of(size.width) if size.width and leaves_features(network) else unlimited.features
+    plan = make(limited, network={**network, "features": list(features)} if features else network)
+    why = {**plan.reasons, **{name: unlimited.reasons[name] for name in ("spacing", "resolution")}}
+    if not options.batch:
+        why["batch"] = "with the patch, for the budget"
+    return replace(plan, features=features, reasons=why)
 
 
 def roughly(plan: Plan) -> float:
@@ -140,8 +180,8 @@ def roughly(plan: Plan) -> float:
 
 
 def features_of(width: int) -> tuple[int, ...]:
-    """Return the channels of each level, doubled from level to level up to ten times the finest's."""
-    return tuple(min(width * 2**level, width * WIDEST) for level in range(LEVELS))
+    """Return the channels of each level, in nnU-Net's proportions."""
+    return tuple(width * channels // FEATURES[0] for channels in FEATURES)
 
 
 def explained(chosen: Priced, larger: Priced | None, budget: Budget, wanted: int) -> Plan:
@@ -151,7 +191,7 @@ def explained(chosen: Priced, larger: Priced | None, budget: Budget, wanted: int
     if larger is not None:
         text += f"; with {described(larger.plan)} they would hold {budget.seconds / larger.seconds:.0f}"
     if steps < wanted:
-        text += "; nothing smaller is worth training"
+        text += "; there is no smaller size"
     return replace(chosen.plan, reasons={**chosen.plan.reasons, "budget": text})
 
 

@@ -12,15 +12,14 @@ from segkit.config.channels import Channel
 from segkit.config.options import PlanOptions
 from segkit.config.plan import AXES, Normalisation, Plan
 from segkit.foundation.memory_size import memory_bytes
-from segkit.networks.building import halvings
+from segkit.networks.building import halvings, leaves_features
+from segkit.networks.unet import FEATURES
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.normalisation import check_schemes, normalisation_of, scheme_for
 from segkit.preparation.reasons import CONFIGURED, reasons
 from segkit.preparation.sizing import Sizing
 from segkit.preparation.step_memory import StepMemory
 from segkit.preparation.target_spacing import target_grid_of
-
-LEVELS = 6  # of a network that does not say how many it has
 
 
 def make_plan(
@@ -50,6 +49,8 @@ def make_plan(
         DataError: when a scheme needs labelled voxels and there are none.
     """
     normalisation, schemes = normalisations(fingerprint, options.normalisation, channels)
+    open_features = FEATURES if leaves_features(network) else None
+    network = {**network, "features": FEATURES} if open_features else network
     full = target_grid_of(fingerprint, options)
     draft = Plan(
         dims=options.dims,
@@ -63,11 +64,12 @@ def make_plan(
         order=options.order,
         onto={name: channel.onto for name, channel in channels.items() if channel.onto},
         transforms=tuple(dict(transform) for transform in transforms),
+        features=open_features,
     )
     steps = StepMemory(network, outputs, draft, on_gpu=memory_bytes(options.memory) is not None)
     cases = len(fingerprint.shapes)
     fixed = halvings(network)
-    sized = Sizing(options, steps, len(network.get("features") or range(LEVELS)), fixed).choose(full, cases)
+    sized = Sizing(options, steps, len(network.get("features", FEATURES)), fixed).choose(full, cases)
     sizes = iter(sized.patch.sizes)
     plan = replace(
         draft,

@@ -14,7 +14,7 @@ from segkit.networks.activations import Footprint, footprint
 from segkit.networks.building import build_network, network_arguments, takes_patch
 from segkit.preparation.patch_size import Patch
 
-STAND_IN = {"_target_": "segkit.networks.UNet", "features": [32, 64, 128, 256, 320, 320]}
+STAND_IN = {"_target_": "segkit.networks.UNet"}
 
 
 class StepMemory:

@@ -52,7 +52,7 @@ def sweep(call: Call) -> Path:
         UsageError: when any trial's config does not hold; nothing was started or written then.
         CasesFailedError: when trials failed, naming them; the others were finished.
     """
-    combinations = expand(call.overrides, config_sources(call.config_dirs))
+    combinations = expand(unmeasured(call.overrides), config_sources(call.config_dirs))
     configs = [_checked(combination, call) for combination in combinations]
     launcher = dict(configs[0].launcher)
     launch = import_target(launcher.pop("_target_"))
@@ -72,6 +72,12 @@ def sweep(call: Call) -> Path:
     if failed:
         raise CasesFailedError(f"{len(failed)} of {len(trials)} trials failed: {'; '.join(failed)}")
     return study
+
+
+def unmeasured(words: Sequence[str]) -> list[str]:
+    """Let plans estimate steps: a study must not vary its networks with what else the machine does at the time."""
+    said = any(word.startswith("plan.measure=") for word in words)
+    return [*words] if said else [*words, "plan.measure=false"]
 
 
 def expand(words: Sequence[str], sources: Sources) -> list[Combination]:
@@ -113,8 +119,6 @@ def _checked(combination: Combination, call: Call) -> Any:
     try:
         config = configure("train", combination.words, config_dirs=call.config_dirs)
         check_inputs(config)
-        # A study must not vary its networks with what else the machine does while each trial is planned.
-        config.plan.measure = False
     except UsageError as error:
         where = f"trial {', '.join(combination.swept)}: " if combination.swept else ""
         raise UsageError(f"{where}{error}") from error

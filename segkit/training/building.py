@@ -17,23 +17,14 @@ from segkit.config.options import AugmentationOptions
 from segkit.config.plan import Plan
 from segkit.datasets import Layout
 from segkit.foundation.building import arguments_of, build
-from segkit.foundation.counted import seed_from
 from segkit.foundation.strangers import resolve_target
 from segkit.inference.sliding import flippable_axes, left_right_axis
-from segkit.networks.building import build_network, check_network
+from segkit.networks.building import check_network
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.training.augmentation import Augmentation, BatchTransform
+from segkit.training.augmentation.kornia_steps import kornia_roles
 from segkit.training.lightning_parts import PLUGINS
 from segkit.training.schedules import Schedule
-
-WEIGHTS = 4  # the stream of the initial weights
-
-
-def initial_network(arguments: Mapping[str, Any], seed: int) -> nn.Module:
-    """Build a network whose weights depend on `seed` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_from(seed, WEIGHTS))
-        return build_network(arguments)
 
 
 def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.Optimizer]:
@@ -77,7 +68,7 @@ def check_strangers_config(config: TrainConfig) -> None:
     """
     check_network(config.network, config.trust)
     check_transforms(config.preprocessing.transforms, config.trust)
-    check_transforms(config.augmentation.transforms, config.trust, BatchTransform, nn.Module)  # the last is Kornia's
+    check_transforms(config.augmentation.transforms, config.trust, BatchTransform, *kornia_roles(config.trust))
     roles = {
         "loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule, "logger": Logger,
         "profiler": Profiler,

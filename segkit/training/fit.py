@@ -6,11 +6,13 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins import Precision
 from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -136,11 +138,12 @@ def make_trainer(
 ) -> pl.Trainer:
     """Return Lightning's trainer, quiet, with segkit's own clock, checkpoints and records."""
     quiet_lightning()
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if uses_bf16(options.precision, device) else "32-true"
     validates = any(isinstance(callback, Validations) for callback in callbacks)
     return pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
         devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision="bf16-mixed" if uses_bf16(options.precision, device) else "32-true",
+        precision=None if any(isinstance(each, Precision) for each in plugins) else precision,
         max_epochs=1,
         max_steps=clock.steps or -1,
         val_check_interval=NEVER,  # `Validations` says when

@@ -5,7 +5,7 @@ import pytest
 
 from segkit.config.channels import channels_from
 from segkit.config.options import PlanOptions
-from segkit.preparation.budget import Budget, candidates, features_of, plan_within, steps_wanted
+from segkit.preparation.budget import Budget, Step, candidates, features_of, plan_within, steps_wanted
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.planner import make_plan
 
@@ -30,9 +30,9 @@ def make(shape):
     return planned
 
 
-def cost(network, patch, batch):
+def cost(step):
     """A step's seconds on an imagined device."""
-    return batch * math.prod(patch) * (network["features"] or [32])[0] ** 1.5 / RATE
+    return step.batch * math.prod(step.patch) * step.network.get("features", [32])[0] ** 1.5 / RATE
 
 
 def planned(seconds, shape=(200, 200, 200), network=OPEN, **changes):
@@ -41,7 +41,7 @@ def planned(seconds, shape=(200, 200, 200), network=OPEN, **changes):
 
 
 def step_seconds(plan):
-    return cost({"features": plan.features}, plan.network_patch, plan.batch)
+    return cost(Step({"features": plan.features}, 1, 3, plan.network_patch, plan.batch))
 
 
 def test_steps_and_their_size_grow_alike():
@@ -80,7 +80,7 @@ def test_the_reason_tells_what_was_weighed():
 def test_where_nothing_is_small_enough():
     plan = planned(1)
     assert plan.patch == (24, 24, 24)
-    assert plan.reasons["budget"].endswith("; nothing smaller is worth training")
+    assert plan.reasons["budget"].endswith("; there is no smaller size")
 
 
 def test_what_is_configured_stays():
@@ -108,6 +108,30 @@ def test_pictures_and_gpus_have_sizes_of_their_own():
     assert flat.features[0] in (16, 32)
     long = planned(1e9, memory="24GB")
     without = make((200, 200, 200))(options(memory="24GB"), network=OPEN)
-    assert (long.patch, long.batch, long.features) == (without.patch, without.batch, None)
+    assert (long.patch, long.batch, long.features) == (without.patch, without.batch, without.features)
+    assert long.features == (32, 64, 128, 256, 320, 320)
     short = planned(60, memory="24GB")
     assert math.prod(short.patch) * short.batch < math.prod(long.patch) * long.batch
+
+
+def test_a_network_that_takes_no_small_patch_gets_a_larger_one():
+    swin = {"_target_": "segkit.networks.SwinUNETR"}
+    plan = planned(60, network=swin)
+    assert all(size % 32 == 0 for size in plan.patch)
+    assert math.prod(plan.patch) > 32**3
+
+
+def test_a_coarse_grid_stays_whatever_the_patch():
+    plans = [planned(seconds, shape=(400, 400, 400), resolution="low") for seconds in (60, 36000)]
+    assert plans[0].patch != plans[1].patch
+    assert plans[0].spacing == plans[1].spacing != (1, 1, 1)
+    assert plans[0].reasons["spacing"].startswith("median over 40 cases")
+
+
+def test_no_time_at_all_is_the_smallest_size():
+    assert planned(0).patch == (24, 24, 24)
+
+
+def test_the_batch_is_not_called_configured():
+    assert planned(600).reasons["batch"] == "with the patch, for the budget"
+    assert planned(600, batch=3).reasons["batch"] == "as configured"

@@ -92,7 +92,13 @@ def test_each_trial_gets_its_config_and_its_run_folder(study, tmp_path, capsys):
     config = load_config("train", last)
     assert (config.seed, config.optimizer["lr"]) == (2, 0.01)
     assert config.output == str(folder / trials[-1]["name"]) == trials[-1]["run"]
-    assert recorded_overrides(last) == (*study, "seed=2", "optimizer.lr=0.01", f"output={config.output}")
+    assert recorded_overrides(last) == (
+        *study,
+        "seed=2",
+        "optimizer.lr=0.01",
+        "plan.measure=false",
+        f"output={config.output}",
+    )
     assert f"wrote {folder}/study.json" in capsys.readouterr().out
 
 

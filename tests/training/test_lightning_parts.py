@@ -1,6 +1,6 @@
 import pytest
 from pytorch_lightning.callbacks import DeviceStatsMonitor
-from pytorch_lightning.plugins import TorchCheckpointIO
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.profilers import SimpleProfiler
 
 from segkit.foundation.errors import UsageError
@@ -8,8 +8,9 @@ from segkit.training.lightning_parts import build_callbacks, build_plugins, buil
 from segkit.training.waiting import FETCHING, Waiting
 
 STATS = {"_target_": "pytorch_lightning.callbacks.DeviceStatsMonitor", "cpu_stats": True}
+CLUSTER = {"_target_": "pytorch_lightning.plugins.environments.LightningEnvironment"}
 CHECKPOINTS = {"_target_": "pytorch_lightning.plugins.TorchCheckpointIO"}
-SIMPLE = {"_target_": "pytorch_lightning.profilers.SimpleProfiler", "filename": "profile"}
+SIMPLE = {"_target_": "pytorch_lightning.profilers.SimpleProfiler"}
 KEEPING = {"_target_": "pytorch_lightning.callbacks.ModelCheckpoint"}
 OTHER = {"_target_": "torch.nn.ReLU"}
 
@@ -17,8 +18,8 @@ OTHER = {"_target_": "torch.nn.ReLU"}
 def test_parts_are_built_in_order_and_null_leaves_one_out():
     (callback,) = build_callbacks({"stats": STATS, "none": None})
     assert isinstance(callback, DeviceStatsMonitor)
-    (plugin,) = build_plugins({"none": None, "checkpoints": CHECKPOINTS})
-    assert isinstance(plugin, TorchCheckpointIO)
+    (plugin,) = build_plugins({"none": None, "cluster": CLUSTER})
+    assert isinstance(plugin, LightningEnvironment)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,10 @@ def test_parts_are_built_in_order_and_null_leaves_one_out():
     [
         (lambda: build_callbacks({"odd": OTHER}), r"callbacks\.odd: torch\.nn\.ReLU is not a Lightning callback"),
         (lambda: build_plugins({"odd": STATS}), r"plugins\.odd: .*DeviceStatsMonitor is not a Lightning plugin"),
+        (
+            lambda: build_plugins({"odd": CHECKPOINTS}),
+            r"plugins\.odd: .*TorchCheckpointIO is not a Lightning plugin of p",
+        ),
         (lambda: build_profiler(KEEPING, "run"), "profiler: .*ModelCheckpoint is not a Lightning profiler"),
     ],
 )

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from segkit.training.augmentation.loops import at, compiled, is_outside, locate, place_of, row_of, span, weight
 
+# numba keeps compiled code per file and sees no change of loops.py: after one, remove __pycache__.
 MIXED = -1  # among the cells: the eight corners differ
 
 
 def cells_of(labels: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Return the class of each cell between a voxel and its upper neighbours, `MIXED` where they differ.
+    """Return the class of each cell between a voxel and its upper neighbours, `MIXED` where they may differ.
 
     Args:
         labels: shape (X, Y, Z). Cells at the upper rim say nothing.

@@ -4,8 +4,9 @@ import torch
 from scipy import ndimage
 
 from segkit.config.options import AugmentationOptions
+from segkit.foundation.errors import UsageError
 from segkit.training.augmentation import Augmentation
-from segkit.training.augmentation.kornia_steps import is_kornias, kornia_augmented
+from segkit.training.augmentation.kornia_steps import is_kornias, kornia_augmented, kornia_roles
 from segkit.training.building import build_augmentation
 
 kornia = pytest.importorskip("kornia.augmentation", reason="kornia is not installed (the extra segkit[kornia])")
@@ -67,3 +68,34 @@ def test_in_a_list_each_sample_draws_from_its_own_counter(balls):
 def test_what_is_not_kornias():
     assert not is_kornias(torch.nn.ReLU())
     assert not is_kornias(print)
+
+
+class OwnNoise(kornia.RandomGaussianNoise):
+    """A stranger's subclass, defined elsewhere than Kornia's own."""
+
+
+def test_a_subclass_of_an_intensity_change_leaves_the_reference_alone():
+    image, reference = patch(30, 32)
+    moved, labels = kornia_augmented(OwnNoise(p=1.0), image, reference)
+    assert not torch.equal(moved, image)
+    assert torch.equal(labels, reference)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda: kornia.RandomCrop((8, 8)), r"kornia's RandomCrop makes patches of \(1, 8, 8\) out of \(1, 30, 32\)"),
+        (lambda: kornia.auto.RandAugment(2, 10), "kornia's RandAugment changes neither intensities nor places alone"),
+        (lambda: kornia.RandomMixUpV2(p=1.0), "kornia's RandomMixUpV2 changes neither"),
+    ],
+)
+def test_what_has_no_place_in_a_list_of_ours_is_refused(step, message):
+    with pytest.raises(UsageError, match=message):
+        kornia_augmented(step(), *patch(30, 32))
+
+
+def test_a_strangers_augmentation_must_be_kornias_where_that_is_trusted():
+    assert kornia_roles([]) == ()
+    (role,) = kornia_roles(["kornia"])
+    assert issubclass(kornia.RandomAffine3D, role)
+    assert not issubclass(torch.nn.ReLU, role)
