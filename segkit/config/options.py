@@ -117,6 +117,7 @@ class AugmentationOptions:
     """What a training patch goes through."""
 
     mirror: float = range_key(0, 1)
+    mirror_axes: list[int] | None
     transforms: list[Any]
 
 

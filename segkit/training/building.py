@@ -56,7 +56,10 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
 
 def training_flips(options: AugmentationOptions, plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
     """Return the prepared axes along which training flips."""
-    return flippable_axes(plan, swapped) if options.mirror > 0 else ()
+    if options.mirror == 0:
+        return ()
+    wanted = options.mirror_axes
+    return tuple(axis for axis in flippable_axes(plan, swapped) if wanted is None or axis in wanted)
 
 
 def check_strangers_config(config: TrainConfig) -> None:

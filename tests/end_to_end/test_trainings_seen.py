@@ -99,7 +99,7 @@ def test_a_budget_sizes_patches_and_network(segkit, ball_options):
     plan = yaml.safe_load((segkit.folder / "run" / "plan.yaml").read_text())
     assert plan["features"][0] == 16
     assert "3.0 s hold" in plan["reasons"]["budget"]
-    assert "measured on this device" in plan["reasons"]["budget"]
+    assert "timed here" in plan["reasons"]["budget"]
     timed = list((segkit.folder / "cache" / "step_seconds").iterdir())
     assert len(timed) >= 1
     model = yaml.safe_load((segkit.folder / "run" / "model" / "model.yaml").read_text())
