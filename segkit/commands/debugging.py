@@ -26,7 +26,7 @@ def debugged(config: TrainConfig) -> TrainConfig:
     With `debug=overfit` augmentation is off; any other config stays as it is.
     """
     if config.debug == OVERFIT:
-        plain = AugmentationOptions(mirror=0, transforms=[])
+        plain = AugmentationOptions(mirror=0, mirror_axes=None, transforms=[])
         return replace(config, augmentation=plain, training=replace(config.training, steps=STEPS, budget=None))
     if config.debug != FAST:
         return config

@@ -53,7 +53,9 @@ def test_intensities_change_the_image_alone():
 def test_in_a_list_each_sample_draws_from_its_own_counter(balls):
     _, plan, _ = balls
     transforms = [{"_target_": "kornia.augmentation.RandomAffine3D", "degrees": [20.0, 20.0, 20.0], "p": 1.0}]
-    augmentation = build_augmentation(AugmentationOptions(mirror=0, transforms=transforms), plan, [0, 1], seed=1)
+    augmentation = build_augmentation(
+        AugmentationOptions(mirror=0, mirror_axes=None, transforms=transforms), plan, [0, 1], seed=1
+    )
     assert isinstance(augmentation, Augmentation)
     images, references = (torch.stack([part, part]) for part in patch(12, 14, 16))
     state = torch.get_rng_state()

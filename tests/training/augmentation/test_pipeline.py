@@ -76,11 +76,18 @@ def test_built_from_conf_for_a_2d_plan(balls):
 
     _, plan, _ = balls
     flat = replace(plan, dims=2, patch=(16, 16, 1))
-    augmentation = build_augmentation(AugmentationOptions(mirror=0.5, transforms=[]), flat, [0, 2, 1], seed=0)
+    augmentation = build_augmentation(
+        AugmentationOptions(mirror=0.5, mirror_axes=None, transforms=[]), flat, [0, 2, 1], seed=0
+    )
     assert augmentation.flip_axes == (0, 1)
     assert augmentation.left_right == 0
     sagittal = replace(plan, dims=2, patch=(1, 16, 16))
-    assert build_augmentation(AugmentationOptions(mirror=0.5, transforms=[]), sagittal, [0, 2, 1], 0).left_right is None
+    assert (
+        build_augmentation(
+            AugmentationOptions(mirror=0.5, mirror_axes=None, transforms=[]), sagittal, [0, 2, 1], 0
+        ).left_right
+        is None
+    )
 
 
 def test_unknown_orientation_forbids_flips_of_sided_labels(balls):
@@ -88,7 +95,16 @@ def test_unknown_orientation_forbids_flips_of_sided_labels(balls):
 
     _, plan, _ = balls
     free = replace(plan, orientation=None)
-    options = AugmentationOptions(mirror=0.5, transforms=[])
+    options = AugmentationOptions(mirror=0.5, mirror_axes=None, transforms=[])
     assert training_flips(options, free, [0, 2, 1]) == ()
     assert training_flips(options, free, [0, 1, 2]) == (0, 1, 2)
-    assert training_flips(AugmentationOptions(mirror=0, transforms=[]), plan, [0, 1, 2]) == ()
+    assert training_flips(AugmentationOptions(mirror=0, mirror_axes=None, transforms=[]), plan, [0, 1, 2]) == ()
+
+
+def test_flips_along_chosen_axes_alone(balls):
+    _, plan, _ = balls
+    left_right = AugmentationOptions(mirror=1.0, mirror_axes=[0], transforms=[])
+    assert training_flips(left_right, plan, [0, 1]) == (0,)
+    images, references = sample()
+    flipped, _ = build_augmentation(left_right, plan, [0, 1, 2], seed=0)(images, references, [(0, 0), (0, 1)])
+    assert torch.equal(flipped, images.flip(2))
