@@ -16,7 +16,7 @@ from segkit.foundation.memory_size import memory_bytes
 from segkit.networks.building import leaves_features, network_arguments
 from segkit.networks.unet import FEATURES
 
-STEPS = 3000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long
+STEPS = 2000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long
 TEN_MINUTES = 600.0
 
 
@@ -63,8 +63,9 @@ class Size(NamedTuple):
     batch: int | None
 
 
-# Each costs about 1.5 to 3 times the one before it. On a CPU fewer than 16 channels save little: oneDNN computes in
-# blocks of 16; on a GPU narrow networks and small patches leave it idle.
+# Each costs about 1.5 to 3 times the one before it. Small patches come first, then width, then larger patches, as the
+# hippocampus learnt best in three and in ten minutes (scripts/benchmarks/RESULTS.md). On a CPU fewer than 16 channels
+# save little, since oneDNN computes in blocks of 16; on a GPU narrow networks and small patches leave it idle.
 CPU_SIZES: Mapping[int, tuple[Size, ...]] = {
     2: (
         *(Size(16, edge**2, 4) for edge in (96, 128, 192)),
@@ -72,8 +73,8 @@ CPU_SIZES: Mapping[int, tuple[Size, ...]] = {
         *(Size(32, edge**2, 8) for edge in (256, 384, 512)),
     ),
     3: (
-        *(Size(16, voxels, 2) for voxels in (24**3, 32 * 32 * 24, 32**3, 40 * 40 * 32, 48**3)),
-        *(Size(32, voxels, 2) for voxels in (40 * 40 * 32, 48**3, 64**3, 80**3, 96**3)),
+        *(Size(16, voxels, 2) for voxels in (24**3, 32 * 32 * 24)),
+        *(Size(32, voxels, 2) for voxels in (32 * 32 * 24, 32**3, 40 * 40 * 32, 48**3, 64**3, 80**3, 96**3)),
     ),
 }
 GPU_SIZES: Mapping[int, tuple[Size, ...]] = {
