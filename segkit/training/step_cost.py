@@ -28,7 +28,6 @@ from segkit.networks.precision import autocast, uses_bf16
 from segkit.preparation.budget import Step
 from segkit.preparation.upkeep import STEP_SECONDS
 from segkit.training.losses import DiceCrossEntropy, supervised
-from segkit.training.optimizers import Muon
 
 WARM_UP = 2  # steps in which libraries choose their kernels
 TIMED = 5
@@ -86,7 +85,7 @@ class MeasuredSteps:
     def median(self, step: Step) -> float:
         """Train some steps and return the median of their seconds."""
         network = initial_network(step.network, seed=0).to(self.device).train()
-        optimizer = Muon(network.parameters())
+        optimizer = torch.optim.AdamW(network.parameters())
         draw = torch.Generator().manual_seed(0)
         images = torch.randn((step.batch, step.channels, *step.patch), generator=draw).to(self.device)
         target = torch.zeros((step.batch, step.outputs, *step.patch), dtype=torch.uint8, device=self.device)
