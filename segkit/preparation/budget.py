@@ -16,7 +16,7 @@ from segkit.foundation.memory_size import memory_bytes
 from segkit.networks.building import leaves_features, network_arguments
 from segkit.networks.unet import FEATURES
 
-STEPS = 2000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long
+STEPS = 3000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long
 TEN_MINUTES = 600.0
 
 
@@ -63,9 +63,10 @@ class Size(NamedTuple):
     batch: int | None
 
 
-# Each costs about 1.5 to 3 times the one before it. Small patches come first, then width, then larger patches, as the
-# hippocampus learnt best in three and in ten minutes (scripts/benchmarks/RESULTS.md). On a CPU fewer than 16 channels
-# save little, since oneDNN computes in blocks of 16; on a GPU narrow networks and small patches leave it idle.
+# Each costs about 1.5 to 3 times the one before it: small patches come first, then width, then larger patches, since in
+# three minutes on the hippocampus many small steps beat few large ones (scripts/benchmarks/RESULTS.md). On a CPU fewer
+# than 16 channels save little, as oneDNN computes in blocks of 16; on a GPU small patches and narrow networks leave it
+# idle.
 CPU_SIZES: Mapping[int, tuple[Size, ...]] = {
     2: (
         *(Size(16, edge**2, 4) for edge in (96, 128, 192)),

@@ -45,7 +45,7 @@ def step_seconds(plan):
 
 
 def test_steps_and_their_size_grow_alike():
-    assert [steps_wanted(seconds) for seconds in (150, 600, 2400)] == [1000, 2000, 4000]
+    assert [steps_wanted(seconds) for seconds in (150, 600, 2400)] == [1500, 3000, 6000]
 
 
 def test_features_double_up_to_ten_times_the_first():
@@ -72,8 +72,8 @@ def test_a_longer_budget_trains_wider_networks_on_larger_patches():
 
 def test_the_reason_tells_what_was_weighed():
     assert planned(600).reasons["budget"] == (
-        "10min hold 2023 steps of 0.297 s, imagined, of 2000 that are wanted; with patches of 48 x 48 x 48, batch 2 "
-        "and 32 first features they would hold 599"
+        "10min hold 7629 steps of 0.0786 s, imagined, of 3000 that are wanted; with patches of 32 x 32 x 32, batch 2 "
+        "and 32 first features they would hold 2023"
     )
 
 
