@@ -72,7 +72,7 @@ def test_a_longer_budget_trains_wider_networks_on_larger_patches():
 
 def test_the_reason_tells_what_was_weighed():
     assert planned(600).reasons["budget"] == (
-        "10min hold 7629 steps of 0.0786 s, imagined, of 3000 that are wanted; with patches of 32 x 32 x 32, batch 2 "
+        "10min hold 4795 steps of 0.125 s, imagined, of 3000 that are wanted; with patches of 32 x 32 x 32, batch 2 "
         "and 32 first features they would hold 2023"
     )
 
