@@ -58,13 +58,13 @@ def cubic_samples(controls: Tensor, places: Tensor) -> Tensor:
     for sides in product((0, 1), repeat=len(places)):
         weight = torch.stack([scaled[side][0][axis] for axis, side in zip(axes, sides, strict=True)]).prod(0)
         place = torch.stack([scaled[side][1][axis] for axis, side in zip(axes, sides, strict=True)])
-        total += weight * _linear(controls, place)
+        total += weight * linear_samples(controls, place.flip(0).movedim(0, -1))
     is_near = ((first >= -2) & (first <= sizes - 2 * RIM)).all(0)
     return total * is_near
 
 
-def _linear(values: Tensor, places: Tensor) -> Tensor:
-    grid = places.flip(0).movedim(0, -1)
+def linear_samples(values: Tensor, grid: Tensor) -> Tensor:
+    """Interpolate linearly, zeros outside, at places as `grid_sample` takes them: (*points, D), last axis first."""
     sampled = functional.grid_sample(
         values[None, None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=True
     )

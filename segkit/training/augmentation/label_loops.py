@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.training.augmentation.loops import at, compiled, is_outside, locate, place_of, row_of, span, weight
+from segkit.training.augmentation.loops import at, cell_of, compiled, is_outside, locate_inside, row_of, weight
 
 # numba keeps compiled code per file and sees no change of loops.py: after one, remove __pycache__.
 MIXED = -1  # among the cells: the eight corners differ
@@ -113,10 +113,8 @@ def sample_labels(
     corners, parts = np.empty(count, np.int32), np.empty((3, count), np.float32)
     for a in range(points[0]):
         for b in range(points[1]):
-            row, begin, first, last = (a * points[1] + b) * count, row_of(matrix, offset, a, b), 0, 0
-            if bend.shape[1] == 0:
-                first, last = span(begin, step, ends, count)
-            locate(begin, step, first, last, strides, corners, parts)
+            row, begin = (a * points[1] + b) * count, row_of(matrix, offset, a, b)
+            first, last = locate_inside(begin, step, bend, ends, strides, corners, parts)
             for c in range(first, last):
                 label = int(cells[np.uint64(corners[c])])
                 if label == MIXED:
@@ -133,10 +131,8 @@ def _label_anywhere(
 ) -> None:  # fmt: skip
     """Do a part of a row whose places may lie at the rim or outside."""
     for c in range(first, last):
-        x, y, z = place_of(begin, step, bend, row + c, c)
-        i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
-        u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-        if x >= 0 and y >= 0 and z >= 0 and x < ends[0] and y < ends[1] and z < ends[2]:
+        i, j, k, u, v, w, has_corners = cell_of(begin, step, bend, ends, row + c, c)
+        if has_corners:
             p = np.int32(i * strides[0] + j * strides[1] + k)
             label = int(cells[np.uint64(p)])
             out[np.uint64(row + c)] = label if label != MIXED else _of_cell(labels, shape, strides, p, u, v, w)

@@ -45,7 +45,7 @@ def _value(source: Any, shape: Any, i: Any, j: Any, k: Any, u: Any, v: Any, w: A
 
 
 @compiled
-def place_of(begin: Any, step: Any, bend: Any, place: Any, c: Any) -> Any:
+def _place_of(begin: Any, step: Any, bend: Any, place: Any, c: Any) -> Any:
     """Return the source's index for one place of a row."""
     far = np.float32(c)
     x, y, z = begin[0] + step[0] * far, begin[1] + step[1] * far, begin[2] + step[2] * far
@@ -55,7 +55,7 @@ def place_of(begin: Any, step: Any, bend: Any, place: Any, c: Any) -> Any:
 
 
 @compiled
-def span(begin: Any, step: Any, ends: Any, count: int) -> Any:
+def _span(begin: Any, step: Any, ends: Any, count: int) -> Any:
     """Return the first index of a row whose cell lies inside the volume, and the one after the last."""
     low: Any = np.float32(0)
     high: Any = np.float32(count - 1)
@@ -89,7 +89,7 @@ def _is_inside(begin: Any, step: Any, ends: Any, index: int) -> Any:
 
 
 @compiled
-def locate(begin: Any, step: Any, first: int, last: int, strides: Any, corners: Any, parts: Any) -> None:
+def _locate(begin: Any, step: Any, first: int, last: int, strides: Any, corners: Any, parts: Any) -> None:
     """Write the first corner of each cell of a row, and where in it the place lies; without branches, for SIMD."""
     u, v, w = parts[0], parts[1], parts[2]
     for c in range(first, last):
@@ -98,6 +98,25 @@ def locate(begin: Any, step: Any, first: int, last: int, strides: Any, corners: 
         i, j, k = np.int32(x), np.int32(y), np.int32(z)
         u[c], v[c], w[c] = x - np.float32(i), y - np.float32(j), z - np.float32(k)
         corners[c] = i * strides[0] + j * strides[1] + k
+
+
+@compiled
+def locate_inside(begin: Any, step: Any, bend: Any, ends: Any, strides: Any, corners: Any, parts: Any) -> Any:
+    """Locate the part of a row whose cells lie inside the volume, and return its ends; of a bent row nothing."""
+    first, last = 0, 0
+    if bend.shape[1] == 0:
+        first, last = _span(begin, step, ends, len(corners))
+    _locate(begin, step, first, last, strides, corners, parts)
+    return first, last
+
+
+@compiled
+def cell_of(begin: Any, step: Any, bend: Any, ends: Any, place: Any, c: Any) -> Any:
+    """Return the cell of any place of a row, where in it the place lies, and whether it has all eight corners."""
+    x, y, z = _place_of(begin, step, bend, place, c)
+    i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
+    has_corners = x >= 0 and y >= 0 and z >= 0 and x < ends[0] and y < ends[1] and z < ends[2]
+    return i, j, k, x - np.float32(i), y - np.float32(j), z - np.float32(k), has_corners
 
 
 @compiled
@@ -143,10 +162,8 @@ def sample_image(source: Any, shape: Any, matrix: Any, offset: Any, bend: Any, p
     corners, parts = np.empty(count, np.int32), np.empty((3, count), np.float32)
     for a in range(points[0]):
         for b in range(points[1]):
-            row, begin, first, last = (a * points[1] + b) * count, row_of(matrix, offset, a, b), 0, 0
-            if bend.shape[1] == 0:
-                first, last = span(begin, step, ends, count)
-            locate(begin, step, first, last, strides, corners, parts)
+            row, begin = (a * points[1] + b) * count, row_of(matrix, offset, a, b)
+            first, last = locate_inside(begin, step, bend, ends, strides, corners, parts)
             for c in range(first, last):
                 p = np.uint64(corners[c])
                 out[np.uint64(row + c)] = _within(source, p, strides, parts[0, c], parts[1, c], parts[2, c])
@@ -161,10 +178,8 @@ def _sample_anywhere(
 ) -> None:  # fmt: skip
     """Do a part of a row whose places may lie at the rim or outside."""
     for c in range(first, last):
-        x, y, z = place_of(begin, step, bend, row + c, c)
-        i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
-        u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-        if x >= 0 and y >= 0 and z >= 0 and x < ends[0] and y < ends[1] and z < ends[2]:
+        i, j, k, u, v, w, has_corners = cell_of(begin, step, bend, ends, row + c, c)
+        if has_corners:
             p = np.uint64(i * strides[0] + j * strides[1] + k)
             out[np.uint64(row + c)] = _within(source, p, strides, u, v, w)
         elif is_outside(shape, i, j, k):
@@ -201,7 +216,7 @@ def sample_cubic(controls: Any, shape: Any, matrix: Any, offset: Any, bend: Any,
         for b in range(points[1]):
             begin = row_of(matrix, offset, a, b)
             for c in range(points[2]):
-                x, y, z = place_of(begin, step, bend, place, c)
+                x, y, z = _place_of(begin, step, bend, place, c)
                 i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
                 value = np.float32(0)
                 if -2 <= i <= shape[0] and -2 <= j <= shape[1] and -2 <= k <= shape[2]:

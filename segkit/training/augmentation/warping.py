@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from segkit.training.augmentation.cubic import coefficients, cubic_samples
+from segkit.training.augmentation.cubic import coefficients, cubic_samples, linear_samples
 
 if TYPE_CHECKING:
     from segkit.training.augmentation.spatial import Warp
@@ -105,6 +105,7 @@ def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new
             _field(dense_bend(warp, points, image)),
             np.array(_in_3d(points)),
         )
+        between = tuple(_between(coarse, fine) for coarse, fine in zip(_in_3d(points), shape, strict=True))
         for channel in channels:
             out = new_image[channel] if is_full else torch.empty(points)
             if order == 1:
@@ -112,7 +113,6 @@ def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new
             else:
                 sample_cubic(coefficients(image[channel].view(*shape)).numpy(), shape, *places, _flat(out))
             if not is_full:
-                between = tuple(_between(coarse, fine) for coarse, fine in zip(_in_3d(points), shape, strict=True))
                 refine(out.view(_in_3d(points)).numpy(), between, new_image[channel].view(*shape).numpy())
         if is_full:
             labels = _flat(reference)
@@ -182,7 +182,7 @@ def _by_torch(
         grid = _grid(places, size)
         for channel in channels:
             values = image[channel]
-            out = _sampled(values, grid) if order == 1 else cubic_samples(coefficients(values), places)
+            out = linear_samples(values, grid) if order == 1 else cubic_samples(coefficients(values), places)
             new_image[channel] = _refined(out, size)
         if points == size:
             new_reference.copy_(_labels(reference, grid))
@@ -206,13 +206,6 @@ def _grid(places: Tensor, size: tuple[int, ...]) -> Tensor:
     return grid
 
 
-def _sampled(values: Tensor, grid: Tensor) -> Tensor:
-    sampled: Tensor = functional.grid_sample(
-        values[None, None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=True
-    )
-    return sampled[0, 0]
-
-
 def _labels(reference: Tensor, grid: Tensor) -> Tensor:
     """Return the class of largest weight, one class at a time; what lies outside is 0."""
     best = torch.zeros(grid.shape[:-1], device=reference.device)
@@ -220,7 +213,7 @@ def _labels(reference: Tensor, grid: Tensor) -> Tensor:
     total = torch.zeros_like(best)
     for value in torch.unique(reference).tolist():
         if value:
-            weight = _sampled((reference == value).float(), grid)
+            weight = linear_samples((reference == value).float(), grid)
             total += weight
             larger = weight > best
             best, classes = torch.where(larger, weight, best), classes.masked_fill(larger, value)
