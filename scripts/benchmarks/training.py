@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -23,9 +24,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from step import peak
+
 PEER = ("torch==2.13.0", "nnunetv2==2.8.1")
-MATMUL = 2048  # rows and columns of the matrices whose product tells the machine's peak
-TIMED = 10
 HEADER = (
     "training", "seeds", "mean Dice (lowest to highest)", "95% interval of the first", "steps", "steps/s", "Mvoxels/s",
     "share of bf16 peak", "of fp32 peak", "waiting", "images to masks",
@@ -99,7 +101,7 @@ def of_segkit(data: Path, output: Path, budget: float, seed: int, threads: int, 
     column = rows[0].split(",").index("waiting")
     return Result(
         who="segkit", budget=budget, steps=status["steps"], seconds=status["seconds"], whole=whole,
-        voxels=batch * product(patch), operations=3 * batch * forward_operations(model.network, channels, patch),
+        voxels=batch * math.prod(patch), operations=3 * batch * forward_operations(model.network, channels, patch),
         waiting=sum(float(row.split(",")[column] or 0) for row in rows[1:]), **score_of(output / "evaluation"),
     )  # fmt: skip
 
@@ -117,32 +119,10 @@ def of_nnunet(data: Path, work: Path, output: Path, budget: float, threads: int,
     figures = json.loads((output / "peer.json").read_text())
     return Result(
         who="nnU-Net", budget=budget, steps=figures["steps"], seconds=figures["seconds"],
-        voxels=figures["batch"] * product(figures["patch"]), operations=figures["operations"],
+        voxels=figures["batch"] * math.prod(figures["patch"]), operations=figures["operations"],
         waiting=figures["waiting"], whole=sum(figures[name] for name in ("preparing", "seconds", "predicting")),
         **score_of(evaluation),
     )  # fmt: skip
-
-
-def product(sizes: Sequence[int]) -> int:
-    """Return the voxels of a patch."""
-    total = 1
-    for size in sizes:
-        total *= size
-    return total
-
-
-def peak(bits: int, threads: int) -> float:
-    """Return the operations a second of a large matrix product in float32 or bfloat16, the best of ten."""
-    import torch
-
-    torch.set_num_threads(threads)
-    matrix = torch.randn(MATMUL, MATMUL).to(torch.float32 if bits == 32 else torch.bfloat16)
-    best = float("inf")
-    for _ in range(TIMED):
-        began = time.perf_counter()
-        matrix @ matrix
-        best = min(best, time.perf_counter() - began)
-    return float(2 * MATMUL**3 / best)
 
 
 def peers_python(work: Path) -> Path:
@@ -224,7 +204,8 @@ def main() -> None:
     parser.add_argument("--with", dest="extra", nargs="*", default=[], help="overrides for segkit's trainings")
     options = parser.parse_args()
     data, work, threads = options.data.resolve(), options.work.resolve(), options.threads
-    peaks = {bits: peak(bits, threads) for bits in (16, 32)}
+    torch.set_num_threads(threads)
+    peaks = {16: peak(torch, torch.bfloat16, "cpu"), 32: peak(torch, torch.float32, "cpu")}
 
     def by_segkit(budget: float, seed: int) -> Result:
         folder = work / f"segkit_{budget:g}s_seed_{seed}"
