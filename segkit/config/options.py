@@ -144,8 +144,10 @@ class InferenceOptions:
     """How a whole scan is covered by windows."""
 
     overlap: float = range_key(0, 0.9)
-    mirror: bool
+    mirror: str = choice_key("full", "light", "none")
     windows: int = range_key(1)
+    memory: str
+    skip_empty: bool
     precision: str = choice_key("auto", "bf16", "32")
 
 

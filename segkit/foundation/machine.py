@@ -38,6 +38,19 @@ def available_memory() -> int:
     return max(0, free)
 
 
+def memory_used() -> tuple[int, int]:
+    """Give the bytes of memory that this process takes now, and the most that it took so far where that is known."""
+    import psutil
+
+    now = int(psutil.Process().memory_info().rss)
+    if sys.platform == "win32":
+        return now, now
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return now, max(now, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
 def _cgroup_folders(controller: str) -> list[Path]:
     """List this process's control groups from its own up to the root; a limit may stand in any of them."""
     folders = []

@@ -12,19 +12,28 @@ _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
 
 
 def memory_bytes(text: str) -> int | None:
-    """Return the bytes that a text such as `8GB` names; None for `cpu`, which has no such bound.
-
-    Args:
-        text: a number and MB, GB (10^9 bytes), MiB or GiB (2^30 bytes) in any case, or `cpu`.
+    """Return the bytes that `plan.memory` names, such as `8GB`; None for `cpu`, which has no such bound.
 
     Raises:
-        UsageError: when it is neither, or zero.
+        UsageError: when it is neither an amount above zero nor `cpu`.
     """
-    if text.strip().lower() == CPU:
-        return None
+    return None if text.strip().lower() == CPU else amount_of(text, key="plan.memory", example=f"40GB or {CPU}")
+
+
+def amount_of(text: str, *, key: str, example: str = "500MB") -> int:
+    """Return the bytes that a text such as `8GB` names.
+
+    Args:
+        text: a number and MB, GB (10^9 bytes), MiB or GiB (2^30 bytes) in any case.
+        key: of the config, for the error.
+        example: what else may be written there.
+
+    Raises:
+        UsageError: when it is no amount, or zero.
+    """
     match = _AMOUNT.fullmatch(text)
     unit = UNITS.get(match[2].upper()) if match else None
     amount = round(float(match[1]) * unit) if match and unit else 0
     if amount <= 0:
-        raise UsageError(f"plan.memory: {text!r} is no amount of memory: write e.g. 8GB, 11GB, 40GB or {CPU}")
+        raise UsageError(f"{key}: {text!r} is no amount of memory: write e.g. 8GB, 11GB, {example}")
     return amount

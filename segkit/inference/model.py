@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -18,8 +18,10 @@ from segkit.config.options import InferenceOptions
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
-from segkit.inference.restoring import mask_on_scan
-from segkit.inference.sliding import sliding_logits
+from segkit.inference.memory import activation_bytes, plan_work
+from segkit.inference.restoring import as_values
+from segkit.inference.segmenting import segmented
+from segkit.inference.streaming import Stream, Work
 from segkit.networks.building import build_network, check_network
 from segkit.networks.precision import choose_device
 from segkit.preparation.intensity_transforms import check_transforms
@@ -61,11 +63,28 @@ class Mask:
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """One network, or several of one plan whose logits are averaged.
+class Ready:
+    """A scan that is prepared for a model, and how its mask will be computed.
 
     Attributes:
-        records: what each network is; plan and labels are the same in all.
+        scan: as it was read.
+        streams: one for each plan of the model.
+        work: how much of the scan is worked on at once, and the memory that takes.
+    """
+
+    scan: Scan
+    streams: tuple[Stream, ...]
+    work: Work
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One network, or several whose predictions are averaged.
+
+    Logits are averaged over networks of one plan; over plans, probabilities where their grids meet: on the scan's.
+
+    Attributes:
+        records: what each network is; labels and channels are the same in all.
         networks: in evaluation mode, on their device.
         options: how a whole scan is covered.
     """
@@ -79,6 +98,31 @@ class Model:
         """The first network's record."""
         return self.records[0]
 
+    @cached_property
+    def labels(self) -> Labels:
+        """What the outputs stand for."""
+        return labels_from(self.record.labels, self.record.region_order)
+
+    @cached_property
+    def plans(self) -> list[list[int]]:
+        """Which networks share a plan."""
+        shared: list[list[int]] = []
+        for index, record in enumerate(self.records):
+            same = [group for group in shared if prepared_alike(self.records[group[0]]) == prepared_alike(record)]
+            if same:
+                same[0].append(index)
+            else:
+                shared.append([index])
+        return shared
+
+    @cached_property
+    def activations(self) -> list[int]:
+        """For each plan the bytes of one window's way through its networks."""
+        firsts = [group[0] for group in self.plans]
+        return [
+            activation_bytes(self.networks[first], self.records[first].plan, self.options.precision) for first in firsts
+        ]
+
     def segment(self, images: str | Location | dict[str, Location]) -> Mask:
         """Segment one scan.
 
@@ -88,26 +132,39 @@ class Model:
         Raises:
             DataError: when the scan cannot be read or has other channels than the model.
             GeometryError: when its channels do not share one grid.
+            UsageError: when `inference.memory` does not hold one window.
         """
+        return self.mask_of(self.ready(images))
+
+    def ready(self, images: str | Location | dict[str, Location]) -> Ready:
+        """Read and prepare a scan, and settle how its mask will be computed; raises as `segment` does."""
         names = list(self.record.plan.normalisation)
         place = Path(images) if isinstance(images, str) else images
         paths = place if isinstance(place, dict) else dict.fromkeys(names, place)
         if set(paths) != set(names):
             raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
-        return self.segment_scan(read_scan(paths, self.record.plan.inputs))
+        scan = read_scan(paths, self.record.plan.inputs)
+        streams = tuple(self._stream(group, scan) for group in self.plans)
+        work = plan_work(streams, scan.grid, self.activations, with_scores=len(streams) > 1)
+        return Ready(scan, streams, work)
 
-    def segment_scan(self, scan: Scan) -> Mask:
-        """Segment a scan that is read already."""
-        prepared = prepare(scan, self.record.plan)
-        labels = labels_from(self.record.labels, self.record.region_order)
-        swapped = swapped_outputs(labels, self.record.mirrored)
-        logits = sum(
-            sliding_logits(network, prepared.image, self.record.plan, self.options, flips=record.flips, swapped=swapped)
-            for record, network in zip(self.records, self.networks, strict=True)
+    def mask_of(self, ready: Ready) -> Mask:
+        """Compute the mask of a scan that is prepared."""
+        places = segmented(ready.streams, ready.scan.grid, self.labels, ready.work)
+        return Mask(as_values(places, self.labels).reshape(ready.scan.first.grid.shape), self.labels, ready.scan.first)
+
+    def _stream(self, group: Sequence[int], scan: Scan) -> Stream:
+        record = self.records[group[0]]
+        prepared = prepare(scan, record.plan)
+        return Stream(
+            networks=[self.networks[index] for index in group],
+            flips=[self.records[index].flips for index in group],
+            swapped=swapped_outputs(self.labels, record.mirrored),
+            plan=record.plan,
+            image=prepared.image,
+            grid=prepared.grid,
+            options=self.options,
         )
-        assert isinstance(logits, torch.Tensor)
-        values = mask_on_scan(logits.cpu().numpy(), prepared.grid, prepared.scan_grid, labels)
-        return Mask(values.reshape(scan.first.grid.shape), labels, scan.first)
 
 
 def load(
@@ -133,8 +190,8 @@ def load(
     folders = [path / "model" if (path / "model").is_dir() else path for path in map(Path, paths)]
     records = tuple(read_record(folder) for folder in folders)
     for folder, record in zip(folders, records, strict=True):
-        if comparable(record) != comparable(records[0]):
-            raise DataError(f"{folder} has another plan or other labels than {folders[0]}; they make no ensemble")
+        if meant(record) != meant(records[0]):
+            raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
     where = choose_device(device)
     networks = tuple(
         load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
@@ -142,11 +199,17 @@ def load(
     return Model(records, networks, options or standard_options())
 
 
-def comparable(record: ModelRecord) -> list[Any]:
-    """Return what two models must share for their logits to be averaged."""
+def meant(record: ModelRecord) -> list[Any]:
+    """Return what the masks of two models must share to be averaged."""
+    channels = {name: channel.width for name, channel in record.plan.normalisation.items()}
+    return [list(record.labels.items()), record.region_order, record.mirrored, channels, record.plan.onto]
+
+
+def prepared_alike(record: ModelRecord) -> list[Any]:
+    """Return what two models must share for their logits to be averaged, window by window."""
     plan = record.plan
     prepared = [plan.dims, plan.orientation, plan.spacing, plan.patch, plan.normalisation, plan.transforms]
-    return [*prepared, plan.order, plan.onto, record.labels, record.region_order, record.mirrored]
+    return [*prepared, plan.order, plan.onto]
 
 
 def standard_options() -> InferenceOptions:

@@ -1,76 +1,106 @@
-"""Logits back onto the scan's own grid, as labels."""
+"""Logits back onto the scan's own grid, plane by plane: those of all classes never exist there at once."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
-from segkit.preparation.resampling import axis_maps, image_onto, labels_onto
+from segkit.inference.route import Route, parts, route_across
+from segkit.inference.streaming import Stream, Work, finished_planes
 from segkit.volumes.grid import Grid
 
-IN_REGION = 0.0  # the logit of a probability of one half
-FAR = 1e4  # a logit that no other reaches
+FloatArray = NDArray[np.float32]
 
 
-def mask_on_scan(logits: NDArray[np.float32], grid: Grid, scan_grid: Grid, labels: Labels) -> NDArray[np.integer]:
-    """Return the label value of each voxel of the scan.
+class Planes:
+    """The finished planes of a prepared grid that planes of the scan still need.
 
     Args:
-        logits: shape (outputs, X, Y, Z) on `grid`.
-        grid: the prepared grid.
+        finished: logits of planes in order, arrays (planes, rows, columns, K).
+        is_regions: whether outputs are regions.
+        settled: labels on the prepared grid in the route's order of axes, filled in as planes are finished; None where
+            nobody wants them.
+    """
+
+    def __init__(
+        self, finished: Iterator[FloatArray], *, is_regions: bool, settled: NDArray[np.uint8] | None = None
+    ) -> None:
+        self.finished, self.is_regions, self.settled = finished, is_regions, settled
+        self.first, self.logits = 0, np.empty((0, 0, 0, 0), np.float32)
+        self.places: NDArray[np.uint8] = np.empty((0, 0, 0), np.uint8)
+
+    def reach(self, first: int, last: int) -> None:
+        """Make the planes first to last be at hand, and let go of those before."""
+        while self.first + len(self.logits) <= last:
+            self._take(next(self.finished), first)
+
+    def _take(self, logits: FloatArray, first: int) -> None:
+        from segkit.inference.loops import settle
+
+        places = np.empty(logits.shape[:3], np.uint8)
+        settle(logits, self.is_regions, places)
+        end = self.first + len(self.logits)
+        if self.settled is not None:
+            self.settled[end : end + len(places)] = places
+        gone = min(max(0, first - self.first), len(self.logits))
+        kept = len(self.logits) - gone
+        self.first += gone
+        self.logits = np.concatenate([self.logits[gone:], logits]) if kept else logits
+        self.places = np.concatenate([self.places[gone:], places]) if kept else places
+
+
+def labels_on_scan(
+    stream: Stream, scan_grid: Grid, labels: Labels, work: Work, settled: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Return the label of each voxel of the scan, of logits that are interpolated linearly.
+
+    Where the eight prepared voxels around a voxel share their label, it has that label too, as any mean of their logits
+    has its largest value there; only elsewhere are logits interpolated. What the prepared grid does not cover is
+    background.
+
+    Args:
+        stream: networks and the prepared image.
         scan_grid: the scan's 3D grid.
         labels: what the outputs stand for.
+        work: how much is worked on at once.
+        settled: an array on the prepared grid that is given its labels; None where nobody wants them.
 
     Returns:
-        values of shape `scan_grid.shape`, of the smallest type that holds all of them.
+        classes 0..K-1, or the last region (1..R) whose logit is above zero, shape `scan_grid.shape`.
     """
-    classify = regions_on_scan if labels.is_regions else labels_on_scan
-    return as_values(classify(logits, grid, scan_grid), labels)
+    from segkit.inference.loops import label_plane
+
+    route = route_across(work.axis, stream.grid, scan_grid)
+    result = np.zeros(scan_grid.shape, np.uint8)
+    for rows in parts(route.planes[1], work.pieces):
+        # Where every prepared voxel is wanted, those between this piece and the next are too.
+        first, last = route.rows_below(rows if settled is None else range(rows.start - 1, rows.stop + 1))
+        wanted = None if settled is None else settled.transpose(route.source)[:, first : last + 1]
+        finished = finished_planes(stream, route, (first, last), work, is_regions=labels.is_regions)
+        planes = Planes(finished, is_regions=labels.is_regions, settled=wanted)
+        for plane in route.order:
+            planes.reach(*route.planes_below(plane))
+            held = held_at(planes, route, first)
+            target = result.transpose(route.target)[plane, rows.start : rows.stop]
+            begin = route.begin(plane, rows.start)
+            label_plane(planes.logits, planes.places, held, begin, route.steps, labels.is_regions, target)
+        if settled is not None:  # planes beyond the last one of the scan
+            planes.reach(planes.first, route.shape[0] - 1)
+    return result
+
+
+def held_at(planes: Planes, route: Route, row: int) -> tuple[int, int, int, int, int]:
+    """Return where the planes at hand lie, as the compiled loops take it."""
+    return planes.first, route.shape[0], row, route.shape[1], route.shape[2]
 
 
 def as_values(places: NDArray[np.uint8], labels: Labels) -> NDArray[np.integer]:
     """Turn 0..K-1 into the values that masks hold, of the smallest type that holds all of them."""
     values = np.array(labels.mask_values)
+    if np.array_equal(values, np.arange(len(values))):
+        return places
     smallest = np.min_scalar_type(int(values.max())) if values.min() >= 0 else np.dtype(np.int32)
     return values.astype(smallest)[places]
-
-
-def regions_on_scan(logits: NDArray[np.float32], grid: Grid, scan_grid: Grid) -> NDArray[np.uint8]:
-    """Return, for each voxel of the scan, the last region (1..R) whose interpolated logit is above zero, or 0.
-
-    Regions come one at a time, as wide as the scan's grid; what the prepared grid does not cover is background.
-
-    Source: Isensee et al. 2021, "Region-based training": regions overwrite each other in the order declared.
-    """
-    places = np.zeros(scan_grid.shape, np.uint8)
-    for index, logit in enumerate(logits, start=1):
-        places[image_onto(logit, grid, scan_grid, order=1, fill=-FAR) > IN_REGION] = index
-    return places
-
-
-def labels_on_scan(logits: NDArray[np.float32], grid: Grid, scan_grid: Grid) -> NDArray[np.uint8]:
-    """Return the class of the largest logit at each voxel of the scan.
-
-    Logits are interpolated linearly, one class at a time against a running maximum, so that those of all classes never
-    exist on the scan's grid at once. What the prepared grid does not cover is background.
-
-    Args:
-        logits: shape (K, X, Y, Z) on `grid`.
-        grid: the prepared grid.
-        scan_grid: the scan's 3D grid.
-
-    Returns:
-        classes 0..K-1 of shape `scan_grid.shape`.
-    """
-    maps = axis_maps(grid, scan_grid)
-    if maps is not None and all(axis_map.exact is not None for axis_map in maps):
-        return labels_onto(logits.argmax(axis=0).astype(np.uint8), grid, scan_grid).astype(np.uint8, copy=False)
-    classes = np.zeros(scan_grid.shape, np.uint8)
-    best = image_onto(logits[0], grid, scan_grid, order=1, fill=FAR)
-    for index in range(1, len(logits)):
-        candidate = image_onto(logits[index], grid, scan_grid, order=1, fill=-FAR)
-        larger = candidate > best
-        classes[larger] = index
-        np.maximum(best, candidate, out=best)
-    return classes

@@ -18,7 +18,7 @@ from segkit.config.plan import Plan
 from segkit.datasets import Layout
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.strangers import resolve_target
-from segkit.inference.sliding import flippable_axes, left_right_axis
+from segkit.inference.mirroring import flippable_axes, left_right_axis
 from segkit.networks.building import check_network
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.training.augmentation import Augmentation, BatchTransform

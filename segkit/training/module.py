@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segkit.config.labels import IGNORED
 from segkit.foundation.counted import seed_from
-from segkit.inference.sliding import network_logits
+from segkit.inference.mirroring import network_logits
 from segkit.preparation.store import PreparedCase
 from segkit.training.augmentation import Augmentation
 from segkit.training.losses import supervised

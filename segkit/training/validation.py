@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
+import numpy as np
 from torch import nn
 
 from segkit.config.labels import Labels
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
 from segkit.evaluation.cases import evaluate_arrays
-from segkit.inference.restoring import mask_on_scan
-from segkit.inference.sliding import sliding_logits
+from segkit.inference.memory import activation_bytes, plan_work
+from segkit.inference.restoring import as_values, labels_on_scan
+from segkit.inference.streaming import Stream
 from segkit.preparation.store import PreparedCase
 from segkit.training.worst_case import Slice, middle_slice
 from segkit.volumes.label_values import label_values
@@ -33,6 +35,7 @@ class Validator:
         flips: prepared axes along which training flips.
         swapped: for each output the one that takes its place under a left-right flip.
         references: case name to reference file.
+        activation: bytes of one window's way through the network; counted when the first case is predicted.
         scores: of the validation that is under way, a row per case.
         worst: a slice of the case with the lowest mean Dice in this validation, or the last one; None before any.
     """
@@ -43,14 +46,20 @@ class Validator:
     flips: tuple[int, ...]
     swapped: list[int]
     references: Mapping[str, Location]
+    activation: int | None = None
     scores: list[dict[str, float]] = field(default_factory=list)
     worst: Slice | None = None
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:
         """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
-        outputs = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
-        logits = outputs.cpu().numpy()
-        mask = mask_on_scan(logits, case.grid, case.scan_grid, self.labels)
+        if self.activation is None:
+            self.activation = activation_bytes(network, self.plan, self.options.precision)
+        stream = Stream(
+            [network], [self.flips], self.swapped, self.plan, case.image, case.grid, self.options
+        )  # fmt: skip
+        work = plan_work([stream], case.scan_grid, [self.activation], with_scores=False)
+        prepared = np.empty(case.grid.shape, np.uint8)
+        mask = as_values(labels_on_scan(stream, case.scan_grid, self.labels, work, prepared), self.labels)
         path = self.references[case.name]
         reference = label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
         scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=str(path))
@@ -58,7 +67,7 @@ class Validator:
         self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
         known = [value for value in self.scores[-1].values() if not math.isnan(value)]
         if known and (self.worst is None or fmean(known) < self.worst.dice):
-            self.worst = middle_slice(case, logits, self.labels, dice=fmean(known), axis=self.plan.slice_axis)
+            self.worst = middle_slice(case, prepared, self.labels, dice=fmean(known), axis=self.plan.slice_axis)
 
     def means(self) -> dict[str, float]:
         """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""

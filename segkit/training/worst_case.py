@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from segkit.config.labels import IGNORED, Labels
 from segkit.foundation.files import atomic_file
-from segkit.inference.restoring import IN_REGION
 from segkit.preparation.store import PreparedCase
 from segkit.volumes.outlines import GAP, draw_legend, enlarged, in_grey, outlined
 
@@ -38,13 +37,13 @@ class Slice:
 
 
 def middle_slice(
-    case: PreparedCase, logits: NDArray[np.float32], labels: Labels, *, dice: float, axis: int | None
+    case: PreparedCase, places: NDArray[np.uint8], labels: Labels, *, dice: float, axis: int | None
 ) -> Slice:
     """Return the plane through the middle of a case's reference.
 
     Args:
         case: prepared.
-        logits: shape (outputs, X, Y, Z), on the prepared grid.
+        places: predicted labels, 0 the background, shape (X, Y, Z), on the prepared grid.
         labels: what the outputs stand for.
         dice: of the case.
         axis: across the plane; None: the last.
@@ -56,7 +55,7 @@ def middle_slice(
     index = int(np.argmax(filled))
     image = np.take(np.asarray(case.image[0]), [index], axis).squeeze(axis).astype(np.float32)
     reference = reference_places(np.take(case.reference, [index], axis).squeeze(axis), labels)
-    mask = mask_places(np.take(logits, [index], axis + 1).squeeze(axis + 1), labels)
+    mask = np.take(places, [index], axis).squeeze(axis)
     return Slice(case.name, dice, image.T[::-1], reference.T[::-1], mask.T[::-1])
 
 
@@ -68,14 +67,6 @@ def reference_places(classes: NDArray[np.integer], labels: Labels) -> NDArray[np
         places = np.max(labels.membership * ranks, axis=0)
         table[: len(places)] = places
     return np.asarray(table[classes], np.uint8)
-
-
-def mask_places(logits: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
-    """Turn logits (outputs, rows, columns) into places of foreground labels, 0 the background."""
-    if not labels.is_regions:
-        return np.asarray(logits.argmax(axis=0), np.uint8)
-    ranks = np.arange(1, len(logits) + 1)[:, None, None]
-    return np.asarray(np.max((logits > IN_REGION) * ranks, axis=0), np.uint8)
 
 
 def write_worst(worst: Slice, names: Sequence[str], step: int, path: Path) -> None:

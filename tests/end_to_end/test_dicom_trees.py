@@ -27,7 +27,7 @@ from tests.volumes.dicom.test_references import (
 
 SHAPE = (20, 18, 12)
 PATIENTS = 8
-FEW = ("training.steps=2", "training.workers=0", "augmentation=none", "inference.mirror=false", *SMALL)
+FEW = ("training.steps=2", "training.workers=0", "augmentation=none", "inference.mirror=none", *SMALL)
 TREE = ("data=dicom_tree", "data.labels={background: 0, liver: 1, lesion: 2}", "data.split.held_out_fraction=0.25")
 
 

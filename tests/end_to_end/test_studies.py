@@ -11,7 +11,7 @@ from PIL import Image
 from tests.end_to_end.conftest import SMALL
 
 SHORT = ("training.steps=40", "network.features=[8,16]", "training.precision=32", "inference.precision=32",
-         "training.workers=0", "augmentation=none", "inference.mirror=false")  # fmt: skip
+         "training.workers=0", "augmentation=none", "inference.mirror=none")  # fmt: skip
 
 
 def dice(run, *labels):

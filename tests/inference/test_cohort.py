@@ -2,12 +2,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from streams import EXACT
 
 from segkit.config.labels import labels_from
-from segkit.config.options import InferenceOptions
 from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort, suffix_for
-from segkit.inference.model import Mask
+from segkit.inference.model import Mask, Ready
+from segkit.inference.streaming import Work
+from segkit.preparation.scans import Scan
 from segkit.runs.manifest import Manifest, read_manifest, write_manifest
 from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Source, Volume
@@ -19,15 +21,18 @@ class Fake:
     def __init__(self, weights="a", broken=()):
         self.record = SimpleNamespace(labels={"background": 0, "all": 1}, weights=weights)
         self.records, self.broken, self.calls = (self.record,), broken, []
-        self.options = InferenceOptions(overlap=0.5, mirror=False, windows=1, precision="32")
+        self.options = EXACT
 
-    def segment(self, images):
+    def ready(self, images):
         name = images["CT"].name
         self.calls.append(name)
         if name in self.broken:
             raise self.broken[name]
         scan = Volume(np.zeros((1, 2, 2, 2)), Grid((2, 2, 2), np.eye(4)), Source(images["CT"], "nifti"))
-        return Mask(np.ones((2, 2, 2), np.uint8), labels_from(self.record.labels), scan)
+        return Ready(Scan(scan.array, scan.grid, scan), (), Work(axis=0, pieces=1, windows=1, bytes=1000))
+
+    def mask_of(self, ready):
+        return Mask(np.ones((2, 2, 2), np.uint8), labels_from(self.record.labels), ready.scan.first)
 
 
 @pytest.fixture
@@ -82,6 +87,6 @@ def test_a_manifest_never_leads_out_of_its_folder(tmp_path):
 
 
 def test_the_format_follows_the_scan(scans):
-    mask = Fake().segment(scans["a"])
+    mask = Fake().mask_of(Fake().ready(scans["a"]))
     assert suffix_for(mask, "auto") == ".nii.gz"
     assert suffix_for(mask, "metaimage") == ".mha"

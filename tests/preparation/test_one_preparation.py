@@ -38,7 +38,7 @@ def both_ways(case, plan, store):
     whole = PatchDataset([stored], plan.patch, seed=0, foreground=0.0)[(0, 0)]["image"]
     record = ModelRecord("both", LABELS, [], [], plan, {"_target_": "none"}, "0")
     witness = Witness().eval()
-    options = InferenceOptions(overlap=0.0, mirror=False, windows=1, precision="32")
+    options = InferenceOptions(overlap=0.0, mirror="none", windows=1, memory="1GB", skip_empty=False, precision="32")
     mask = Model((record,), (witness,), options).segment(dict(case.images))
     assert mask.array.shape == mask.scan.grid.shape
     assert len(witness.seen) == 1

@@ -21,7 +21,7 @@ def segmentation(plan, cases, **options):
     network = UNet(in_channels=1, out_channels=2, dims=3, features=[4, 8], strides=plan.strides, **options)
     references = {case.name: case.reference for case in cases}
     labels = labels_from({"background": 0, "ball": 1})
-    inference = InferenceOptions(overlap=0.5, mirror=False, windows=2, precision="32")
+    inference = InferenceOptions(overlap=0.5, mirror="none", windows=2, memory="1GB", skip_empty=False, precision="32")
     return Segmentation(
         network,
         loss=DiceCrossEntropy(),

@@ -1,0 +1,105 @@
+"""How much of a scan is worked on at once, so that `inference.memory` holds it; known before the first window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from segkit.config.plan import AXES, Plan
+from segkit.foundation.errors import UsageError
+from segkit.foundation.memory_size import amount_of
+from segkit.inference.mirroring import flips_of
+from segkit.inference.route import Route, parts, picked, route_across, route_through
+from segkit.inference.streaming import Stream, Work
+from segkit.networks.forward_memory import forward_bytes
+from segkit.networks.precision import uses_bf16
+from segkit.volumes.grid import Grid
+
+FLOAT = 4  # bytes
+CHUNK = 48e6  # bytes of finished logits that leave at once
+MAPS = 64  # feature maps at full size that a network is taken to hold where that cannot be counted
+
+
+def plan_work(streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[int], *, with_scores: bool) -> Work:
+    """Return how a scan is worked on within `inference.memory`.
+
+    The axis is the one across which least has to be held. Rows are cut into as few pieces as fit, since windows at the
+    cuts are computed twice; then as many windows go at once as fit.
+
+    Args:
+        streams: one per plan.
+        scan_grid: the scan's 3D grid.
+        activations: bytes of one window's way through the networks of each plan.
+        with_scores: whether probabilities of whole planes of the scan are made, as several plans need them.
+
+    Raises:
+        UsageError: when one window does not fit.
+    """
+    options = streams[0].options
+    limit = amount_of(options.memory, key="inference.memory")
+    least = 0
+    for pieces in pieces_of(max(scan_grid.shape)):
+        for windows in range(options.windows, 0, -1):
+            works = [Work(axis, pieces, windows) for axis in range(AXES)]
+            works = [sized(work, streams, scan_grid, activations, with_scores=with_scores) for work in works]
+            best = min(works, key=lambda work: work.bytes)
+            if best.bytes <= limit:
+                return best
+            least = min(least or best.bytes, best.bytes)
+    enough = f"{math.ceil(least / 1e6)}MB"
+    raise UsageError(f"inference.memory={options.memory} does not hold one window of this model: set at least {enough}")
+
+
+def pieces_of(longest: int) -> list[int]:
+    """Return the numbers of pieces to try for an axis of at most so many voxels: 1, 2, 3, 4, 6, 8, 12 ..."""
+    powers = [2**power for power in range(longest.bit_length())]
+    return sorted({count for power in powers for count in (power, 3 * power) if count <= longest})
+
+
+def sized(
+    work: Work, streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[int], *, with_scores: bool
+) -> Work:
+    """Return some work with the bytes it takes, and with the planes that are finished at once."""
+    first = route_across(work.axis, streams[0].grid, scan_grid)
+    ways = [first, *(route_through(first.target, stream.grid, scan_grid) for stream in streams[1:])]
+    rows = parts(first.planes[1], work.pieces)
+    needed, chunk = 0, first.planes[0]
+    for stream, way, activation in zip(streams, ways, activations, strict=True):
+        held = max(last - start + 1 for start, last in map(way.rows_below, rows))
+        chunk = max(1, min(chunk, int(CHUNK // (held * way.shape[2] * FLOAT * len(stream.swapped)))))
+        needed += held_bytes(stream, way, held, chunk) + work.windows * window_bytes(stream, activation)
+    if with_scores:
+        plane = max(map(len, rows)) * first.planes[2] * len(streams[0].swapped)
+        needed += (len(streams) + 2) * plane * FLOAT
+    return replace(work, chunk=chunk, bytes=needed)
+
+
+def held_bytes(stream: Stream, way: Route, rows: int, chunk: int) -> int:
+    """Return the bytes of logits of one plan: sums of the planes that windows touch, and finished ones."""
+    window = picked(stream.plan.patch, way.source)
+    sums = window[0] * rows * max(way.shape[2], window[2]) * FLOAT * (len(stream.swapped) + 1)
+    first, last = way.planes_below(way.planes[0] // 2)
+    finished = (2 * min(chunk, window[0]) + last - first + 1) * rows * way.shape[2]
+    return sums + finished * (FLOAT * len(stream.swapped) + 1)
+
+
+def window_bytes(stream: Stream, activation: int) -> int:
+    """Return the bytes that one window takes while it is computed."""
+    flips = max(len(flips_of(stream.options.mirror, axes)) for axes in stream.flips)
+    copies = 1 if flips == 1 else 3  # the logits as float32; of flips their mean too, and a turned copy
+    numbers = len(stream.swapped) * copies + 2 * len(stream.image)
+    return activation + math.prod(stream.plan.patch) * FLOAT * numbers
+
+
+def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:
+    """Return the bytes of one window's way through a network, as it is computed on the network's device."""
+    is_bf16 = uses_bf16(precision, next(network.parameters()).device)
+    try:
+        dtype = torch.bfloat16 if is_bf16 else torch.float32
+        return forward_bytes(network, len(plan.channels), plan.network_patch, dtype)
+    except RuntimeError:  # the network computes with values, of which there are none without running it
+        return MAPS * FLOAT * math.prod(plan.patch)

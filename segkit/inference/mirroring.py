@@ -1,0 +1,66 @@
+"""A network on a batch of windows, averaged over flips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor, nn
+
+from segkit.config.plan import Plan
+
+FULL, LIGHT = "full", "light"
+
+
+def mirrored_logits(
+    network: nn.Module, batch: Tensor, plan: Plan, flips: Sequence[tuple[int, ...]], swapped: Sequence[int]
+) -> Tensor:
+    """Return the logits of a batch averaged over flips, float32, shape (N, K, X, Y, Z)."""
+    left_right = left_right_axis(plan)
+    mean = torch.zeros(())
+    for axes in flips:
+        dims = [axis + 2 for axis in axes]
+        logits = network_logits(network, batch.flip(dims) if dims else batch, plan.slice_axis).float()
+        if left_right in axes:
+            logits = logits[:, list(swapped)]
+        logits = logits.flip(dims) if dims else logits
+        mean = logits if len(flips) == 1 else mean.to(logits.device) + logits / len(flips)
+    return mean
+
+
+def network_logits(network: nn.Module, batch: Tensor, slice_axis: int | None) -> Tensor:
+    """Call a network on patches (N, C, X, Y, Z); a 2D one sees them without the axis across slices."""
+    if slice_axis is None:
+        logits: Tensor = network(batch)
+        return logits
+    logits = network(batch.squeeze(slice_axis + 2))
+    return logits.unsqueeze(slice_axis + 2)
+
+
+def flips_of(mirror: str, axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the flips that prediction averages over, none of them first.
+
+    Args:
+        mirror: `full` (every combination of the axes), `light` (each axis alone) or `none`.
+        axes: prepared axes along which training flipped.
+    """
+    most = {FULL: len(axes), LIGHT: min(1, len(axes))}.get(mirror, 0)
+    return [chosen for count in range(most + 1) for chosen in combinations(axes, count)]
+
+
+def flippable_axes(plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
+    """Return the prepared axes along which a patch may be flipped: all that the network sees.
+
+    Where labels are sided and the plan keeps each scan's orientation, no axis is known to be left-right: none may be.
+    """
+    sided = list(swapped) != list(range(len(swapped)))
+    if sided and left_right_axis(plan) is None:
+        return ()
+    return tuple(axis for axis in range(len(plan.patch)) if axis != plan.slice_axis)
+
+
+def left_right_axis(plan: Plan) -> int | None:
+    """Return the prepared axis that runs between left and right, None where the plan keeps each scan's orientation."""
+    codes = plan.orientation or ""
+    return next((axis for axis, code in enumerate(codes) if code in "RL"), None)

@@ -1,0 +1,112 @@
+"""The way of planes: finished one after another on the prepared grid, they become planes of the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.plan import AXES
+from segkit.volumes.grid import Grid
+
+Order = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """From the prepared grid to the scan's, one plane of the scan at a time.
+
+    Attributes:
+        source: prepared axes: across planes, then their rows and columns.
+        target: scan axes: across planes, then those that follow the rows and columns most.
+        shape: voxels of the prepared grid in the order of `source`.
+        planes: voxels of the scan's grid in the order of `target`.
+        matrix: shape (3, 4), takes an index of the scan, in the order of `target`, to its place, in that of `source`.
+    """
+
+    source: Order
+    target: Order
+    shape: Order
+    planes: Order
+    matrix: NDArray[np.float64]
+
+    @property
+    def order(self) -> range:
+        """The planes of the scan in the order in which the prepared planes below them are finished."""
+        count = self.planes[0]
+        return range(count) if self.matrix[0, 0] >= 0 else range(count - 1, -1, -1)
+
+    def begin(self, plane: int, row: int = 0) -> NDArray[np.float64]:
+        """Return the place of the first voxel of a row of a plane."""
+        return np.asarray(self.matrix @ [plane, row, 0, 1])
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """How far the place moves along a plane's rows and columns, shape (2, 3)."""
+        return np.ascontiguousarray(self.matrix[:, 1:AXES].T)
+
+    def planes_below(self, plane: int) -> tuple[int, int]:
+        """Return the first and last prepared plane between which a plane of the scan lies."""
+        return self._reach(0, (plane, plane), (0, self.planes[1] - 1))
+
+    def rows_below(self, rows: range) -> tuple[int, int]:
+        """Return the first and last prepared row that rows of the scan, in any plane, lie between."""
+        return self._reach(1, (0, self.planes[0] - 1), (rows[0], rows[-1]))
+
+    def _reach(self, axis: int, planes: tuple[int, int], rows: tuple[int, int]) -> tuple[int, int]:
+        corners = product(planes, rows, (0, self.planes[2] - 1))
+        places = [float(self.matrix[axis] @ [*corner, 1]) for corner in corners]
+        low, high = (min(max(place, 0.0), self.shape[axis] - 1.0) for place in (min(places), max(places)))
+        return floor(low), min(floor(high) + 1, self.shape[axis] - 1)
+
+
+def route_across(axis: int, grid: Grid, scan_grid: Grid) -> Route:
+    """Return the way whose planes lie across one axis of the scan.
+
+    Args:
+        axis: of the scan.
+        grid: the prepared grid.
+        scan_grid: the scan's 3D grid.
+    """
+    followed = crossed(grid, scan_grid)
+    across = int(followed[:, axis].argmax())
+    rest = [other for other in range(AXES) if other != axis]
+    # Parts are cut along rows: the longer axis gives the narrower ones.
+    rows = max((other for other in range(AXES) if other != across), key=lambda other: grid.shape[other])
+    if followed[rows, rest[0]] < followed[rows, rest[1]]:
+        rest.reverse()
+    return route_through((axis, rest[0], rest[1]), grid, scan_grid)
+
+
+def route_through(target: Order, grid: Grid, scan_grid: Grid) -> Route:
+    """Return the way whose planes, rows and columns are given axes of the scan."""
+    followed = crossed(grid, scan_grid)
+    across = int(followed[:, target[0]].argmax())
+    one, other = (axis for axis in range(AXES) if axis != across)
+    # The prepared axis that the rows cross more than the columns do, beside what the other one does.
+    straight = followed[one, target[1]] + followed[other, target[2]]
+    turned = followed[other, target[1]] + followed[one, target[2]]
+    source = (across, one, other) if straight >= turned else (across, other, one)
+    matrix = scan_grid.index_to(grid)[list(source)][:, [*target, AXES]]
+    return Route(source, target, picked(grid.shape, source), picked(scan_grid.shape, target), matrix)
+
+
+def crossed(grid: Grid, scan_grid: Grid) -> NDArray[np.float64]:
+    """Return how many prepared voxels along each axis (rows) each axis of the scan (columns) crosses."""
+    size = np.maximum(np.asarray(scan_grid.shape) - 1, 1)
+    return np.asarray(np.abs(scan_grid.index_to(grid)[:AXES, :AXES]) * size)
+
+
+def picked(values: Sequence[int], order: Order) -> Order:
+    """Return three numbers in another order."""
+    return values[order[0]], values[order[1]], values[order[2]]
+
+
+def parts(count: int, pieces: int) -> list[range]:
+    """Cut 0..count into so many runs of nearly equal length, none of them empty."""
+    ends = [round(index * count / min(pieces, count)) for index in range(min(pieces, count) + 1)]
+    return [range(begin, end) for begin, end in pairwise(ends)]

@@ -1,0 +1,113 @@
+"""Probabilities on the scan's own grid, part by part: of one plan's networks, or of several plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.labels import Labels
+from segkit.foundation.errors import DataError
+from segkit.inference.restoring import Planes, held_at
+from segkit.inference.route import Order, Route, parts, route_across, route_through
+from segkit.inference.streaming import Stream, Work, finished_planes
+from segkit.volumes.grid import Grid
+
+FloatArray = NDArray[np.float32]
+FAR = 1e4  # a logit beside which no other counts
+HALF = 0.5  # the probability from which a voxel belongs to a region
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Probabilities of some rows of one plane of the scan.
+
+    Attributes:
+        plane: its index.
+        rows: which of its rows.
+        target: axes of the scan across planes, along rows and along columns.
+        members: for each plan the probability of each output, float32, shape (plans, rows, columns, K).
+        weights: how many networks each plan has, shape (plans,).
+    """
+
+    plane: int
+    rows: range
+    target: Order
+    members: FloatArray
+    weights: NDArray[np.float32]
+
+    @property
+    def mean(self) -> FloatArray:
+        """The mean over networks, shape (rows, columns, K)."""
+        return np.asarray(np.average(self.members, axis=0, weights=self.weights), np.float32)
+
+    def within(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return the view of these rows and columns in an array of the scan's shape (X, Y, Z)."""
+        return array.transpose(self.target)[self.plane, self.rows.start : self.rows.stop]
+
+
+def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, work: Work) -> Iterator[Scores]:
+    """Yield the probabilities of some rows of the scan after others, until all were there once.
+
+    Args:
+        streams: one per plan; their networks run side by side, so that no plan's logits are ever whole.
+        scan_grid: the scan's 3D grid.
+        labels: what the outputs stand for.
+        work: how much is worked on at once.
+
+    Raises:
+        DataError: when one plan has the planes in the opposite order.
+    """
+    first = route_across(work.axis, streams[0].grid, scan_grid)
+    ways = [first, *(route_through(first.target, stream.grid, scan_grid) for stream in streams[1:])]
+    if len({way.order.step for way in ways}) > 1:
+        raise DataError("the plans direct the axes of scans differently (plan.orientation); they make no ensemble")
+    weights = np.array([len(stream.networks) for stream in streams], np.float32)
+    for rows in parts(first.planes[1], work.pieces):
+        below = [way.rows_below(rows) for way in ways]
+        held = [
+            Planes(
+                finished_planes(stream, way, reach, work, is_regions=labels.is_regions), is_regions=labels.is_regions
+            )
+            for stream, way, reach in zip(streams, ways, below, strict=True)
+        ]
+        for plane in first.order:
+            shape = (len(streams), len(rows), first.planes[2], labels.outputs)
+            members = np.full(shape, -FAR, np.float32)
+            if not labels.is_regions:
+                members[..., 0] = FAR
+            for planes, way, reach, logits in zip(held, ways, below, members, strict=True):
+                interpolate(planes, way, reach[0], plane, rows.start, logits)
+            yield Scores(plane, rows, first.target, as_probabilities(members, is_regions=labels.is_regions), weights)
+
+
+def interpolate(planes: Planes, way: Route, row: int, plane: int, first: int, logits: FloatArray) -> None:
+    """Write the logits of one plan into the rows of a plane that its prepared grid covers."""
+    from segkit.inference.loops import score_plane
+
+    planes.reach(*way.planes_below(plane))
+    score_plane(planes.logits, held_at(planes, way, row), way.begin(plane, first), way.steps, logits)
+
+
+def as_probabilities(logits: FloatArray, *, is_regions: bool) -> FloatArray:
+    """Turn logits (..., K) into probabilities in place: a sigmoid for each region, a softmax over classes."""
+    if is_regions:
+        np.negative(logits, out=logits)
+        np.minimum(logits, 80, out=logits)  # exp of more leaves float32
+        np.exp(logits, out=logits)
+        logits += 1
+        return np.reciprocal(logits, out=logits)
+    logits -= logits.max(axis=-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=-1, keepdims=True)
+    return logits
+
+
+def places_of(probabilities: FloatArray, *, is_regions: bool) -> NDArray[np.uint8]:
+    """Return the class of the largest probability (..., K), or the last region (1..R) of more than one half, or 0."""
+    if not is_regions:
+        return np.asarray(probabilities.argmax(axis=-1), np.uint8)
+    ranks = np.arange(1, probabilities.shape[-1] + 1)
+    return np.asarray(np.max((probabilities > HALF) * ranks, axis=-1), np.uint8)

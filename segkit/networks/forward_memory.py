@@ -1,0 +1,79 @@
+"""The memory of a forward pass, from a network that is run without numbers."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from segkit.networks.activations import bytes_of, storage_of
+
+REORDERED = 1  # times the largest tensor: a copy in the layout of a kernel
+
+
+class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of tensors that exist at once, but for those that existed before.
+
+    Attributes:
+        peak: most bytes at once.
+        widest: bytes of the largest tensor.
+    """
+
+    def __init__(self, existing: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = self.widest = 0
+        self.known = {storage_of(tensor) for tensor in existing}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count what it made."""
+        outputs = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(outputs):
+            if isinstance(tensor, Tensor) and storage_of(tensor) not in self.known:
+                self._count(tensor)
+        return outputs
+
+    def _count(self, tensor: Tensor) -> None:
+        name, size = storage_of(tensor), bytes_of(tensor)
+        self.known.add(name)
+        self.now += size
+        self.peak, self.widest = max(self.peak, self.now), max(self.widest, size)
+        weakref.finalize(tensor.untyped_storage(), self._forget, name, size)
+
+    def _forget(self, name: int, size: int) -> None:
+        self.known.discard(name)
+        self.now -= size
+
+
+@torch.no_grad()
+def forward_bytes(network: nn.Module, in_channels: int, patch: Sequence[int], dtype: torch.dtype) -> int:
+    """Return the bytes that one patch's way through a network takes beside its weights.
+
+    Args:
+        network: as it is used; it is not changed.
+        in_channels: image channels.
+        patch: voxels per network axis.
+        dtype: in which the network computes.
+
+    Returns:
+        the most bytes of tensors at once, patch and logits among them, and of copies that kernels make.
+
+    Raises:
+        RuntimeError: when the network's code asks for values, which do not exist.
+    """
+    from copy import deepcopy
+
+    with torch.device("meta"):
+        bare = deepcopy(network).to("meta").to(dtype)
+        patches = torch.empty((1, in_channels, *patch), dtype=dtype)
+    own = [*bare.parameters(), *bare.buffers()]
+    with Living(own) as living:
+        outputs = bare(patches)
+    del outputs
+    peak: int = living.peak
+    widest: int = living.widest
+    return peak + bytes_of(patches) + REORDERED * widest
