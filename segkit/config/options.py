@@ -15,6 +15,11 @@ def path_key(exists: Literal["", "any", "file", "folder"] = "") -> Any:
     return field(metadata={"path": True, "exists": exists})
 
 
+def text_key() -> Any:
+    """Declare a key that holds a sentence: taken literally, commas and brackets included."""
+    return field(metadata={"text": True})
+
+
 def duration_key() -> Any:
     """Declare a key that holds a duration such as `10min`."""
     return field(metadata={"duration": True})

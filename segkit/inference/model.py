@@ -25,7 +25,8 @@ from segkit.networks.precision import choose_device
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
-from segkit.runs.model_file import ModelRecord, read_record, read_weights
+from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
+from segkit.runs.package import models_in
 from segkit.volumes.label_values import as_colours
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
@@ -120,7 +121,7 @@ def load(
     """Load a trained run, or several as an ensemble.
 
     Args:
-        run: a run folder or its `model/`; several for an ensemble.
+        run: a run folder, its `model/`, or a package (`FILE.segkit`); several for an ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
         trust: packages beside segkit, monai and torch whose networks may be built.
@@ -130,7 +131,7 @@ def load(
         UsageError: when the device is missing, or a network is of a package that is not trusted.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
-    folders = [path / "model" if (path / "model").is_dir() else path for path in map(Path, paths)]
+    folders = [folder for path in paths for folder in models_in(Path(path))]
     records = tuple(read_record(folder) for folder in folders)
     for folder, record in zip(folders, records, strict=True):
         if comparable(record) != comparable(records[0]):
@@ -154,7 +155,7 @@ def standard_options() -> InferenceOptions:
     return typed(InferenceOptions, read_yaml(conf_folder() / "inference" / "standard.yaml"), "inference")
 
 
-def load_network(folder: Path, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
+def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
     """Build a recorded network, once nothing in its record is what a stranger may not name, and give it its weights.
 
     Raises:
