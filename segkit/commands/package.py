@@ -38,6 +38,6 @@ def package(config: PackageConfig) -> Path:
     statement = Statement(config.authors, config.licence, config.intended_use)
     card = model_card(model.records, [origin_of(RunFolder(run)) for run in runs], statement)
     check_writable(output.parent)
-    form.write(Packing(model, folders, card), output)
+    form.write(Packing(model, folders, card, statement), output)
     paths_written([output])
     return output

@@ -150,3 +150,26 @@ def test_an_honest_package_of_the_same_making_is_taken(tmp_path, untrained_run, 
     rewritten(package)  # as the attacks write theirs
     assert main(["predict", f"run={package}", f"input={scan}", f"output={tmp_path / 'masks'}", "device=cpu"]) == 0
     assert file_hash(tmp_path / "masks" / "ball_6.nii.gz")
+
+
+def test_a_bundle_runs_with_monai_alone_and_gives_segkits_masks(segkit, trained, balls):
+    segkit("package", f"run={trained}", "output=balls.bundle")
+    (segkit.folder / "scans").mkdir()
+    shutil.copy(balls / "images" / "ball_7.nii.gz", segkit.folder / "scans")
+    code = (
+        "import sys; sys.modules['segkit'] = None; import os; os.chdir('balls.bundle'); import monai.bundle; "
+        "monai.bundle.run(config_file='configs/inference.json', dataset_dir='../scans', output_dir='../theirs')"
+    )
+    segkit(code=code)
+    segkit("predict", f"run={trained}", "input=scans", "output=ours", "inference.precision=32")
+    ours, theirs = voxels(segkit.folder / "ours/ball_7.nii.gz"), voxels(segkit.folder / "theirs/ball_7_mask.nii.gz")
+    assert ours.any()
+    assert (ours != theirs).mean() < 1e-3  # the scan is larger than a window, and MONAI's lie elsewhere
+
+
+def test_an_onnx_file_is_written_from_the_command_line(segkit, trained):
+    import onnx
+
+    said = segkit("package", f"run={trained}", "output=balls.onnx").stdout
+    assert "onnxruntime and PyTorch differ by at most" in said
+    onnx.checker.check_model(onnx.load(segkit.folder / "balls.onnx"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.foundation.errors import UsageError
+from segkit.runs.model_card import Statement
 
 if TYPE_CHECKING:
     from segkit.inference.model import Model
@@ -24,11 +25,13 @@ class Packing:
         model: loaded, on the CPU.
         folders: the `model/` folder of each of its networks.
         card: the model card, markdown.
+        statement: what is said of it by hand; the card says it too.
     """
 
     model: Model
     folders: tuple[Path, ...]
     card: str
+    statement: Statement
 
 
 @dataclass(frozen=True)
