@@ -28,6 +28,11 @@ __all__ = [
 ]
 
 _DEEPEST = 100
+# What a pickle calls to make NumPy's scalars, dtypes and arrays, under the names of NumPy 1 and 2.
+_NUMPY = (
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *("numpy.dtype", "numpy.ndarray"),
+)
 
 
 def load_yaml(path: str | os.PathLike[str] | Member) -> Any:
@@ -101,8 +106,23 @@ def load_tensors(path: str | os.PathLike[str] | Member) -> dict[str, torch.Tenso
     return tensors
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+class NumpyValue:
+    """Takes the place of a NumPy value in a checkpoint: the value is lost, and nothing of NumPy is called."""
+
+    def __init__(self, *arguments: Any) -> None:
+        """Take whatever NumPy would have been called with."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take whatever NumPy's object would have been filled with."""
+
+
+def load_checkpoint(path: str | os.PathLike[str], *, numpy_values: bool = False) -> dict[str, Any]:
     """Read a checkpoint of tensors and plain containers onto the CPU; objects of other classes are refused.
+
+    Args:
+        path: the file, as `torch.save` writes it.
+        numpy_values: whether NumPy's scalars and arrays may be among them, as beside nnU-Net's weights; each comes as a
+            `NumpyValue`, which knows nothing.
 
     Raises:
         DataError: when the file cannot be read, is damaged or holds anything else; the message names it.
@@ -111,7 +131,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     try:
         _check_archive(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([(NumpyValue, name) for name in _NUMPY if numpy_values]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:

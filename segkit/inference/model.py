@@ -20,7 +20,7 @@ from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
 from segkit.inference.restoring import mask_on_scan
 from segkit.inference.sliding import sliding_logits
-from segkit.networks.building import build_network, check_network
+from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
@@ -164,9 +164,11 @@ def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str])
     """
     check_network(record.network, trust)
     check_transforms(record.plan.transforms, trust)
+    weights = read_weights(folder, record)
+    check_size(record.network, weights)
     network = build_network(record.network)
     try:
-        network.load_state_dict(read_weights(folder, record))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(f"the weights in {folder} do not fit its network: {str(error).splitlines()[-1]}") from error
     return network

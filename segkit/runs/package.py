@@ -12,6 +12,7 @@ from segkit.foundation.files import atomic_file
 from segkit.foundation.strangers import checked_members
 from segkit.runs.model_file import RECORD, WEIGHTS, ModelFolder
 
+SUFFIX = ".segkit"
 CARD = "README.md"
 _NAME = re.compile(rf"{re.escape(CARD)}|(?:model_\d{{1,3}}/)?(?:{re.escape(WEIGHTS)}|{re.escape(RECORD)})")
 

@@ -68,6 +68,12 @@ def with_target(package: Path, target: str) -> None:
     rewritten(package, **{"model.yaml": record.replace("segkit.networks.UNet", target).encode()})
 
 
+def with_features(package: Path, features: str) -> None:
+    record = zipfile.ZipFile(package).read("model.yaml").decode()
+    assert "features: [4, 8, 8]" in record
+    rewritten(package, **{"model.yaml": record.replace("features: [4, 8, 8]", f"features: {features}").encode()})
+
+
 def with_transform(package: Path, target: str) -> None:
     record = zipfile.ZipFile(package).read("model.yaml").decode()
     assert "transforms: []" in record
@@ -115,6 +121,7 @@ ATTACKS = {
     "pickle inside": (lambda package: rewritten(package, **{"data.pkl": b"x"}), "'data.pkl' does not belong"),
     "code inside": (lambda package: rewritten(package, **{"model_1/evil.py": b"x"}), "does not belong"),
     "other weights": (lambda package: rewritten(package, **{"weights.safetensors": b"x"}), "its sha256 differs"),
+    "vast network": (lambda package: with_features(package, "[200000, 200000]"), "and the weights hold"),
     "bomb": (bomb, "would unpack to 10737418240 bytes"),
     "encrypted": (encrypted, "is encrypted"),
     "link": (lambda package: with_table(package, external_attr=0o120777 << 16), "is a link"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segkit.inference.packages import PackageFormat, Packing
-from segkit.runs.package import write_package
+from segkit.runs.package import SUFFIX, write_package
 
 
 def write(packing: Packing, output: Path) -> None:
@@ -13,4 +13,4 @@ def write(packing: Packing, output: Path) -> None:
     write_package(output, packing.folders, packing.card)
 
 
-PACKAGE = PackageFormat(suffix=".segkit", write=write)
+PACKAGE = PackageFormat(suffix=SUFFIX, write=write)
