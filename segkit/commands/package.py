@@ -10,8 +10,8 @@ from segkit.foundation.errors import UsageError
 from segkit.foundation.files import check_writable
 from segkit.inference.packages import Packing, package_format
 from segkit.runs.folder import RunFolder
-from segkit.runs.model_card import Statement, model_card, origin_of
-from segkit.runs.package import check_is_run, models_in
+from segkit.runs.model_card import Origin, Statement, model_card, origin_of
+from segkit.runs.package import MODEL, check_is_run, models_in
 
 
 def package(config: PackageConfig) -> Path:
@@ -36,7 +36,9 @@ def package(config: PackageConfig) -> Path:
     model = load(config.run, device="cpu", trust=config.trust)  # what does not load here would load nowhere
     folders = tuple(folder for run in runs for folder in models_in(run) if isinstance(folder, Path))
     statement = Statement(config.authors, config.licence, config.intended_use)
-    card = model_card(model.records, [origin_of(RunFolder(run)) for run in runs], statement)
+    # A model folder on its own has no run around it that could tell more.
+    origins = [origin_of(RunFolder(folder.parent)) if folder.name == MODEL else Origin() for folder in folders]
+    card = model_card(model.records, origins, statement)
     check_writable(output.parent)
     form.write(Packing(model, folders, card, statement), output)
     paths_written([output])

@@ -50,12 +50,15 @@ class Origin:
 
     Attributes:
         dataset: its name.
+        start: the file or folder of the weights from elsewhere that it began with; a name, since paths are nobody's
+            business.
         parts: how many cases train, validate and are held out.
         scored: what the evaluated cases are, in words.
         summary: of the evaluation, as `summary.json` holds it.
     """
 
     dataset: str = ""
+    start: str = ""
     parts: Mapping[str, int] | None = None
     scored: str = ""
     summary: Mapping[str, Any] | None = None
@@ -70,9 +73,11 @@ def origin_of(folder: RunFolder) -> Origin:
     config = folder.read_config() if folder.is_run else {}
     split = mapping(load_json(folder.split) if folder.split.is_file() else {})
     names = {part: set(map(str, split.get(part) or ())) for part in PARTS}
-    summary = folder.evaluation / "summary.json"
+    summary, weights = folder.evaluation / "summary.json", folder.starting_weights
+    began = mapping(load_json(weights)).get("from", "") if weights.is_file() else ""
     return Origin(
         dataset=str(mapping(config.get("data")).get("name", "")),
+        start=Path(str(began)).name,
         parts={part: len(cases) for part, cases in names.items()} if split else None,
         scored=scored_part(scored_cases(folder.evaluation / "cases.csv"), names),
         summary=mapping(load_json(summary)) if summary.is_file() else None,
@@ -168,6 +173,7 @@ def _grid(plan: Plan) -> str:
 def _training(record: ModelRecord, origin: Origin) -> str:
     known = record.training
     rows = [("data set", origin.dataset or NOT_STATED), ("cases that trained", known.get("cases", NOT_STATED))]
+    rows += [("started from the weights in", origin.start)] if origin.start else []
     if origin.parts:
         rows += [("cases that validated", origin.parts["validation"]), ("cases held out", origin.parts["held_out"])]
     rows += [

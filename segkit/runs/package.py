@@ -13,7 +13,7 @@ from segkit.foundation.strangers import checked_members
 from segkit.runs.model_file import RECORD, WEIGHTS, ModelFolder
 
 SUFFIX = ".segkit"
-CARD = "README.md"
+CARD, MODEL = "README.md", "model"  # the latter is the folder of a run's model
 _NAME = re.compile(rf"{re.escape(CARD)}|(?:model_\d{{1,3}}/)?(?:{re.escape(WEIGHTS)}|{re.escape(RECORD)})")
 
 
@@ -42,7 +42,7 @@ def models_in(path: Path) -> list[ModelFolder]:
         DataError: when a package is damaged, or holds anything but models and their card.
     """
     if not path.is_file():
-        return [path / "model" if (path / "model").is_dir() else path]
+        return [path / MODEL if (path / MODEL).is_dir() else path]
     sizes = checked_members(path, lambda name: _NAME.fullmatch(name) is not None)
     prefixes = {name.removesuffix(WEIGHTS).removesuffix(RECORD) for name in sizes if name != CARD}
     if not prefixes:

@@ -57,6 +57,32 @@ def test_the_same_run_gives_the_same_bytes(tmp_path, untrained_run):
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_a_model_folder_is_packed_as_its_run_is(tmp_path, untrained_run):
+    run = untrained_run()
+    (run / "split.json").write_text('{"training": ["a"], "validation": [], "held_out": ["b", "c"]}')
+    one, two = packed(tmp_path / "one.segkit", run), packed(tmp_path / "two.segkit", run / "model")
+    assert one.read_bytes() == two.read_bytes()
+    (run / "model").rename(tmp_path / "alone")
+    three = packed(tmp_path / "three.segkit", tmp_path / "alone")
+    assert b"| cases held out | 2 |" in zipfile.ZipFile(one).read("README.md")
+    assert b"held out" not in zipfile.ZipFile(three).read("README.md")
+
+
+def test_a_third_party_may_add_a_form(tmp_path, untrained_run, monkeypatch):
+    from segkit.inference import packages
+
+    class Entry:
+        def load(self):
+            return packages.PackageFormat(".txt", lambda packing, output: output.write_text(packing.card))
+
+    monkeypatch.setattr(packages, "entry_points", lambda group: [Entry()] if group == "segkit.packages" else [])
+    packages.package_formats.cache_clear()
+    try:
+        assert packed(tmp_path / "card.txt", untrained_run()).read_text().startswith("# kidneys\n")
+    finally:
+        packages.package_formats.cache_clear()
+
+
 def test_what_does_not_load_is_not_packed(tmp_path, untrained_run):
     run = untrained_run()
     record = read_record(run / "model")

@@ -73,6 +73,13 @@ def test_what_nobody_knows_is_said_to_be_unknown(tmp_path):
     assert "Not evaluated when it was packed." in card
 
 
+def test_weights_from_elsewhere_are_named_without_their_folder(run):
+    write_json(run.starting_weights, {"from": "/home/ana/secret/first.segkit", "sha256": None})
+    card = model_card([RECORD], [origin_of(run)], Statement())
+    assert "| started from the weights in | first.segkit |" in card
+    assert "secret" not in card
+
+
 def test_regions_write_their_own_values():
     record = replace(RECORD, labels={"background": 0, "whole": [1, 2], "core": [2]}, region_order=[1, 2])
     card = model_card([record], [Origin()], Statement())

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from segkit.config.plan import Normalisation, Plan
 from segkit.foundation.errors import DataError, UsageError
@@ -30,6 +32,16 @@ def models(tmp_path):
 def package(tmp_path, models) -> Path:
     write_package(tmp_path / "liver.segkit", models[:1], "# liver\n")
     return tmp_path / "liver.segkit"
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """A place for damaged copies of a package, its bytes, and what they hold when whole."""
+    folder = tmp_path_factory.mktemp("damaged")
+    write_model(folder / "model", RECORD, {"w": torch.arange(3.0)})
+    write_package(folder / "a.segkit", [folder / "model"], "# liver\n")
+    whole = (folder / "a.segkit").read_bytes()
+    return folder / "b.segkit", whole, read_record(folder / "model"), torch.arange(3.0)
 
 
 def rewritten(package: Path, changes: dict[str, bytes | None]) -> None:
@@ -107,6 +119,25 @@ def test_a_pickle_in_the_weights_place_is_not_opened(package, tmp_path):
     record = replace(read_record(folder), weights=(folder / "weights.safetensors").hash())
     with pytest.raises(DataError, match="is not a whole safetensors file"):
         read_weights(folder, record)
+
+
+@settings(max_examples=200, deadline=None)
+@given(places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damage_anywhere_is_refused_or_harmless(damaged, places):
+    path, whole, record, weights = damaged
+    content = bytearray(whole)
+    for place, byte in places:
+        content[int(place * len(content))] = byte
+    path.write_bytes(content)
+    said = ""
+    try:
+        (folder,) = models_in(path)
+        found = read_record(folder)
+        assert torch.equal(read_weights(folder, found)["w"], weights)
+        assert found == record
+    except DataError as refused:
+        said = str(refused)
+    assert "\n" not in said
 
 
 def test_a_package_is_no_run(package, models):

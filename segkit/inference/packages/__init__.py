@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from segkit.runs.model_card import Statement
 
 if TYPE_CHECKING:
     from segkit.inference.model import Model
+
+ENTRY_POINTS = "segkit.packages"
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ class PackageFormat:
 
 @cache
 def package_formats() -> dict[str, PackageFormat]:
-    """Return every form by its suffix: the modules of this package."""
+    """Return every form by its suffix: the modules of this package, then those of third parties."""
     names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-    found = [importlib.import_module(f"{__name__}.{name}").PACKAGE for name in names]
-    return {each.suffix: each for each in found}
+    own = [importlib.import_module(f"{__name__}.{name}").PACKAGE for name in names]
+    theirs = [entry.load() for entry in entry_points(group=ENTRY_POINTS)]
+    return {each.suffix: each for each in (*theirs, *own)}
 
 
 def package_format(output: Path) -> PackageFormat:

@@ -120,19 +120,20 @@ def flip_averaged(network: Any, plan: Plan, flips: Sequence[int], swapped: Seque
             super().__init__()
             self.network = network
 
-        def forward(self, patches: torch.Tensor) -> torch.Tensor:
-            mean = torch.zeros((), device=patches.device)
-            for axes in choices:
-                dims = [axis + 2 for axis in axes]
-                seen = patches.flip(dims)
-                if plan.slice_axis is None:
-                    logits = self.network(seen)
-                else:
-                    logits = self.network(seen.squeeze(plan.slice_axis + 2)).unsqueeze(plan.slice_axis + 2)
-                if left_right in axes:
-                    logits = logits[:, list(swapped)]
-                mean = mean + logits.flip(dims) / len(choices)
-            return mean
+        def forward(self, patches: torch.Tensor) -> Any:
+            return sum(self.flipped(patches, axes) / len(choices) for axes in choices)
+
+        def flipped(self, patches: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
+            dims = [axis + 2 for axis in axes]
+            seen = patches.flip(dims)
+            if plan.slice_axis is None:
+                logits = self.network(seen)
+            else:
+                logits = self.network(seen.squeeze(plan.slice_axis + 2)).unsqueeze(plan.slice_axis + 2)
+            if left_right in axes:
+                logits = logits[:, list(swapped)]
+            back: torch.Tensor = logits.flip(dims)
+            return back
 
     return FlipAveraged().eval().requires_grad_(False)
 
