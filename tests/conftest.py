@@ -5,6 +5,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -50,3 +51,34 @@ def mount_disk(tmp_path) -> Iterator[Callable[[str], Path]]:
     if folder.is_mount():
         subprocess.run(["mount", "-o", "remount,rw", folder], capture_output=True, check=False)
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def untrained_run(tmp_path) -> Callable[..., Path]:
+    """Make a run folder with a model of random weights, in 3D or 2D, in a moment."""
+
+    def make(
+        name: str = "run", network: str = "segkit.networks.UNet", *, dims: int = 3, seed: int = 0, **changes: Any
+    ) -> Path:
+        from segkit.config.plan import Normalisation, Plan
+        from segkit.networks.building import initial_network, network_arguments
+        from segkit.runs.model_file import ModelRecord, write_model
+
+        levels = 3 if network.endswith("DynUNet") else 2  # the fewest that each takes
+        strides = ((1,) * dims, *[(2,) * dims] * (levels - 1))
+        plan = Plan(
+            dims, "RAS", (1.0, 1.0, 1.0), (16, 16, 16) if dims == 3 else (16, 16, 1), 1, strides,
+            ((3,) * dims,) * levels, changes.pop("normalisation", {"CT": Normalisation("zscore")}), order=1,
+        )  # fmt: skip
+        labels = {"background": 0, "left": 3, "right": 7}
+        options = {"_target_": network, "features": [4, 8, 8], **changes.pop("options", {})}
+        arguments = network_arguments(options, plan, out_channels=changes.pop("outputs", 3))
+        record = {
+            "name": "kidneys", "labels": labels, "mirrored": [["left", "right"]], "flips": [0, 1], "plan": plan,
+            "network": arguments, "segkit": "0.1.0", **changes,
+        }  # fmt: skip
+        folder = tmp_path / name
+        write_model(folder / "model", ModelRecord(**record), initial_network(arguments, seed).state_dict())
+        return folder
+
+    return make

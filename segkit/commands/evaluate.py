@@ -19,6 +19,7 @@ from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
+from segkit.runs.package import check_is_run
 from segkit.volumes.reading import stem
 from segkit.volumes.selection import Location
 
@@ -103,6 +104,7 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
     from segkit.config.recorded import load_config
 
     folder = RunFolder(Path(config.run or ""))
+    check_is_run(folder.path, instead="segment with segkit predict, then pass predictions=DIR references=DIR")
     dataset = open_recorded(load_config("train", folder.config).data, config.trust)
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:

@@ -18,6 +18,7 @@ from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import load
 from segkit.runs.folder import RunFolder
+from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.files import DicomFile, is_dicom
 from segkit.volumes.reading import find_volumes, is_volume, stem
@@ -52,6 +53,8 @@ def segment(config: PredictConfig) -> Cohort:
         raise UsageError("say what to segment: input=PATH, or split=held_out (validation, training)")
     if config.input is not None and config.output is None:
         raise UsageError("output is not set: pass output=DIR, the folder for the masks")
+    if config.split is not None:
+        check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
     model = load(config.run, device=config.device, options=config.inference, trust=config.trust)
     channels = list(model.record.plan.normalisation)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_one_batch
 from segkit.commands.evaluate import evaluate
@@ -25,6 +26,7 @@ from segkit.foundation.building import build
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import StoppedError, UsageError
 from segkit.foundation.files import check_writable, write_json
+from segkit.foundation.hashing import file_hash
 from segkit.foundation.journal import logged_to
 from segkit.foundation.locks import lock
 from segkit.networks.building import initial_network, network_arguments
@@ -43,6 +45,7 @@ from segkit.training.fit import fit, make_clock
 from segkit.training.lightning_parts import build_callbacks, build_plugins, build_profiler
 from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
+from segkit.training.outside_weights import start_from
 from segkit.training.patches import Patches
 from segkit.training.validation import Validator
 from segkit.training.validations import early_end
@@ -130,11 +133,13 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     study = prepare_study(config, before=before, most=FEW_CASES if config.debug == FAST else None)
     if before:
         check_same_files(folder, study)
-    else:
-        record_study(folder, config, list(call.overrides) if call else [], study)
     clock = make_clock(config.training)
     record = model_record(config, study)
     module = build_module(config, study, record, clock)
+    if config.training.weights and not folder.last.exists():
+        start_from_outside(module.network, Path(config.training.weights), folder)
+    if not before:
+        record_study(folder, config, list(call.overrides) if call else [], study)
     patches = Patches(
         study.of("training"),
         study.of("validation"),
@@ -157,6 +162,13 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     write_model(folder.model, replace(record, training=training), module.network.state_dict())
     reason = early_end(trainer)
     folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
+
+
+def start_from_outside(network: nn.Module, weights: Path, folder: RunFolder) -> None:
+    """Begin with weights from elsewhere, and record which file they came from and what was taken."""
+    taken = start_from(network, weights)
+    sha256 = file_hash(weights) if weights.is_file() else None
+    write_json(folder.starting_weights, {"from": weights, "sha256": sha256, **asdict(taken)})
 
 
 def model_record(config: TrainConfig, study: Study) -> ModelRecord:

@@ -13,6 +13,7 @@ from segkit.config.commands import (
     DemoConfig,
     EvaluateConfig,
     InspectConfig,
+    PackageConfig,
     PredictConfig,
     PrepareConfig,
     TrainConfig,
@@ -57,6 +58,8 @@ def check_config(config: Any) -> None:
         check_prediction(config)
     if isinstance(config, EvaluateConfig):
         check_evaluation(config)
+    if isinstance(config, PackageConfig) and not config.run:
+        raise UsageError("run is empty: pass run=RUN")
 
 
 def check_inputs(config: Any) -> None:

@@ -20,6 +20,7 @@ from segkit.config.options import (
     duration_key,
     path_key,
     range_key,
+    text_key,
 )
 
 
@@ -146,6 +147,19 @@ class EvaluateConfig:
 
 
 @dataclass(kw_only=True)
+class PackageConfig:
+    """`segkit package`."""
+
+    run: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
+    output: str = path_key()
+    authors: str | None = text_key()
+    licence: str | None = text_key()
+    intended_use: str | None = text_key()
+    trust: list[str]
+    debug: bool
+
+
+@dataclass(kw_only=True)
 class ConvertConfig:
     """`segkit convert`."""
 
@@ -180,6 +194,7 @@ CONFIGS: dict[str, type] = {
     "train": TrainConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
+    "package": PackageConfig,
     "convert": ConvertConfig,
     "cache": CacheConfig,
     "demo": DemoConfig,

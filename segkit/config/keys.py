@@ -63,6 +63,11 @@ class Key:
         return bool(self.metadata.get("path"))
 
     @property
+    def is_text(self) -> bool:
+        """Whether the value is a sentence."""
+        return bool(self.metadata.get("text"))
+
+    @property
     def is_list(self) -> bool:
         """Whether the value is a list."""
         return get_origin(self.hint) is list
@@ -97,6 +102,11 @@ def _walk(schema: type, prefix: str) -> Iterable[Key]:
 def path_keys(schema: type) -> dict[str, Key]:
     """Return the keys whose values are paths and are therefore taken literally."""
     return {name: key for name, key in keys_of(schema).items() if key.is_path}
+
+
+def literal_keys(schema: type) -> dict[str, Key]:
+    """Return the keys whose values are taken literally: paths and sentences."""
+    return {name: key for name, key in keys_of(schema).items() if key.is_path or key.is_text}
 
 
 def declared_key(schema: type, name: str, also: Iterable[str] = ()) -> Key:

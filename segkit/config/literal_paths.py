@@ -1,4 +1,4 @@
-"""Paths on the command line: taken literally, whatever characters they hold."""
+"""Paths, and sentences, on the command line: taken literally, whatever characters they hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from segkit.config.keys import Key, path_keys
+from segkit.config.keys import Key, literal_keys
 from segkit.foundation.errors import UsageError
 
 PathValue = str | list[str] | None
@@ -16,19 +16,20 @@ _BEFORE_INTERPOLATION = re.compile(r"(\\*)\$\{")
 
 
 def split_paths(schema: type, arguments: Sequence[str]) -> tuple[dict[str, PathValue], list[str]]:
-    """Separate the overrides of path keys, which never meet Hydra's grammar, from all others.
+    """Separate the overrides of path keys and of sentences, which never meet Hydra's grammar, from all others.
 
     Args:
         schema: the command's dataclass.
         arguments: the `key=value` words as typed.
 
     Returns:
-        The absolute path, paths or None of each path key (the last one typed wins), and the other words in order.
+        The absolute path, paths, sentence or None of each such key (the last one typed wins), and the other words in
+        order.
 
     Raises:
         UsageError: when a path is empty or a pattern matches nothing.
     """
-    keys = path_keys(schema)
+    keys = literal_keys(schema)
     paths: dict[str, PathValue] = {}
     others = []
     for argument in arguments:
@@ -44,8 +45,8 @@ def split_paths(schema: type, arguments: Sequence[str]) -> tuple[dict[str, PathV
 def literal_value(key: Key, text: str) -> PathValue:
     """Read what was typed after `key=`.
 
-    `null` is None. A key for several paths takes `[A,B]` or a pattern such as `runs/*`, unless a file or folder has
-    that very name.
+    `null` is None. A sentence stays as it is. A key for several paths takes `[A,B]` or a pattern such as `runs/*`,
+    unless a file or folder has that very name.
 
     Raises:
         UsageError: when `text` is empty, or a pattern matches nothing.
@@ -54,6 +55,8 @@ def literal_value(key: Key, text: str) -> PathValue:
         return None
     if not text:
         raise UsageError(f"{key.name}= is empty: write {key.name}={key.placeholder} or {key.name}=null")
+    if key.is_text:
+        return text
     if not key.is_list:
         return absolute(text)
     if text[0] == "[" and text[-1] == "]" and not os.path.lexists(absolute(text)):

@@ -6,13 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
-def path_key(exists: Literal["", "any", "file", "folder"] = "") -> Any:
+def path_key(exists: Literal["", "any", "file", "folder"] = "", *, only_some: bool = False) -> Any:
     """Declare a key that holds a path: taken literally, and made absolute from where the command was typed.
 
     Args:
         exists: what must lie there before the command starts; "" for a path that may be new.
+        only_some: whether the key may be absent and is None then, as in runs recorded before there was such a key.
     """
-    return field(metadata={"path": True, "exists": exists})
+    metadata = {"path": True, "exists": exists, "only_some": only_some}
+    return field(default=None, metadata=metadata) if only_some else field(metadata=metadata)
+
+
+def text_key() -> Any:
+    """Declare a key that holds a sentence: taken literally, commas and brackets included."""
+    return field(metadata={"text": True})
 
 
 def duration_key() -> Any:
@@ -128,6 +135,7 @@ class TrainingOptions:
     budget: str | None = duration_key()
     steps: int | None = range_key(1)
     fold: str
+    weights: str | None = path_key("any", only_some=True)
     precision: str = choice_key("auto", "bf16", "32")
     foreground: float = range_key(0, 1)
     accumulate: int = range_key(1)

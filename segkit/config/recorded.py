@@ -75,6 +75,7 @@ def configure_resumed(command: str, read: Overrides) -> Any:
             )
     if not (run / CONFIG_FILE).is_file():
         what = f"it has no {CONFIG_FILE}" if run.is_dir() else "there is no such folder"
+        what = "it is a file; a packaged model is for prediction alone" if run.is_file() else what
         raise UsageError(f"resume: {run} is not a run folder: {what}")
     return _configured(command, run / CONFIG_FILE, read, forgotten={"trust": []})  # a run may not trust itself
 

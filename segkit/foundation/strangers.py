@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segkit.foundation.archives import Member, checked_members
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_json
 from segkit.foundation.plain import from_yaml, safe_loader
@@ -16,13 +17,29 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["load_array", "load_checkpoint", "load_json", "load_tensors", "load_yaml", "resolve_target"]
+__all__ = [
+    "checked_members",
+    "load_array",
+    "load_checkpoint",
+    "load_json",
+    "load_tensors",
+    "load_yaml",
+    "resolve_target",
+]
 
 _DEEPEST = 100
+# What a pickle calls to make NumPy's scalars, dtypes and arrays, under the names of NumPy 1 and 2.
+_NUMPY = (
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *("numpy.dtype", "numpy.ndarray"),
+)
 
 
-def load_yaml(path: str | os.PathLike[str]) -> Any:
+def load_yaml(path: str | os.PathLike[str] | Member) -> Any:
     """Read YAML with safe tags, without aliases and at most 100 levels deep.
+
+    Args:
+        path: the file, or a member of a zip that `checked_members` let pass.
 
     Raises:
         DataError: when the file cannot be read or is not such YAML; the message names it.
@@ -30,13 +47,13 @@ def load_yaml(path: str | os.PathLike[str]) -> Any:
     import yaml
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = path.read_bytes().decode() if isinstance(path, Member) else Path(path).read_text(encoding="utf-8")
         _check_structure(text)
         return from_yaml(text)
     except OSError as error:
         raise _unreadable(path, error) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{os.fspath(path)} is not plain YAML: {_one_line(error)}") from error
+        raise DataError(f"{_shown(path)} is not plain YAML: {_one_line(error)}") from error
 
 
 def _check_structure(text: str) -> None:
@@ -64,8 +81,11 @@ def load_json(path: str | os.PathLike[str]) -> Any:
         raise _unreadable(path, error) from error
 
 
-def load_tensors(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+def load_tensors(path: str | os.PathLike[str] | Member) -> dict[str, torch.Tensor]:
     """Read a safetensors file onto the CPU.
+
+    Args:
+        path: the file, or a member of a zip that `checked_members` let pass, which is read in memory alone.
 
     Returns:
         The tensors by name.
@@ -74,19 +94,35 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         DataError: when the file cannot be read or is not safetensors; the message names it.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load, load_file
 
     try:
-        tensors: dict[str, torch.Tensor] = load_file(path, device="cpu")
+        read = load(path.read_bytes()) if isinstance(path, Member) else load_file(path, device="cpu")
     except OSError as error:
         raise _unreadable(path, error) from error
     except (SafetensorError, ValueError, KeyError) as error:
-        raise DataError(f"{os.fspath(path)} is not a whole safetensors file: {_one_line(error)}") from error
+        raise DataError(f"{_shown(path)} is not a whole safetensors file: {_one_line(error)}") from error
+    tensors: dict[str, torch.Tensor] = read
     return tensors
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+class NumpyValue:
+    """Takes the place of a NumPy value in a checkpoint: the value is lost, and nothing of NumPy is called."""
+
+    def __init__(self, *arguments: Any) -> None:
+        """Take whatever NumPy would have been called with."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take whatever NumPy's object would have been filled with."""
+
+
+def load_checkpoint(path: str | os.PathLike[str], *, numpy_values: bool = False) -> dict[str, Any]:
     """Read a checkpoint of tensors and plain containers onto the CPU; objects of other classes are refused.
+
+    Args:
+        path: the file, as `torch.save` writes it.
+        numpy_values: whether NumPy's scalars and arrays may be among them, as beside nnU-Net's weights; each comes as a
+            `NumpyValue`, which knows nothing.
 
     Raises:
         DataError: when the file cannot be read, is damaged or holds anything else; the message names it.
@@ -95,7 +131,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     try:
         _check_archive(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([(NumpyValue, name) for name in _NUMPY if numpy_values]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:
@@ -138,9 +175,13 @@ def load_array(path: str | os.PathLike[str], mmap: bool = False) -> np.ndarray[A
     return mapped if mmap else np.array(mapped)
 
 
-def _unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
+def _unreadable(path: str | os.PathLike[str] | Member, error: OSError) -> DataError:
     reason = (error.strerror or "").lower() or _one_line(error)
-    return DataError(f"{os.fspath(path)} cannot be read: {reason}")
+    return DataError(f"{_shown(path)} cannot be read: {reason}")
+
+
+def _shown(path: str | os.PathLike[str] | Member) -> str:
+    return str(path) if isinstance(path, Member) else os.fspath(path)
 
 
 def _one_line(error: BaseException) -> str:

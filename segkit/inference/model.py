@@ -22,12 +22,13 @@ from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values
 from segkit.inference.segmenting import segmented
 from segkit.inference.streaming import Stream, Work
-from segkit.networks.building import build_network, check_network
+from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
-from segkit.runs.model_file import ModelRecord, read_record, read_weights
+from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
+from segkit.runs.package import models_in
 from segkit.volumes.label_values import as_colours
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
@@ -177,7 +178,7 @@ def load(
     """Load a trained run, or several as an ensemble.
 
     Args:
-        run: a run folder or its `model/`; several for an ensemble.
+        run: a run folder, its `model/`, or a package (`FILE.segkit`); several for an ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
         trust: packages beside segkit, monai and torch whose networks may be built.
@@ -187,7 +188,7 @@ def load(
         UsageError: when the device is missing, or a network is of a package that is not trusted.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
-    folders = [path / "model" if (path / "model").is_dir() else path for path in map(Path, paths)]
+    folders = [folder for path in paths for folder in models_in(Path(path))]
     records = tuple(read_record(folder) for folder in folders)
     for folder, record in zip(folders, records, strict=True):
         if meant(record) != meant(records[0]):
@@ -217,7 +218,7 @@ def standard_options() -> InferenceOptions:
     return typed(InferenceOptions, read_yaml(conf_folder() / "inference" / "standard.yaml"), "inference")
 
 
-def load_network(folder: Path, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
+def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
     """Build a recorded network, once nothing in its record is what a stranger may not name, and give it its weights.
 
     Raises:
@@ -226,9 +227,11 @@ def load_network(folder: Path, record: ModelRecord, trust: Sequence[str]) -> nn.
     """
     check_network(record.network, trust)
     check_transforms(record.plan.transforms, trust)
+    weights = read_weights(folder, record)
+    check_size(record.network, weights)
     network = build_network(record.network)
     try:
-        network.load_state_dict(read_weights(folder, record))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(f"the weights in {folder} do not fit its network: {str(error).splitlines()[-1]}") from error
     return network

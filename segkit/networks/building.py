@@ -13,7 +13,7 @@ from torch import nn
 from segkit.config.plan import Plan
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.counted import seed_from
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
 
 WEIGHTS = 4  # the stream of the initial weights
@@ -122,6 +122,31 @@ def build_network(arguments: Mapping[str, Any]) -> nn.Module:
             f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {error}"
         ) from error
     return network
+
+
+def check_size(arguments: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse a stranger's network that would take twice the memory that its weights fill, before it takes any.
+
+    A network that cannot be built without memory is let pass.
+
+    Args:
+        arguments: out of a model file.
+        weights: that belong to it.
+
+    Raises:
+        DataError: when it has more than twice as many parameters; with fewer, loading says which do not fit.
+        UsageError: when the class does not take these arguments.
+    """
+    try:
+        with torch.device("meta"):
+            skeleton = build_network(arguments)
+    except (RuntimeError, NotImplementedError):  # it looks at a value while it is built
+        return
+    wanted, given = (sum(each.numel() for each in tensors) for tensors in (skeleton.parameters(), weights.values()))
+    if wanted > 2 * given:
+        raise DataError(
+            f"network: {arguments['_target_']} would have {wanted} parameters, and the weights hold {given}"
+        )
 
 
 def check_network(arguments: Mapping[str, Any], trust: Sequence[str]) -> None:

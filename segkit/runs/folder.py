@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def starting_weights(self) -> Path:
+        """Which weights from elsewhere it began with, where it did."""
+        return self.path / "starting_weights.json"
+
+    @property
     def status(self) -> Path:
         """running, stopped, failed or finished; how far."""
         return self.path / "status.json"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.config.labels import is_declared, labels_from
 from segkit.config.plan import AXES, Plan, plan_from
+from segkit.foundation.archives import ArchiveFolder, Member
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_folder, write_yaml
 from segkit.foundation.hashing import file_hash
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
+ModelFolder = Path | ArchiveFolder  # `model/` of a run, or what a package holds in its stead
 WEIGHTS, RECORD = "weights.safetensors", "model.yaml"
 
 
@@ -73,7 +75,7 @@ def write_model(folder: Path, record: ModelRecord, weights: Mapping[str, Tensor]
         write_yaml(temporary / RECORD, {**asdict(record), "weights": file_hash(temporary / WEIGHTS)})
 
 
-def read_record(folder: Path) -> ModelRecord:
+def read_record(folder: ModelFolder) -> ModelRecord:
     """Read a model's record; nothing that it names is imported.
 
     Raises:
@@ -119,7 +121,7 @@ def are_labels(declared: Any, region_order: list[int]) -> bool:
         return False
 
 
-def read_weights(folder: Path, record: ModelRecord) -> dict[str, Tensor]:
+def read_weights(folder: ModelFolder, record: ModelRecord) -> dict[str, Tensor]:
     """Read a model's weights.
 
     Raises:
@@ -128,6 +130,6 @@ def read_weights(folder: Path, record: ModelRecord) -> dict[str, Tensor]:
     path = folder / WEIGHTS
     if not path.is_file():
         raise DataError(f"{folder} holds no {WEIGHTS}")
-    if file_hash(path) != record.weights:
+    if (path.hash() if isinstance(path, Member) else file_hash(path)) != record.weights:
         raise DataError(f"{path} is not the file that {RECORD} was written with: its sha256 differs")
     return load_tensors(path)

@@ -19,7 +19,7 @@ def test_nested_keys_stand_under_their_sections():
 
 def test_path_keys_of_each_command():
     inputs = {"data.root", "data.columns", "data.split.held_out", "data.split.file", "plan.file", "resume"}
-    assert {*inputs, "output", "paths.runs", "paths.cache"} == set(path_keys(TrainConfig))
+    assert {*inputs, "training.weights", "output", "paths.runs", "paths.cache"} == set(path_keys(TrainConfig))
     assert {"run", "input", "output"} == set(path_keys(CONFIGS["predict"]))
     assert path_keys(CONFIGS["predict"])["run"].is_list
 

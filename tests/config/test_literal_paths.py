@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from segkit.config.commands import CONFIGS, TrainConfig
+from segkit.config.compose import configure
 from segkit.config.keys import path_keys
 from segkit.config.literal_paths import absolute, escaped, literal_value, split_paths
 from segkit.foundation.errors import UsageError
@@ -33,6 +34,16 @@ def test_only_path_keys_leave_hydras_grammar():
     paths, others = split_paths(TrainConfig, ["data.root=/x/a b", "seed=1", "+output=o", "output=p", "~resume", "data"])
     assert paths == {"data.root": "/x/a b", "output": str(Path.cwd() / "p")}
     assert others == ["seed=1", "~resume", "data"]
+
+
+@pytest.mark.parametrize(
+    "sentence", [*(name for name in ODD if name != "???"), "livers, in CT (adults); not for children", "key='a'"]
+)
+def test_a_sentence_is_taken_as_it_stands_and_is_no_path(sentence):
+    texts, others = split_paths(CONFIGS["package"], [f"intended_use={sentence}", "licence=null", "debug=true"])
+    assert texts == {"intended_use": sentence, "licence": None}
+    assert others == ["debug=true"]
+    assert configure("package", ["run=.", "output=a.segkit", f"intended_use={sentence}"]).intended_use == sentence
 
 
 def test_null_and_empty():

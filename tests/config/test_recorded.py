@@ -27,6 +27,13 @@ def test_a_recorded_config_is_read_back_as_it_was(run):
     assert recorded_overrides(run / "elsewhere" / "config.yaml") == ()
 
 
+def test_a_run_from_before_training_weights_is_still_read(run):
+    values = asdict(load_config("train", run / "config.yaml"))
+    del values["training"]["weights"]
+    write_yaml(run / "config.yaml", values)
+    assert load_config("train", run / "config.yaml").training.weights is None
+
+
 def test_single_keys_may_be_typed_on_top(run):
     config = load_config("train", run / "config.yaml", ["output=again", "training.steps=9", "network.dropout=0.1"])
     assert config.output == str(run.parent / "again")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segkit.foundation.errors import DataError
-from segkit.foundation.strangers import load_array, load_checkpoint, load_json, load_tensors, load_yaml
+from segkit.foundation.strangers import NumpyValue, load_array, load_checkpoint, load_json, load_tensors, load_yaml
 
 LOADERS = [load_yaml, load_json, load_tensors, load_checkpoint, load_array]
 
@@ -161,3 +161,19 @@ def test_json_that_explodes_is_refused(tmp_path):
     path.write_text("[" * 200_000)
     with pytest.raises(DataError, match=r"cases\.json is not JSON"):
         load_json(path)
+
+
+def test_numpy_values_beside_tensors_are_refused_or_lost_but_never_rebuilt(tmp_path):
+    import torch
+
+    path = tmp_path / "theirs.pth"
+    torch.save({"w": torch.zeros(2), "best": np.float64(0.5), "curve": [np.arange(3)], "kind": np.dtype("f4")}, path)
+    with pytest.raises(DataError, match=r"theirs\.pth is damaged or is no checkpoint"):
+        load_checkpoint(path)
+    found = load_checkpoint(path, numpy_values=True)
+    assert found["w"].tolist() == [0, 0]
+    assert all(type(value) is NumpyValue for value in (found["best"], found["curve"][0], found["kind"]))
+    torch.save({"w": torch.zeros(2), "bomb": Bomb(tmp_path / "fuse"), "best": np.float64(0.5)}, path)
+    with pytest.raises(DataError, match=r"theirs\.pth is damaged or is no checkpoint"):
+        load_checkpoint(path, numpy_values=True)
+    assert not (tmp_path / "fuse").exists()

@@ -12,7 +12,7 @@ from segkit.config.compose import configure
 from segkit.config.plan import Normalisation, Plan
 from segkit.config.targets import check_own_targets, check_signatures
 from segkit.networks.activations import footprint
-from segkit.networks.building import build_network, check_network, network_arguments
+from segkit.networks.building import build_network, check_network, check_size, network_arguments
 from segkit.preparation.pyramid import fixed_pyramid
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "network").glob("*.yaml"))
@@ -60,7 +60,9 @@ def built(name, dims, *more):
     plan = plan_for(name, dims)
     arguments = network_arguments(options(name, *more).network, plan, out_channels=3)
     check_network(arguments, [])  # as it does out of a model file
-    return build_network(arguments), plan.network_patch
+    network = build_network(arguments)
+    check_size(arguments, network.state_dict())
+    return network, plan.network_patch
 
 
 def test_what_there_is():

@@ -5,7 +5,7 @@ from torch import nn
 from segkit.config.plan import Normalisation, Plan
 from segkit.foundation.errors import DataError, UsageError
 from segkit.networks import UNet
-from segkit.networks.building import build_network, check_network, network_arguments
+from segkit.networks.building import build_network, check_network, check_size, network_arguments
 
 PLAN = Plan(
     dims=2,
@@ -110,3 +110,14 @@ def test_a_trusted_package_may_bring_its_network(tmp_path, monkeypatch):
     check_network({"_target_": "trusted_example.Net"}, ["trusted_example"])
     with pytest.raises(DataError, match="not a class of the kind"):
         check_network({"_target_": "trusted_example.Other"}, ["trusted_example"])
+
+
+def test_a_network_larger_than_its_weights_is_refused_before_it_takes_memory():
+    arguments = {
+        "_target_": "segkit.networks.UNet", "in_channels": 1, "out_channels": 2, "dims": 2, "features": [4, 8],
+        "strides": [[1, 1], [2, 2]],
+    }  # fmt: skip
+    weights = build_network(arguments).state_dict()
+    check_size(arguments, weights)
+    with pytest.raises(DataError, match=r"UNet would have \d{13,} parameters, and the weights hold \d+"):
+        check_size({**arguments, "features": [1_000_000, 1_000_000]}, weights)
