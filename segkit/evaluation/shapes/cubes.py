@@ -3,8 +3,10 @@
 A cube has 8 voxel centres as corners; its surface runs through the middles of the edges whose ends differ. On a face
 where inside and outside corners lie crosswise, the surface cuts off either the two inside ones or the two outside ones.
 PyRadiomics' cubes cut off those unlike the corner `DECIDES`, and so do these, since figures are compared across tools.
-Two cubes that share such a face may therefore part it differently: the surface then has a small hole, and its area and
-volume change by some tenths of a percent when the mask is mirrored. Where no face is crosswise, neither happens.
+Two cubes that share such a face may therefore part it differently, and the surface has a small hole there. How folded
+parts are cut into triangles depends on the axes' directions too, where voxels are no cubes. So area and volume of the
+surface may change by some tenths of a percent when a mask is mirrored; they do not where voxels are cubes and no face
+is crosswise.
 
 Source: Lorensen and Cline 1987, SIGGRAPH Computer Graphics 21(4), "Marching cubes"; van Griethuysen et al. 2017, Cancer
 Research 77(21), "Computational radiomics system to decode the radiographic phenotype".
