@@ -75,7 +75,12 @@ def features_of(region: Region, channels: Mapping[str, Region]) -> dict[str, Cel
 
 def features_of_nothing(dims: int) -> dict[str, Cell]:
     """Return the figures of a label without voxels that are defined: those that are zero."""
-    return {name: value for family in families() if dims in family.columns for name, value in family.empty.items()}
+    return {
+        name: family.empty[name]
+        for family in families()
+        for name in family.columns.get(dims, ())
+        if name in family.empty
+    }
 
 
 def _in_channel(name: str, channel: str, channels: tuple[str, ...]) -> str:

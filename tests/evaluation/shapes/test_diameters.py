@@ -26,6 +26,15 @@ def test_a_plane_between_two_slices_counts():
     assert diameter_in_planes(vertices_of(mask), 2, STEPS) == 8
 
 
+def test_equals_pyradiomics():
+    # Figures of the compiled PyRadiomics 3.0.1.
+    vertices = vertices_of(np.random.default_rng(5).random((14, 15, 16)) < 0.5)
+    steps = np.diag([0.8, 0.7, 3.0])
+    planes = [diameter_in_planes(vertices, axis, steps) for axis in (2, 1, 0)]
+    assert planes == pytest.approx([14.882204137828511, 49.113745530146645, 48.990203102253005], rel=1e-12)
+    assert maximum_diameter(vertices, steps) == pytest.approx(50.08193287004806, rel=1e-12)
+
+
 def by_hand(mask: np.ndarray, steps: np.ndarray, axis: int | None) -> float:
     """Compare every pair of vertices."""
     vertices = vertices_of(mask)

@@ -43,8 +43,17 @@ def test_a_ball_approaches_a_sphere():
     assert 1 < surface.area / (4 * math.pi * radius**2) < 1.12  # a stepped surface is larger, and stays so
 
 
-def test_crosswise_corners_are_told_by_the_corner_that_decides():
-    # Two voxels that touch along an edge. Its cube holds both, and is one of PyRadiomics' 3.0.1 figures.
+@pytest.mark.parametrize(
+    ("spacing", "area", "volume"),
+    [((1.0, 1.0, 1.0), 3792.073652318779, 1570.9166666666667), ((0.8, 0.7, 3.0), 6894.686480913357, 2639.139999999988)],
+)
+def test_every_kind_of_cube_equals_pyradiomics(spacing, area, volume):
+    # Figures of the compiled PyRadiomics 3.0.1 for a mask that holds each of the 254 kinds of cubes.
+    mask = np.random.default_rng(5).random((14, 15, 16)) < 0.5
+    assert surface_of(mask, np.diag(spacing)) == pytest.approx((area, volume), rel=1e-11)
+
+
+def test_crosswise_corners_are_parted_by_the_one_that_decides():
     mask = np.zeros((1, 2, 2), bool)
-    mask[0, 0, 0] = mask[0, 1, 1] = True
+    mask[0, 0, 0] = mask[0, 1, 1] = True  # two voxels that touch along an edge
     assert surface_of(mask, CUBIC).volume != pytest.approx(surface_of(mask[:, ::-1], CUBIC).volume, rel=1e-6)
