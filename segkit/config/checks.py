@@ -13,6 +13,7 @@ from segkit.config.commands import (
     DemoConfig,
     EvaluateConfig,
     InspectConfig,
+    MeasureConfig,
     PackageConfig,
     PredictConfig,
     PrepareConfig,
@@ -30,6 +31,7 @@ from segkit.foundation.memory_size import memory_bytes
 LEAVE_ONE_OUT = "leave_one_out"
 AUTO = "auto"
 DEBUG = ("fast", "overfit")
+TABLES = (".csv", ".parquet", ".pq")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _AXIS_PAIRS = ("LR", "PA", "IS")
 
@@ -60,6 +62,8 @@ def check_config(config: Any) -> None:
         check_evaluation(config)
     if isinstance(config, PackageConfig) and not config.run:
         raise UsageError("run is empty: pass run=RUN")
+    if isinstance(config, MeasureConfig):
+        check_measurement(config)
 
 
 def check_inputs(config: Any) -> None:
@@ -224,3 +228,17 @@ def check_evaluation(config: EvaluateConfig) -> None:
         raise UsageError(f"{missing} is not set: pass predictions=DIR references=DIR output=DIR, or run=RUN")
     if config.run is None and config.output is None:
         raise UsageError("output is not set: pass output=DIR")
+
+
+def check_measurement(config: MeasureConfig) -> None:
+    """Require masks, a table to write, and channels only where there are images."""
+    if config.masks is None:
+        raise UsageError("masks is not set: pass masks=DIR images=DIR output=FILE.csv")
+    if config.output is None or Path(config.output).suffix.lower() not in TABLES:
+        given = "is not set" if config.output is None else f"{config.output} is no table"
+        raise UsageError(f"output: {given}: pass output=FILE.csv or output=FILE.parquet")
+    if config.channels is not None and (config.images is None or not config.channels):
+        names = f"channels: {list(config.channels)} names the channels of images"
+        raise UsageError(f"{names}: pass images=DIR with channels=[A,B], or channels=null")
+    if config.bin_width == 0:
+        raise UsageError("bin_width: 0 makes no histogram: pass e.g. bin_width=25")

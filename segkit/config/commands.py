@@ -160,6 +160,22 @@ class PackageConfig:
 
 
 @dataclass(kw_only=True)
+class MeasureConfig:
+    """`segkit measure`."""
+
+    masks: str | None = path_key("any")
+    images: str | None = path_key("any")
+    output: str | None = path_key()
+    labels: dict[str, int | str | list[int]] | None
+    components: bool
+    channels: list[str] | None
+    bin_width: float = range_key(0)
+    tolerance: float = range_key(0)
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
 class ConvertConfig:
     """`segkit convert`."""
 
@@ -195,6 +211,7 @@ CONFIGS: dict[str, type] = {
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "package": PackageConfig,
+    "measure": MeasureConfig,
     "convert": ConvertConfig,
     "cache": CacheConfig,
     "demo": DemoConfig,

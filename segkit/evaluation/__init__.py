@@ -1,1 +1,1 @@
-"""How good masks are: overlap metrics per case and label, and their statistics over cases (NumPy only, never torch)."""
+"""How good masks are: overlap metrics and their statistics; and what masks measure (NumPy and SciPy, never torch)."""

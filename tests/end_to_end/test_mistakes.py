@@ -28,6 +28,7 @@ def only_line(result):
         ("train data=paired data.root=. training.steps=5 device=cuda:7", "device=cuda:7"),
         ("predict run=nowhere input=. output=out", "nowhere"),
         ("evaluate predictions=. output=out", "references"),
+        ("measure masks=. output=out.xls", "output=FILE.csv"),
         ("convert input=nowhere.nii output=out.nii", "nowhere.nii"),
     ],
 )
