@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from torch import nn
 
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels, labels_from, swapped_outputs
-from segkit.config.options import InferenceOptions
+from segkit.config.options import InferenceOptions, PostprocessingOptions
+from segkit.config.rules import Rules
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
 from segkit.inference.restoring import mask_on_scan
+from segkit.inference.rules import rules_of
 from segkit.inference.sliding import sliding_logits
 from segkit.networks.building import build_network, check_network
 from segkit.networks.precision import choose_device
+from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
@@ -68,11 +71,13 @@ class Model:
         records: what each network is; plan and labels are the same in all.
         networks: in evaluation mode, on their device.
         options: how a whole scan is covered.
+        rules: what becomes of each label's components and holes.
     """
 
     records: tuple[ModelRecord, ...]
     networks: tuple[nn.Module, ...]
     options: InferenceOptions
+    rules: Rules = field(default_factory=dict)
 
     @property
     def record(self) -> ModelRecord:
@@ -107,6 +112,7 @@ class Model:
         )
         assert isinstance(logits, torch.Tensor)
         values = mask_on_scan(logits.cpu().numpy(), prepared.grid, prepared.scan_grid, labels)
+        values = apply_rules(values, self.rules, labels, scan.grid.voxel_mm3)
         return Mask(values.reshape(scan.first.grid.shape), labels, scan.first)
 
 
@@ -115,6 +121,7 @@ def load(
     *,
     device: str = "auto",
     options: InferenceOptions | None = None,
+    postprocessing: PostprocessingOptions | None = None,
     trust: Sequence[str] = (),
 ) -> Model:
     """Load a trained run, or several as an ensemble.
@@ -123,11 +130,13 @@ def load(
         run: a run folder or its `model/`; several for an ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
+        postprocessing: rules for components and holes; None takes those that the run learnt.
         trust: packages beside segkit, monai and torch whose networks may be built.
 
     Raises:
         DataError: when a folder holds no model, the weights are not the recorded ones, or the models do not fit.
-        UsageError: when the device is missing, or a network is of a package that is not trusted.
+        UsageError: when the device is missing, a network is of a package that is not trusted, or a rule is of a label
+            that the run does not have.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
     folders = [path / "model" if (path / "model").is_dir() else path for path in map(Path, paths)]
@@ -135,11 +144,12 @@ def load(
     for folder, record in zip(folders, records, strict=True):
         if comparable(record) != comparable(records[0]):
             raise DataError(f"{folder} has another plan or other labels than {folders[0]}; they make no ensemble")
+    rules = rules_of(records, postprocessing)
     where = choose_device(device)
     networks = tuple(
         load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
     )
-    return Model(records, networks, options or standard_options())
+    return Model(records, networks, options or standard_options(), rules)
 
 
 def comparable(record: ModelRecord) -> list[Any]:

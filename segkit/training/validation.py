@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from segkit.config.labels import Labels
@@ -48,17 +51,25 @@ class Validator:
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:
         """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
-        outputs = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
-        logits = outputs.cpu().numpy()
-        mask = mask_on_scan(logits, case.grid, case.scan_grid, self.labels)
-        path = self.references[case.name]
-        reference = label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
-        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=str(path))
+        logits, mask = self.predicted(network, case)
+        reference, path = self.reference_of(case), str(self.references[case.name])
+        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=path)
         self.worst = self.worst if self.scores else None
         self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
         known = [value for value in self.scores[-1].values() if not math.isnan(value)]
         if known and (self.worst is None or fmean(known) < self.worst.dice):
             self.worst = middle_slice(case, logits, self.labels, dice=fmean(known), axis=self.plan.slice_axis)
+
+    def predicted(self, network: nn.Module, case: PreparedCase) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+        """Return a case's logits (outputs, X, Y, Z) on its prepared grid, and its mask's values on the scan's."""
+        outputs = sliding_logits(network, case.image, self.plan, self.options, flips=self.flips, swapped=self.swapped)
+        logits = outputs.cpu().numpy()
+        return logits, mask_on_scan(logits, case.grid, case.scan_grid, self.labels)
+
+    def reference_of(self, case: PreparedCase) -> NDArray[Any]:
+        """Return the expert's values on the scan's grid, shape (X, Y, Z)."""
+        path = self.references[case.name]
+        return label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
 
     def means(self) -> dict[str, float]:
         """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""
