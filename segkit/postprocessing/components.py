@@ -78,7 +78,7 @@ def components_from(
     """
     labelled, count = connected(inside, neighbours)
     large = sizes_of(labelled, count) >= least
-    return inside if large.all() else np.concatenate([[False], large])[labelled]
+    return inside if large.all() else np.concatenate([[False], large]).take(labelled)
 
 
 def sizes_of(labelled: NDArray[np.int32], count: int) -> NDArray[np.int64]:

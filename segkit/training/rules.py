@@ -52,7 +52,7 @@ def announce(learnt: Learnt) -> None:
     """Print what was learnt, and the evidence."""
     count = len(learnt.cases)
     if count < FEWEST_CASES:
-        say(f"no postprocessing is learnt: {count} cases validate, and {FEWEST_CASES} are needed")
+        say(f"no postprocessing is learnt from fewer than {FEWEST_CASES} validation cases; this fold has {count}")
         return
     found = rows(learnt)
     if found:

@@ -50,7 +50,10 @@ class Validator:
     worst: Slice | None = None
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:
-        """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
+        """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty.
+
+        No rules of postprocessing are applied: they are learnt once the training has ended.
+        """
         logits, mask = self.predicted(network, case)
         reference, path = self.reference_of(case), str(self.references[case.name])
         scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=path)

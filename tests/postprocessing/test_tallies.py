@@ -15,7 +15,7 @@ from segkit.postprocessing.tallies import tally
 from segkit.volumes.grid import Grid, affine_from
 
 LABELS = labels_from({"background": 0, "liver": 1, "tumour": 2, "ignore": 9})
-REGIONS = labels_from({"background": 0, "whole": [1, 2], "core": 2}, [1, 2])
+REGIONS = labels_from({"background": 0, "whole": [1, 2], "core": 2, "ignore": 9}, [1, 2])
 RULES = [Rule(), Rule(keep_largest=True), *(Rule(smallest_mm3=volume) for volume in (1.0, 2.0, 5.0, 50.0))]
 SHAPE = (6, 5, 4)
 GRID = Grid(SHAPE, affine_from((0.5, 1, 1)))
@@ -33,10 +33,11 @@ def dice_of(mask, reference, labels, name):
 )
 @settings(deadline=None)
 def test_dice_after_removal_is_that_of_the_mask_after_it(mask, reference, rule):
-    tallies = tally(mask, reference, LABELS, GRID.voxel_mm3)
-    for name in LABELS.foreground:
-        after = apply_rules(mask, {name: rule}, LABELS, GRID.voxel_mm3)
-        assert tallies[name].dice(rule) == pytest.approx(dice_of(after, reference, LABELS, name))
+    for labels in (LABELS, REGIONS):
+        tallies = tally(mask, reference, labels, GRID.voxel_mm3)
+        for name in labels.foreground:
+            after = apply_rules(mask, {name: rule}, labels, GRID.voxel_mm3)
+            assert tallies[name].dice(rule) == pytest.approx(dice_of(after, reference, labels, name))
 
 
 @given(arrays(np.uint8, SHAPE, elements=st.integers(0, 2)), arrays(np.uint8, SHAPE, elements=st.integers(0, 2)))
