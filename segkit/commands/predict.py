@@ -8,6 +8,7 @@ from pathlib import Path
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.config.recorded import load_config
+from segkit.config.rules import in_words
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
@@ -56,7 +57,10 @@ def segment(config: PredictConfig) -> Cohort:
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
-    model = load(config.run, device=config.device, options=config.inference, trust=config.trust)
+    model = load(
+        config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
+        trust=config.trust,
+    )  # fmt: skip
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
@@ -64,6 +68,7 @@ def segment(config: PredictConfig) -> Cohort:
         scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
     check_apart(scans, output)
     check_writable(output)
+    say(f"postprocessing: {in_words(model.rules)}")
     cohort = predict_cohort(model, scans, output, config.export)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")

@@ -19,6 +19,7 @@ from segkit.config.call import Call
 from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
 from segkit.config.labels import swapped_classes, swapped_outputs
+from segkit.config.rules import plain_rules
 from segkit.config.targets import check_signatures
 from segkit.datasets.dataset import completed
 from segkit.foundation.allocator import keep_freed_memory
@@ -33,7 +34,7 @@ from segkit.networks.building import initial_network, network_arguments
 from segkit.networks.precision import choose_device
 from segkit.runs.environment import environment
 from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
-from segkit.runs.model_file import ModelRecord, write_model
+from segkit.runs.model_file import ModelRecord, read_record, write_model, write_record
 from segkit.training.building import (
     build_augmentation,
     build_optimizer,
@@ -47,6 +48,7 @@ from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
 from segkit.training.patches import Patches
+from segkit.training.rules import announce, evidence_of, learn_on
 from segkit.training.validation import Validator
 from segkit.training.validations import early_end
 from segkit.version import __version__
@@ -160,6 +162,7 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
     training = {**done, "cases": len(study.split.training)}
     write_model(folder.model, replace(record, training=training), module.network.state_dict())
+    learn_postprocessing(folder, module, study, device)
     reason = early_end(trainer)
     folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
 
@@ -169,6 +172,18 @@ def start_from_outside(network: nn.Module, weights: Path, folder: RunFolder) -> 
     taken = start_from(network, weights)
     sha256 = file_hash(weights) if weights.is_file() else None
     write_json(folder.starting_weights, {"from": weights, "sha256": sha256, **asdict(taken)})
+
+
+def learn_postprocessing(folder: RunFolder, module: Segmentation, study: Study, device: torch.device) -> None:
+    """Learn rules of postprocessing where cases validate: the evidence goes beside the model, the rules into it."""
+    cases = study.of("validation")
+    if not cases or module.validator is None:
+        return
+    learnt = learn_on(module.network, module.validator, cases, device)
+    announce(learnt)
+    write_json(folder.postprocessing, evidence_of(learnt))
+    if learnt.rules:
+        write_record(folder.model, replace(read_record(folder.model), postprocessing=plain_rules(learnt.rules)))
 
 
 def model_record(config: TrainConfig, study: Study) -> ModelRecord:

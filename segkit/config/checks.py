@@ -23,6 +23,7 @@ from segkit.config.keys import keys_of
 from segkit.config.labels import labels_from, swapped_classes
 from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
 from segkit.config.plan import AXES
+from segkit.config.rules import rules_from
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
@@ -208,7 +209,7 @@ def check_device(device: str) -> None:
 
 
 def check_prediction(config: PredictConfig) -> None:
-    """Require scans to predict, from exactly one place, and somewhere to put their masks."""
+    """Require scans to predict, from exactly one place, somewhere to put their masks, and sound rules for these."""
     if not config.run:
         raise UsageError("run is empty: pass run=RUN")
     if (config.input is None) == (config.split is None):
@@ -216,6 +217,7 @@ def check_prediction(config: PredictConfig) -> None:
         raise UsageError(f"{both}: pass input=SCANS, or split=held_out for cases of the run's data set")
     if config.input is not None and config.output is None:
         raise UsageError("output is not set: pass output=DIR")
+    rules_from(config.postprocessing.rules, "postprocessing.rules")
 
 
 def check_evaluation(config: EvaluateConfig) -> None:

@@ -13,6 +13,7 @@ from segkit.config.options import (
     InferenceOptions,
     PathsOptions,
     PlanOptions,
+    PostprocessingOptions,
     PreprocessingOptions,
     SeriesOptions,
     TrainingOptions,
@@ -123,6 +124,7 @@ class PredictConfig:
     output: str | None = path_key()
     export: str = choice_key("auto", "nifti", "nrrd", "metaimage", "png", "tiff")
     inference: InferenceOptions
+    postprocessing: PostprocessingOptions
     trust: list[str]
     device: str
     debug: bool

@@ -160,6 +160,14 @@ class InferenceOptions:
 
 
 @dataclass(kw_only=True)
+class PostprocessingOptions:
+    """What becomes of components and holes of a predicted mask."""
+
+    learnt: bool
+    rules: dict[str, dict[str, bool | float]]
+
+
+@dataclass(kw_only=True)
 class PathsOptions:
     """Where things go when no output is named."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from segkit.config.rules import plain_rules
 from segkit.foundation.console import error, progress, say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError
 from segkit.foundation.hashing import value_hash
@@ -50,7 +51,7 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Location]], ou
         masks and failures. A case whose inputs, model and settings are those of a mask in the folder is not redone.
     """
     weights = [record.weights for record in model.records]
-    settings = value_hash([weights, asdict(model.options), export])
+    settings = value_hash([weights, asdict(model.options), export, plain_rules(model.rules)])
     before = read_manifest(output)
     # A folder's manifest speaks of one model: masks of another one are no longer listed.
     manifest = Manifest(model.record.labels, weights, dict(before.cases) if before.weights == weights else {})

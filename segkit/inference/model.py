@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ from torch import nn
 
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels, labels_from, swapped_outputs
-from segkit.config.options import InferenceOptions
+from segkit.config.options import InferenceOptions, PostprocessingOptions
+from segkit.config.rules import Rules
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values
+from segkit.inference.rules import rules_of
 from segkit.inference.segmenting import segmented
 from segkit.inference.streaming import Stream, Work
 from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
+from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
@@ -88,11 +91,13 @@ class Model:
         records: what each network is; labels and channels are the same in all.
         networks: in evaluation mode, on their device.
         options: how a whole scan is covered.
+        rules: what becomes of each label's components and holes.
     """
 
     records: tuple[ModelRecord, ...]
     networks: tuple[nn.Module, ...]
     options: InferenceOptions
+    rules: Rules = field(default_factory=dict)
 
     @property
     def record(self) -> ModelRecord:
@@ -152,7 +157,8 @@ class Model:
     def mask_of(self, ready: Ready) -> Mask:
         """Compute the mask of a scan that is prepared."""
         places = segmented(ready.streams, ready.scan.grid, self.labels, ready.work)
-        return Mask(as_values(places, self.labels).reshape(ready.scan.first.grid.shape), self.labels, ready.scan.first)
+        values = apply_rules(as_values(places, self.labels), self.rules, self.labels, ready.scan.grid.voxel_mm3)
+        return Mask(values.reshape(ready.scan.first.grid.shape), self.labels, ready.scan.first)
 
     def _stream(self, group: Sequence[int], scan: Scan) -> Stream:
         record = self.records[group[0]]
@@ -173,6 +179,7 @@ def load(
     *,
     device: str = "auto",
     options: InferenceOptions | None = None,
+    postprocessing: PostprocessingOptions | None = None,
     trust: Sequence[str] = (),
 ) -> Model:
     """Load a trained run, or several as an ensemble.
@@ -181,11 +188,13 @@ def load(
         run: a run folder, its `model/`, or a package (`FILE.segkit`); several for an ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
+        postprocessing: rules for components and holes; None takes those that the run learnt.
         trust: packages beside segkit, monai and torch whose networks may be built.
 
     Raises:
         DataError: when a folder holds no model, the weights are not the recorded ones, or the models do not fit.
-        UsageError: when the device is missing, or a network is of a package that is not trusted.
+        UsageError: when the device is missing, a network is of a package that is not trusted, or a rule is of a label
+            that the run does not have.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
     folders = [folder for path in paths for folder in models_in(Path(path))]
@@ -193,11 +202,12 @@ def load(
     for folder, record in zip(folders, records, strict=True):
         if meant(record) != meant(records[0]):
             raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
+    rules = rules_of(records, postprocessing)
     where = choose_device(device)
     networks = tuple(
         load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
     )
-    return Model(records, networks, options or standard_options())
+    return Model(records, networks, options or standard_options(), rules)
 
 
 def meant(record: ModelRecord) -> list[Any]:

@@ -88,6 +88,11 @@ class RunFolder:
         """weights.safetensors and model.yaml."""
         return self.path / "model"
 
+    @property
+    def postprocessing(self) -> Path:
+        """The evidence for and against rules of postprocessing; absent where no fold validates."""
+        return self.path / "postprocessing.json"
+
     def predictions(self, part: str) -> Path:
         """Masks of `training`, `validation` or `held_out` cases."""
         return self.path / "predictions" / part

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.config.labels import is_declared, labels_from
 from segkit.config.plan import AXES, Plan, plan_from
+from segkit.config.rules import are_rules
 from segkit.foundation.archives import ArchiveFolder, Member
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_folder, write_yaml
@@ -36,6 +37,7 @@ class ModelRecord:
         network: `_target_` and every argument.
         segkit: the version that wrote it.
         region_order: as `data.region_order` declares it; empty where labels are no regions.
+        postprocessing: by label what was learnt of its components and holes, as `segkit.config.rules` reads it.
         training: steps, seconds, cases; for people.
         weights: sha256 of the weights file.
         format: of this record.
@@ -49,6 +51,7 @@ class ModelRecord:
     network: dict[str, Any]
     segkit: str
     region_order: list[int] = field(default_factory=list)
+    postprocessing: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     format: int = FORMAT
@@ -73,6 +76,11 @@ def write_model(folder: Path, record: ModelRecord, weights: Mapping[str, Tensor]
     with atomic_folder(folder) as temporary:
         save_file(own, temporary / WEIGHTS)
         write_yaml(temporary / RECORD, {**asdict(record), "weights": file_hash(temporary / WEIGHTS)})
+
+
+def write_record(folder: Path, record: ModelRecord) -> None:
+    """Write the record of a model anew, as `read_record` gave it but for what is new; its weights stay."""
+    write_yaml(folder / RECORD, asdict(record))
 
 
 def read_record(folder: ModelFolder) -> ModelRecord:
@@ -110,6 +118,7 @@ def _well_formed(record: ModelRecord) -> Iterator[tuple[str, bool]]:
     names, pairs = list(record.labels), record.mirrored if isinstance(record.mirrored, list) else [None]
     yield "mirrored", all(isinstance(pair, list) and all(name in names for name in pair) for pair in pairs)
     yield "flips", isinstance(record.flips, list) and all(flip in range(AXES) for flip in record.flips)
+    yield "postprocessing", are_rules(record.postprocessing, labels_from(record.labels, order).foreground)
     yield "network", isinstance(network, dict) and isinstance(network.get("_target_"), str)
 
 

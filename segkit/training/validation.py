@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from segkit.config.labels import Labels
@@ -51,23 +53,34 @@ class Validator:
     worst: Slice | None = None
 
     def score(self, network: nn.Module, case: PreparedCase) -> None:
-        """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty."""
-        if self.activation is None:
-            self.activation = activation_bytes(network, self.plan, self.options.precision)
-        stream = Stream(
-            [network], [self.flips], self.swapped, self.plan, case.image, case.grid, self.options
-        )  # fmt: skip
-        work = plan_work([stream], case.scan_grid, [self.activation], with_scores=False)
+        """Predict one case and keep the Dice of each foreground label; NaN where both masks are empty.
+
+        No rules of postprocessing are applied: they are learnt once the training has ended.
+        """
         prepared = np.empty(case.grid.shape, np.uint8)
-        mask = as_values(labels_on_scan(stream, case.scan_grid, self.labels, work, prepared), self.labels)
-        path = self.references[case.name]
-        reference = label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
-        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=str(path))
+        mask = self.predicted(network, case, prepared)
+        reference, path = self.reference_of(case), str(self.references[case.name])
+        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=path)
         self.worst = self.worst if self.scores else None
         self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
         known = [value for value in self.scores[-1].values() if not math.isnan(value)]
         if known and (self.worst is None or fmean(known) < self.worst.dice):
             self.worst = middle_slice(case, prepared, self.labels, dice=fmean(known), axis=self.plan.slice_axis)
+
+    def predicted(
+        self, network: nn.Module, case: PreparedCase, settled: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.integer]:
+        """Return the values of a case's mask on the scan's grid; `settled` is given its labels on the prepared one."""
+        if self.activation is None:
+            self.activation = activation_bytes(network, self.plan, self.options.precision)
+        stream = Stream([network], [self.flips], self.swapped, self.plan, case.image, case.grid, self.options)
+        work = plan_work([stream], case.scan_grid, [self.activation], with_scores=False)
+        return as_values(labels_on_scan(stream, case.scan_grid, self.labels, work, settled), self.labels)
+
+    def reference_of(self, case: PreparedCase) -> NDArray[Any]:
+        """Return the expert's values on the scan's grid, shape (X, Y, Z)."""
+        path = self.references[case.name]
+        return label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
 
     def means(self) -> dict[str, float]:
         """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""

@@ -58,6 +58,11 @@ class Grid:
         return tuple(float(s) for s in np.linalg.norm(self.affine[:3, : self.dims], axis=0))
 
     @cached_property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel in mm3, sheared or not; a 2D pixel is as thick as its affine's third column says."""
+        return abs(float(np.linalg.det(self.affine[:3, :3])))
+
+    @cached_property
     def is_sheared(self) -> bool:
         """Whether the axes are not orthogonal, as in a CT with tilted gantry."""
         columns = self.affine[:3, : self.dims] / np.asarray(self.spacing)

@@ -72,6 +72,26 @@ def test_what_holds_together():
         ("predict", ["run=r", "input=i", "split=held_out"], "input and split are both set"),
         ("predict", ["run=r", "input=i"], "output is not set: pass output=DIR"),
         ("predict", ["run=[]", "input=i", "output=o"], "run is empty: pass run=RUN"),
+        (
+            "predict",
+            ["run=r", "input=i", "output=o", "postprocessing.rules={a: {fill_hole: true}}"],
+            "postprocessing.rules.a.fill_hole is not a key; did you mean fill_holes? a rule has keep_largest, ",
+        ),
+        (
+            "predict",
+            ["run=r", "input=i", "output=o", "postprocessing.rules={a: {keep_largest: 1}}"],
+            "postprocessing.rules.a.keep_largest: 1",
+        ),
+        (
+            "predict",
+            ["run=r", "input=i", "output=o", "postprocessing.rules={a: {smallest_mm3: -2}}"],
+            "postprocessing.rules.a.smallest_mm3: -2",
+        ),
+        (
+            "predict",
+            ["run=r", "input=i", "output=o", "postprocessing.rules={a: true}"],
+            "postprocessing.rules: {a: true} is not a mapping",
+        ),
         ("evaluate", ["predictions=p"], "references is not set"),
         ("evaluate", ["references=p"], "predictions is not set"),
         ("evaluate", ["predictions=p", "references=r"], "output is not set"),

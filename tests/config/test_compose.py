@@ -41,7 +41,7 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir() and group.name not in ("data", "experiment", "dicom")
+        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "postprocessing")
         for choice in choices(SOURCES, group.name)
     ],
 )
@@ -53,6 +53,14 @@ def test_every_choice_composes(group, choice):
 def test_every_way_to_read_dicom_composes(choice):
     (Path.cwd() / "ct").mkdir()
     assert configure("convert", ["input=ct", "output=x.nii", f"dicom={choice}"]).dicom.gaps in ("refuse", "resample")
+
+
+@pytest.mark.parametrize("choice", choices(SOURCES, "postprocessing"))
+def test_every_postprocessing_composes(choice):
+    words = ["run=r", "input=i", "output=o", f"postprocessing={choice}"]
+    assert configure("predict", words).postprocessing.learnt is (choice == "learnt")
+    rules = "postprocessing.rules={liver: {keep_largest: true, smallest_mm3: 100}}"
+    assert configure("predict", [*words, rules]).postprocessing.rules["liver"]["smallest_mm3"] == 100
 
 
 @pytest.mark.parametrize("path", sorted(conf_folder().rglob("*.yaml")), ids=lambda path: path.name)

@@ -5,6 +5,7 @@ import pytest
 from streams import EXACT
 
 from segkit.config.labels import labels_from
+from segkit.config.rules import Rule
 from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort, suffix_for
 from segkit.inference.model import Mask, Ready
@@ -18,10 +19,10 @@ from segkit.volumes.volume import Source, Volume
 class Fake:
     """A model that labels everything 1 and counts its calls."""
 
-    def __init__(self, weights="a", broken=()):
+    def __init__(self, weights="a", broken=(), rules=None):
         self.record = SimpleNamespace(labels={"background": 0, "all": 1}, weights=weights)
         self.records, self.broken, self.calls = (self.record,), broken, []
-        self.options = EXACT
+        self.options, self.rules = EXACT, rules or {}
 
     def ready(self, images):
         name = images["CT"].name
@@ -56,6 +57,17 @@ def test_finished_masks_are_kept_until_scan_model_or_settings_change(tmp_path, s
     assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 0
     (output / "c.nii.gz").unlink()
     assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 2
+
+
+def test_masks_are_made_anew_when_rules_change(tmp_path, scans):
+    output = tmp_path / "masks"
+    predict_cohort(Fake(), scans, output, "auto")
+    ruled = {"all": Rule(smallest_mm3=10.0)}
+    assert predict_cohort(Fake(rules=ruled), scans, output, "auto").reused == 0
+    assert predict_cohort(Fake(rules=ruled), scans, output, "auto").reused == 3
+    assert predict_cohort(Fake(rules={"all": Rule(smallest_mm3=11.0)}), scans, output, "auto").reused == 0
+    predict_cohort(Fake(), scans, output, "auto")
+    assert predict_cohort(Fake(rules={"all": Rule()}), scans, output, "auto").reused == 3  # which does nothing
 
 
 def test_one_bad_scan_is_named_and_the_others_are_finished(tmp_path, scans):

@@ -6,7 +6,7 @@ import torch
 from segkit.config.plan import Normalisation, Plan
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml, write_yaml
-from segkit.runs.model_file import ModelRecord, read_record, read_weights, write_model
+from segkit.runs.model_file import ModelRecord, read_record, read_weights, write_model, write_record
 
 RECORD = ModelRecord(
     name="kidneys",
@@ -19,6 +19,7 @@ RECORD = ModelRecord(
     ),
     network={"_target_": "segkit.networks.UNet", "features": [4, 8]},
     segkit="0.1.0",
+    postprocessing={"left": {"keep_largest": True, "smallest_mm3": 30.0, "fill_holes": False}},
     training={"steps": 10},
 )  # fmt: skip
 WEIGHTS = {"conv.weight": torch.randn(3, 2, 3), "norm.count": torch.tensor(5), "half": torch.ones(2).bfloat16()}
@@ -108,6 +109,20 @@ BROKEN = {
     "network is text": {"network": "_target_"},
     "network has no target": {"network": {"features": [4]}},
     "network's target is a list": {"network": {"_target_": ["os.system"]}},
+    "postprocessing is a list": {"postprocessing": ["left"]},
+    "postprocessing is nothing": {"postprocessing": None},
+    "a rule of an unknown label": {"postprocessing": {"heart": {"keep_largest": True}}},
+    "a rule of the background": {"postprocessing": {"background": {"keep_largest": True}}},
+    "a rule of a label of no text": {"postprocessing": {3: {"keep_largest": True}}},
+    "a rule is a boolean": {"postprocessing": {"left": True}},
+    "a rule of an unknown key": {"postprocessing": {"left": {"_target_": "os.system"}}},
+    "a rule of a key of no text": {"postprocessing": {"left": {1: True}}},
+    "keep_largest is a number": {"postprocessing": {"left": {"keep_largest": 1}}},
+    "fill_holes is text": {"postprocessing": {"left": {"fill_holes": "true"}}},
+    "smallest_mm3 is true": {"postprocessing": {"left": {"smallest_mm3": True}}},
+    "smallest_mm3 is below zero": {"postprocessing": {"left": {"smallest_mm3": -1.0}}},
+    "smallest_mm3 is no number": {"postprocessing": {"left": {"smallest_mm3": float("nan")}}},
+    "smallest_mm3 is infinite": {"postprocessing": {"left": {"smallest_mm3": float("inf")}}},
     "plan is nothing": {"plan": None},
     "plan is malformed": {"plan": {**asdict(RECORD.plan), "patch": [8]}},
 }
@@ -128,6 +143,21 @@ def test_a_missing_key_is_refused(key, model):
     write_yaml(model / "model.yaml", mapping)
     with pytest.raises(DataError, match=r"model\.yaml is not a"):
         read_record(model)
+
+
+def test_a_record_of_earlier_has_no_rules(model):
+    mapping = read_yaml(model / "model.yaml")
+    del mapping["postprocessing"]
+    write_yaml(model / "model.yaml", mapping)
+    assert read_record(model).postprocessing == {}
+
+
+def test_a_record_written_anew_keeps_its_weights(model):
+    before = read_record(model)
+    write_record(model, replace(before, postprocessing={}))
+    after = read_record(model)
+    assert after == replace(before, postprocessing={})
+    assert read_weights(model, after).keys() == WEIGHTS.keys()
 
 
 @pytest.mark.parametrize("text", ["", "3", "[format]", "format: 1\nname: !!python/name:os.system", "a: [", "\x00"])

@@ -8,6 +8,14 @@ from segkit.volumes.grid import Grid, affine_from, affine_from_steps
 from segkit.volumes.volume import Volume
 
 
+def test_the_volume_of_a_voxel_is_that_of_its_parallelepiped():
+    sheared = affine_from((0.5, 2.0, 3.0))
+    sheared[1, 2] = 0.7  # a slanted cell has the volume of the straight one
+    assert Grid((2, 2, 2), sheared).voxel_mm3 == pytest.approx(3.0)
+    assert Grid((2, 2, 2), affine_from((-1.0, 1.0, 2.5))).voxel_mm3 == pytest.approx(2.5)
+    assert Grid((2, 2), affine_from((0.5, 0.5))).voxel_mm3 == pytest.approx(0.25)  # a picture is 1 mm thick
+
+
 def test_spacing_shear_and_dims(oblique, sheared):
     straight, tilted = Grid((5, 4, 3), oblique), Grid((5, 4, 3), sheared)
     np.testing.assert_allclose(straight.spacing, (0.8, 1.25, 3.0))

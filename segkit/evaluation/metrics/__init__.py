@@ -11,7 +11,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from segkit.evaluation.confusion import Counts
@@ -42,7 +41,7 @@ class LabelPair:
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel in ml; a 2D pixel is as thick as its affine's third column says (1 mm when unknown)."""
-        return abs(float(np.linalg.det(self.grid.affine[:3, :3]))) / 1000
+        return self.grid.voxel_mm3 / 1000
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,13 @@ from segkit.config.labels import labels_from, swapped_outputs
 from segkit.config.plan import Plan
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_folder, write_json, write_text
+from segkit.inference.mirroring import flips_of
 from segkit.inference.packages import PackageFormat, Packing, only_network
 from segkit.inference.packages._bundle_config import inference_config
 from segkit.runs.environment import installed
 from segkit.runs.model_file import ModelRecord
+
+Flips = Sequence[tuple[int, ...]]
 
 TRACED = 2  # patches in the batch with which the network is traced
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
@@ -37,7 +39,7 @@ def write(packing: Packing, output: Path) -> None:
         raise UsageError("a MONAI bundle cannot be written for colour pictures: MONAI reads them as volumes")
     labels = labels_from(record.labels, record.region_order)
     swapped = swapped_outputs(labels, record.mirrored)
-    flips = record.flips if packing.model.options.mirror else []
+    flips = flips_of(packing.model.options.mirror, record.flips)
     with atomic_folder(output) as folder:
         (folder / "models").mkdir()
         write_weights(packing, folder / "models" / "model.pt")
@@ -69,13 +71,13 @@ def write_weights(packing: Packing, path: Path) -> None:
     torch.save(packing.model.networks[0].state_dict(), path)
 
 
-def write_script(network: Any, plan: Plan, flips: Sequence[int], swapped: Sequence[int], path: Path) -> None:
+def write_script(network: Any, plan: Plan, flips: Flips, swapped: Sequence[int], path: Path) -> None:
     """Write a network, averaged over flips, as TorchScript without the names of this machine's files.
 
     Args:
         network: (N, C, *size) to (N, K, *size), in evaluation mode, on the CPU.
         plan: gives the patch and the axis that a 2D network does not see.
-        flips: prepared axes along which training flipped.
+        flips: those to average over, each the prepared axes that it turns.
         swapped: for each output the one that takes its place under a left-right flip.
         path: the file. Its network takes patches (N, C, X, Y, Z) to logits (N, K, X, Y, Z).
 
@@ -103,7 +105,7 @@ def write_script(network: Any, plan: Plan, flips: Sequence[int], swapped: Sequen
     traced_path.unlink()
 
 
-def flip_averaged(network: Any, plan: Plan, flips: Sequence[int], swapped: Sequence[int]) -> Any:
+def flip_averaged(network: Any, plan: Plan, flips: Flips, swapped: Sequence[int]) -> Any:
     """Return a module that averages a network's logits over flips; under a left-right flip sided outputs swap.
 
     Shape: (N, C, X, Y, Z) to (N, K, X, Y, Z), also where the network is 2D.
@@ -111,7 +113,6 @@ def flip_averaged(network: Any, plan: Plan, flips: Sequence[int], swapped: Seque
     import torch
     from torch import nn
 
-    choices = [axes for count in range(len(flips) + 1) for axes in combinations(flips, count)]
     codes = plan.orientation or ""
     left_right = next((axis for axis, code in enumerate(codes) if code in "RL"), None)
 
@@ -121,7 +122,7 @@ def flip_averaged(network: Any, plan: Plan, flips: Sequence[int], swapped: Seque
             self.network = network
 
         def forward(self, patches: torch.Tensor) -> Any:
-            return sum(self.flipped(patches, axes) / len(choices) for axes in choices)
+            return sum(self.flipped(patches, axes) / len(flips) for axes in flips)
 
         def flipped(self, patches: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
             dims = [axis + 2 for axis in axes]

@@ -16,8 +16,8 @@ from segkit.commands.package import package
 from segkit.config.compose import configure
 from segkit.config.plan import Normalisation
 from segkit.foundation.errors import SegkitError, UsageError
-from segkit.inference.model import standard_options
 from segkit.inference.mirroring import mirrored_logits
+from segkit.inference.model import standard_options
 
 CT = Normalisation("clip_zscore", -1.0, 1.5, 0.1, 0.8)
 CHANNELS = {
