@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from streams import EXACT
 from torch import nn
 
-from segkit.config.options import InferenceOptions, PostprocessingOptions
+from segkit.config.options import PostprocessingOptions
 from segkit.config.plan import Normalisation, Plan
 from segkit.config.rules import Rule
 from segkit.foundation.errors import UsageError
@@ -77,7 +78,7 @@ class Threshold(nn.Module):
 
 def segmented(path, rule, **plan):
     record = replace(RECORD, plan=replace(RECORD.plan, **plan))
-    options = InferenceOptions(overlap=0.0, mirror=False, windows=1, precision="32")
+    options = replace(EXACT, overlap=0.0)
     return Model((record,), (Threshold().eval(),), options, {"organ": rule}).segment(str(path)).array
 
 
