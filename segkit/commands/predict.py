@@ -9,6 +9,7 @@ from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.config.rules import in_words
+from segkit.config.shard import shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
@@ -69,7 +70,10 @@ def segment(config: PredictConfig) -> Cohort:
     check_apart(scans, output)
     check_writable(output)
     say(f"postprocessing: {in_words(model.rules)}")
-    cohort = predict_cohort(model, scans, output, config.export)
+    shard = shard_from(config.shard)
+    if shard:
+        scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
+    cohort = predict_cohort(model, scans, output, config.export, shard)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
     paths_written([output])

@@ -24,6 +24,7 @@ from segkit.config.labels import labels_from, swapped_classes
 from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
 from segkit.config.plan import AXES
 from segkit.config.rules import rules_from
+from segkit.config.shard import shard_from
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
@@ -218,6 +219,7 @@ def check_prediction(config: PredictConfig) -> None:
     if config.input is not None and config.output is None:
         raise UsageError("output is not set: pass output=DIR")
     rules_from(config.postprocessing.rules, "postprocessing.rules")
+    shard_from(config.shard)
 
 
 def check_evaluation(config: EvaluateConfig) -> None:

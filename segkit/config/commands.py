@@ -123,6 +123,7 @@ class PredictConfig:
     split: str | None = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     export: str = choice_key("auto", "nifti", "nrrd", "metaimage", "png", "tiff")
+    shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions
     trust: list[str]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from segkit.config.rules import plain_rules
+from segkit.config.shard import Shard
 from segkit.foundation.console import error, progress, say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.machine import memory_used
+from segkit.inference.cohort_table import write_cases
 from segkit.inference.model import Mask, Model, Ready
 from segkit.preparation.disk import size_text
 from segkit.preparation.store import content_hash
@@ -38,31 +42,84 @@ class Cohort:
     failed: dict[str, str]
 
 
-def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Location]], output: Path, export: str) -> Cohort:
-    """Segment scans into a folder and keep `predictions.json` beside the masks.
+class Segmenting:
+    """A folder that masks of one model go to.
+
+    Args:
+        model: what segments.
+        output: the folder.
+        export: a format of `SUFFIXES`, or `auto` for each scan's own (NIfTI where segkit does not write it).
+    """
+
+    def __init__(self, model: Model, output: Path, export: str) -> None:
+        self.model, self.output, self.export = model, output, export
+        self.weights = [record.weights for record in model.records]
+        # Windows and memory say how masks are computed, not what they are.
+        options = {name: value for name, value in asdict(model.options).items() if name not in ("windows", "memory")}
+        self.settings = [self.weights, options, export, plain_rules(model.rules)]
+        self.before = read_manifest(output)
+        self._announced: set[tuple[int, int]] = set()
+
+    def listed(self, wanted: Container[str] | None) -> dict[str, dict[str, Any]]:
+        """Return what the folder lists, of some cases or of all: masks of another model are no longer listed."""
+        cases = self.before.cases if self.before.weights == self.weights else {}
+        return {name: entry for name, entry in cases.items() if wanted is None or name in wanted}
+
+    def entry(self, name: str, images: Mapping[str, Location]) -> tuple[dict[str, Any], bool]:
+        """Segment a scan unless its mask is there; return what the manifest says of it, and whether it was there."""
+        scan = value_hash({channel: content_hash(path) for channel, path in images.items()})
+        key = value_hash([self.settings, scan])
+        found = self.before.cases.get(name, {})
+        if found.get("key") == key and self.before.mask(self.output, name) is not None:
+            return found, True
+        began = time.perf_counter()
+        mask = self._mask(name, images)
+        path = self._save(mask, name, images)
+        seconds = round(time.perf_counter() - began, 3)
+        return {"mask": path.name, "key": key, "scan": scan, "seconds": seconds, "volumes": mask.volumes}, False
+
+    def _mask(self, name: str, images: Mapping[str, Location]) -> Mask:
+        ready = self.model.ready(dict(images))
+        if (ready.work.windows, ready.work.pieces) not in self._announced:
+            self._announced.add((ready.work.windows, ready.work.pieces))
+            say(f"{name}: {memory_line(ready)}")
+        return self.model.mask_of(ready)
+
+    def _save(self, mask: Mask, name: str, images: Mapping[str, Location]) -> Path:
+        path = self.output / f"{name}{suffix_for(mask, self.export)}"
+        files = [image for image in images.values() if isinstance(image, Path)]
+        if any(path.exists() and path.samefile(file) for file in files):
+            raise UsageError(f"the mask would replace the scan {path}; choose another output")
+        return mask.save(path)
+
+
+def predict_cohort(
+    model: Model,
+    scans: Mapping[str, Mapping[str, Location]],
+    output: Path,
+    export: str,
+    shard: Shard | None = None,
+) -> Cohort:
+    """Segment scans into a folder and keep `predictions.json` and a table of all cases beside the masks.
 
     Args:
         model: what segments.
         scans: case name to its images by channel.
         output: folder of the masks.
-        export: a format of `SUFFIXES`, or `auto` for each scan's own (NIfTI where segkit does not write it).
+        export: a format of `SUFFIXES`, or `auto` for each scan's own.
+        shard: of jobs that share the folder, the one that these scans are for; None where there is only one.
 
     Returns:
         masks and failures. A case whose inputs, model and settings are those of a mask in the folder is not redone.
     """
-    weights = [record.weights for record in model.records]
-    settings = value_hash([weights, asdict(model.options), export, plain_rules(model.rules)])
-    before = read_manifest(output)
-    # A folder's manifest speaks of one model: masks of another one are no longer listed.
-    manifest = Manifest(model.record.labels, weights, dict(before.cases) if before.weights == weights else {})
-    cohort, announced = Cohort({}, 0, manifest.failed), set[tuple[int, int]]()
+    work = Segmenting(model, output, export)
+    manifest = Manifest(model.record.labels, work.weights, work.listed(scans if shard else None))
+    cohort = Cohort({}, 0, manifest.failed)
     for name, images in progress(scans.items(), len(scans), "segmenting"):
         try:
-            key = value_hash([settings, {channel: content_hash(path) for channel, path in images.items()}])
-            kept = before.mask(output, name) if before.cases.get(name, {}).get("key") == key else None
-            cohort.masks[name] = kept or segment_to(model, name, images, output, export, announced)
-            cohort.reused += kept is not None
-            manifest.cases[name] = {"mask": cohort.masks[name].name, "key": key}
+            manifest.cases[name], was_there = work.entry(name, images)
+            cohort.masks[name] = output / manifest.cases[name]["mask"]
+            cohort.reused += was_there
         except StoppedError:
             raise
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
@@ -71,42 +128,10 @@ def predict_cohort(model: Model, scans: Mapping[str, Mapping[str, Location]], ou
             manifest.failed[name] = without_folders(reason, (place.parent for place in images.values()))
             manifest.cases.pop(name, None)
             error(f"{name}: {reason}")
-        write_manifest(output, manifest)
+        write_manifest(output, manifest, shard)
+    if scans:
+        write_cases(output, read_manifest(output))
     return cohort
-
-
-def segment_to(
-    model: Model,
-    name: str,
-    images: Mapping[str, Location],
-    output: Path,
-    export: str,
-    announced: set[tuple[int, int]],
-) -> Path:
-    """Segment one scan into a folder.
-
-    Args:
-        model: what segments.
-        name: of the case.
-        images: of the scan by channel.
-        output: folder of the mask.
-        export: a format of `SUFFIXES`, or `auto`.
-        announced: windows and pieces of scans whose memory was told; those of this one are added.
-
-    Raises:
-        DataError: when the scan cannot be used.
-        UsageError: when its mask would replace the scan itself.
-    """
-    ready = model.ready(dict(images))
-    if (ready.work.windows, ready.work.pieces) not in announced:
-        announced.add((ready.work.windows, ready.work.pieces))
-        say(f"{name}: {memory_line(ready)}")
-    mask = model.mask_of(ready)
-    path = output / f"{name}{suffix_for(mask, export)}"
-    files = [image for image in images.values() if isinstance(image, Path)]
-    if any(path.exists() and path.samefile(file) for file in files):
-        raise UsageError(f"the mask would replace the scan {path}; choose another output")
-    return mask.save(path)
 
 
 def memory_line(ready: Ready) -> str:

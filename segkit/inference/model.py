@@ -32,6 +32,7 @@ from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
 from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
 from segkit.runs.package import models_in
+from segkit.volumes.grid import as_3d
 from segkit.volumes.label_values import as_colours
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
@@ -51,6 +52,17 @@ class Mask:
     array: NDArray[np.integer]
     labels: Labels
     scan: Volume
+
+    @property
+    def volumes(self) -> dict[str, float]:
+        """The volume of each label but the background in ml, over the whole mask."""
+        values, counts = np.unique(self.array, return_counts=True)
+        voxels = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        voxel_ml = as_3d(self.scan.grid).voxel_mm3 / 1000
+        held = {name: self.labels.members[name] for name in self.labels.foreground}
+        if not self.labels.is_regions:  # of merged values masks hold the first
+            held = {name: values[:1] for name, values in held.items()}
+        return {name: round(sum(voxels.get(v, 0) for v in values) * voxel_ml, 6) for name, values in held.items()}
 
     def save(self, path: str | Path) -> Path:
         """Write the mask; the suffix names the format. Returns the path.

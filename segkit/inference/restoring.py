@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
+from segkit.inference.loops import label_plane, settle
 from segkit.inference.route import Route, parts, route_across
 from segkit.inference.streaming import Stream, Work, finished_planes
 from segkit.volumes.grid import Grid
@@ -38,8 +39,6 @@ class Planes:
             self._take(next(self.finished), first)
 
     def _take(self, logits: FloatArray, first: int) -> None:
-        from segkit.inference.loops import settle
-
         places = np.empty(logits.shape[:3], np.uint8)
         settle(logits, self.is_regions, places)
         end = self.first + len(self.logits)
@@ -71,8 +70,6 @@ def labels_on_scan(
     Returns:
         classes 0..K-1, or the last region (1..R) whose logit is above zero, shape `scan_grid.shape`.
     """
-    from segkit.inference.loops import label_plane
-
     route = route_across(work.axis, stream.grid, scan_grid)
     result = np.zeros(scan_grid.shape, np.uint8)
     for rows in parts(route.planes[1], work.pieces):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
 from segkit.foundation.errors import DataError
+from segkit.inference.loops import score_plane
 from segkit.inference.restoring import Planes, held_at
 from segkit.inference.route import Order, Route, parts, route_across, route_through
 from segkit.inference.streaming import Stream, Work, finished_planes
@@ -85,8 +86,6 @@ def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, w
 
 def interpolate(planes: Planes, way: Route, row: int, plane: int, first: int, logits: FloatArray) -> None:
     """Write the logits of one plan into the rows of a plane that its prepared grid covers."""
-    from segkit.inference.loops import score_plane
-
     planes.reach(*way.planes_below(plane))
     score_plane(planes.logits, held_at(planes, way, row), way.begin(plane, first), way.steps, logits)
 

@@ -1,13 +1,17 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from streams import EXACT
 
 from segkit.config.labels import labels_from
 from segkit.config.rules import Rule
+from segkit.config.shard import Shard
 from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort, suffix_for
+from segkit.inference.cohort_table import write_cases
 from segkit.inference.model import Mask, Ready
 from segkit.inference.streaming import Work
 from segkit.preparation.scans import Scan
@@ -76,6 +80,41 @@ def test_one_bad_scan_is_named_and_the_others_are_finished(tmp_path, scans):
     assert cohort.failed == {"a": "no scan", "b": "MemoryError: no room"}
     assert list(cohort.masks) == ["c"]
     assert read_manifest(tmp_path / "masks").failed == cohort.failed
+
+
+def test_jobs_that_share_a_folder_are_read_as_one(tmp_path, scans):
+    output, names = tmp_path / "masks", sorted(scans)
+    for index in (1, 2):
+        own = {name: scans[name] for name in names[index - 1 :: 2]}
+        predict_cohort(Fake(broken={"b.bin": DataError("no scan")}), own, output, "auto", Shard(index, 2))
+    found = read_manifest(output)
+    assert (sorted(found.cases), found.failed) == (["a", "c"], {"b": "no scan"})
+    rows = pyarrow.parquet.read_table(output / "predictions.parquet").to_pylist()
+    assert [(row["case"], row["status"], row["reason"]) for row in rows] == [
+        ("a", "done", None), ("b", "failed", "no scan"), ("c", "done", None),
+    ]  # fmt: skip
+    assert rows[0]["volume_ml_all"] == 0.008  # eight voxels of 1 mm3
+    again = Fake()
+    predict_cohort(again, scans, output, "auto")  # and one command does not redo what they did
+    assert again.calls == ["b.bin"]
+    assert read_manifest(output).failed == {}
+
+
+def test_without_parquet_the_table_is_csv(tmp_path, monkeypatch):
+    monkeypatch.setattr("segkit.inference.cohort_table.find_spec", lambda name: None)
+    manifest = Manifest({"background": 0, "a": 1}, ["w"], {"x": {"mask": "x.nii.gz", "key": "k"}}, {"y": "bad, so"})
+    lines = write_cases(tmp_path, manifest).read_text().splitlines()
+    assert lines[0] == "case,status,mask,reason,seconds,scan,model"
+    assert [line.rsplit(",", 1)[0] for line in lines[1:]] == ["x,done,x.nii.gz,,,", 'y,failed,,"bad, so",,']
+
+
+def test_memory_and_windows_do_not_make_other_masks(tmp_path, scans):
+    predict_cohort(Fake(), scans, tmp_path / "masks", "auto")
+    other = Fake()
+    other.options = replace(EXACT, memory="3GB", windows=1)
+    assert predict_cohort(other, scans, tmp_path / "masks", "auto").reused == 3
+    other.options = replace(EXACT, mirror="full")
+    assert predict_cohort(other, scans, tmp_path / "masks", "auto").reused == 0
 
 
 def test_a_manifest_speaks_of_one_model(tmp_path, scans):

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from segkit.config.labels import IGNORED, labels_from
-from segkit.training.worst_case import mask_places, middle_slice, reference_places, write_worst
+from segkit.training.worst_case import middle_slice, reference_places, write_worst
 
 LABELS = labels_from({"background": 0, "ball": 1})
 REGIONS = labels_from({"background": 0, "whole": [1, 2], "core": 2}, [1, 2])
@@ -20,11 +20,11 @@ def a_case():
 
 def test_the_slice_goes_through_the_middle_of_the_reference(tmp_path):
     case = a_case()
-    logits = np.stack([case.reference == 0, case.reference == 1]).astype(np.float32)
-    plane = middle_slice(case, logits, LABELS, dice=0.5, axis=None)
+    places = (case.reference == 1).astype(np.uint8)
+    plane = middle_slice(case, places, LABELS, dice=0.5, axis=None)
     assert np.array_equal(plane.reference, case.reference[:, :, 5].T[::-1])
     assert np.array_equal(plane.mask, plane.reference)
-    assert middle_slice(case, logits, LABELS, dice=0.5, axis=0).reference.shape == (8, 5)
+    assert middle_slice(case, places, LABELS, dice=0.5, axis=0).reference.shape == (8, 5)
     write_worst(plane, ["ball"], 7, tmp_path / "worst.png")
     with Image.open(tmp_path / "worst.png") as picture:
         assert (np.asarray(picture) == (230, 159, 0)).all(axis=2).any()
@@ -32,5 +32,3 @@ def test_the_slice_goes_through_the_middle_of_the_reference(tmp_path):
 
 def test_of_several_regions_the_last_is_drawn():
     assert reference_places(np.array([0, 1, 2, IGNORED]), REGIONS).tolist() == [0, 1, 2, IGNORED]
-    logits = np.array([[-1.0, 1.0, 1.0], [-1.0, -1.0, 1.0]], np.float32)[:, None]
-    assert mask_places(logits, REGIONS).tolist() == [[0, 1, 2]]

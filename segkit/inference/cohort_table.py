@@ -1,0 +1,57 @@
+"""`predictions.parquet`, or `.csv` where nothing writes Parquet: a row for each case of a folder of masks."""
+
+from __future__ import annotations
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from segkit.datasets.parquet import write_parquet
+from segkit.foundation.files import atomic_file
+from segkit.foundation.hashing import value_hash
+from segkit.runs.manifest import Manifest
+
+DONE, FAILED = "done", "failed"
+
+
+def write_cases(folder: Path, manifest: Manifest) -> Path:
+    """Write the table of a folder's manifest, whole or not at all, and return its path.
+
+    Columns: `case`, `status` (done, failed), `mask` (file), `reason` (of a failure), `seconds`, `scan` and `model`
+    (hashes of the images and of the weights), and `volume_ml_LABEL` for each label.
+    """
+    columns = columns_of(manifest)
+    if find_spec("pyarrow") or find_spec("polars"):
+        path = folder / "predictions.parquet"
+        write_parquet(path, columns)
+        return path
+    path = folder / "predictions.csv"
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def columns_of(manifest: Manifest) -> dict[str, list[Any]]:
+    """Return the cells of each column, cases in the order of their names; None where something is not known."""
+    names = sorted({*manifest.cases, *manifest.failed})
+    entries = [manifest.cases.get(name, {}) for name in names]
+    labels = sorted({label for entry in entries for label in entry.get("volumes", {})})
+    return {
+        "case": list(names),
+        "status": [DONE if entry else FAILED for entry in entries],
+        "mask": [entry.get("mask") for entry in entries],
+        "reason": [None if name in manifest.cases else manifest.failed[name] for name in names],
+        "seconds": [entry.get("seconds") for entry in entries],
+        "scan": [entry.get("scan") for entry in entries],
+        "model": [value_hash(manifest.weights)] * len(names),
+        **{f"volume_ml_{label}": [volume_of(entry, label) for entry in entries] for label in labels},
+    }
+
+
+def volume_of(entry: dict[str, Any], label: str) -> float | None:
+    """Return the volume of a label in ml, None where it is not known."""
+    volume = entry.get("volumes", {}).get(label)
+    return float(volume) if isinstance(volume, int | float) else None
