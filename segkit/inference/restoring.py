@@ -78,15 +78,27 @@ def labels_on_scan(
         wanted = None if settled is None else settled.transpose(route.source)[:, first : last + 1]
         finished = finished_planes(stream, route, (first, last), work, is_regions=labels.is_regions)
         planes = Planes(finished, is_regions=labels.is_regions, settled=wanted)
-        for plane in route.order:
-            planes.reach(*route.planes_below(plane))
-            held = held_at(planes, route, first)
-            target = result.transpose(route.target)[plane, rows.start : rows.stop]
-            begin = route.begin(plane, rows.start)
-            label_plane(planes.logits, planes.places, held, begin, route.steps, labels.is_regions, target)
+        write_labels(planes, route, rows, first, result)
         if settled is not None:  # planes beyond the last one of the scan
             planes.reach(planes.first, route.shape[0] - 1)
     return result
+
+
+def write_labels(planes: Planes, route: Route, rows: range, first: int, result: NDArray[np.uint8]) -> None:
+    """Write the labels of some rows of every plane of the scan.
+
+    Args:
+        planes: of the prepared grid, as they are finished.
+        route: from there to the scan.
+        rows: of the scan's planes.
+        first: the prepared row that is held first.
+        result: labels of the whole scan, shape (X, Y, Z), written here.
+    """
+    for plane in route.order:
+        planes.reach(*route.planes_below(plane))
+        target = result.transpose(route.target)[plane, rows.start : rows.stop]
+        begin, held = route.begin(plane, rows.start), held_at(planes, route, first)
+        label_plane(planes.logits, planes.places, held, begin, route.steps, planes.is_regions, target)
 
 
 def held_at(planes: Planes, route: Route, row: int) -> tuple[int, int, int, int, int]:
