@@ -539,7 +539,7 @@ def test_bad_input_is_named_when_it_is_segmented_and_leaves_no_mask(segkit, run,
     assert all(word in said.stderr for word in says)
     assert len([line for line in said.stderr.splitlines() if line.startswith("error: ")]) <= 2  # the scan, and the sum
     left = {path.name for path in (segkit.folder / "masks").glob("*")}
-    assert left <= {"predictions.json"}
+    assert left <= {"predictions.json", "predictions.parquet"}
     assert not (segkit.folder.parent / "escaped").exists()
 
 
