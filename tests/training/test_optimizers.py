@@ -41,7 +41,8 @@ def test_an_update_is_nearly_the_polar_factor(seed, shape):
     found = orthogonal(matrix)
     u, values, v = torch.linalg.svd(matrix, full_matrices=False)
     inner = u.T @ found @ v.T
-    assert torch.allclose(inner, torch.diag(inner.diagonal()), atol=3e-4)  # the singular vectors stay, to float32's rounding
+    # The singular vectors stay, to the rounding of Gram matrices in float32.
+    assert torch.allclose(inner, torch.diag(inner.diagonal()), atol=3e-4)
     # Jordan's polynomial ends between 0.68 and 1.21 for whatever singular values did not begin near 0.
     begun = values > 0.05 * values[0]
     assert ((inner.diagonal()[begun] > 0.68) & (inner.diagonal()[begun] < 1.21)).all()
