@@ -23,6 +23,7 @@ from segkit.runs.manifest import Manifest, read_manifest, write_manifest
 from segkit.volumes.reading import one_line
 from segkit.volumes.selection import Location, without_folders
 
+LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
 SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
 OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
 
@@ -140,7 +141,7 @@ def memory_line(ready: Ready) -> str:
     mask = math.prod(ready.scan.grid.shape)
     windows, pieces = ready.work.windows, ready.work.pieces
     how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
-    in_all = max(most, now + ready.work.bytes + mask)
+    in_all = max(most, now + ready.work.bytes + mask + LIBRARIES)
     return f"{size_text(ready.work.bytes)} for logits and networks ({how}), at most {size_text(in_all)} in all"
 
 

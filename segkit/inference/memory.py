@@ -19,7 +19,7 @@ from segkit.networks.forward_memory import forward_bytes
 from segkit.networks.precision import uses_bf16
 from segkit.volumes.grid import Grid
 
-FLOAT = 4  # bytes
+FLOAT, HALF = 4, 2  # bytes
 CHUNK = 48e6  # bytes of finished logits that leave at once
 MAPS = 64  # feature maps at full size that a network is taken to hold where that cannot be counted
 
@@ -88,11 +88,12 @@ def held_bytes(stream: Stream, way: Route, rows: int, chunk: int) -> int:
 
 
 def window_bytes(stream: Stream, activation: int) -> int:
-    """Return the bytes that one window takes while it is computed."""
+    """Return the bytes that one window takes: on its way through the network, or as logits where those are more."""
     flips = max(len(flips_of(stream.options.mirror, axes)) for axes in stream.flips)
     copies = 1 if flips == 1 else 3  # the logits as float32; of flips their mean too, and a turned copy
-    numbers = len(stream.swapped) * copies + 2 * len(stream.image)
-    return activation + math.prod(stream.plan.patch) * FLOAT * numbers
+    voxels = math.prod(stream.plan.patch)
+    logits = voxels * len(stream.swapped) * (FLOAT * copies + HALF)
+    return max(activation, logits) + 2 * voxels * len(stream.image) * FLOAT
 
 
 def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:

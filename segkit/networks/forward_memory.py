@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from segkit.networks.activations import bytes_of, storage_of
 
-REORDERED = 1  # times the largest tensor: a copy in the layout of a kernel
+REORDERED = 2  # times the largest tensor: input and output of a convolution in the layout of its kernel
 
 
 class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
