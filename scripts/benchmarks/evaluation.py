@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import ONE_CORE, measured
 
 SHAPE = (512, 512, 200)
 LABELS = {f"label_{value}": value for value in range(1, 6)}
@@ -62,8 +60,7 @@ def save_masks(folder: Path) -> None:
 
 def in_own_process(name: str, folder: str, repeats: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--contestant", name, "--folder", folder, "--repeats", str(repeats)]
-    one_core = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    ran = subprocess.run(command, env=one_core, check=True, capture_output=True, text=True)
+    ran = subprocess.run(command, env=ONE_CORE, check=True, capture_output=True, text=True)
     answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return answer
 
@@ -71,19 +68,8 @@ def in_own_process(name: str, folder: str, repeats: int) -> dict[str, Any]:
 def measure(contestant: Callable[[np.ndarray, np.ndarray], list[float]], folder: Path, repeats: int) -> dict[str, Any]:
     contestant(*np.zeros((2, 4, 4, 4), np.uint8))  # imports and first calls are not what is measured
     mask, reference = (np.load(folder / f"{name}.npy") for name in ("mask", "reference"))
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the peak starts again from here
-    before = kib_of("VmRSS")
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        dice = contestant(mask, reference)
-        seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds), "mib": (kib_of("VmHWM") - before) / 1024, "dice": dice}
-
-
-def kib_of(entry: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{entry}:"))
+    dice, figures = measured(lambda: contestant(mask, reference), repeats)
+    return {**figures, "dice": dice}
 
 
 def segkit(mask: np.ndarray, reference: np.ndarray) -> list[float]:

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import ONE_CORE, measured
 
 CENTRES = (
     (0.25, 0.3, 0.5),
@@ -90,8 +88,7 @@ def predicted(shape: tuple[int, ...]) -> np.ndarray:
 
 def in_own_process(python: str, name: str, work: str, folder: str, repeats: int) -> dict[str, Any]:
     command = [python, __file__, "--contestant", name, "--work", work, "--folder", folder, "--repeats", str(repeats)]
-    one_core = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    ran = subprocess.run(command, env=one_core, check=False, capture_output=True, text=True)
+    ran = subprocess.run(command, env=ONE_CORE, check=False, capture_output=True, text=True)
     if ran.returncode:
         sys.exit(f"{name} with {python}: {ran.stderr.splitlines()[-1]}")
     answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
@@ -102,21 +99,9 @@ def measure(name: str, work: str, folder: Path, repeats: int) -> dict[str, Any]:
     contestant = CONTESTANTS[name]
     contestant(predicted((24, 24, 24)), work)  # imports and first calls are not what is measured
     mask = np.load(folder / "mask.npy")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the peak starts again from here
-    before = kib_of("VmRSS")
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = contestant(mask, work)
-        seconds.append(time.perf_counter() - start)
-    peak = kib_of("VmHWM")
+    result, figures = measured(lambda: contestant(mask, work), repeats)
     np.save(folder / f"{name}.npy", result)
-    return {"seconds": statistics.median(seconds), "mib": (peak - before) / 1024}
-
-
-def kib_of(entry: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{entry}:"))
+    return figures
 
 
 def segkit(mask: np.ndarray, work: str) -> np.ndarray:

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluation import kib_of
+from measuring import ONE_CORE, measured
 
 CHUNK = 16  # planes that are finished at once
 
@@ -87,14 +83,9 @@ WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def measure(way: Callable[[np.ndarray], np.ndarray], logits: np.ndarray, repeats: int) -> dict[str, Any]:
     """Return median seconds, MiB beside the logits, and how many voxels have each label."""
     way(logits[:, :8, :8, :8].copy())  # imports and compiling are not what is measured
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the peak starts again from here
-    before, seconds = kib_of("VmRSS"), []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        labels = way(logits)
-        seconds.append(time.perf_counter() - begin)
+    labels, figures = measured(lambda: way(logits), repeats)
     counts = np.bincount(labels.ravel(), minlength=len(logits)).tolist()
-    return {"seconds": statistics.median(seconds), "mib": (kib_of("VmHWM") - before) / 1024, "counts": counts}
+    return {**figures, "counts": counts}
 
 
 def main() -> None:
@@ -108,7 +99,6 @@ def main() -> None:
         logits = logits_of(options.classes[0], options.shape)
         print(json.dumps(measure(WAYS[options.way], logits, options.repeats)))
         return
-    one_core = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     print("| classes | way | median | ratio | peak | ratio | voxels apart |\n|---|---|---|---|---|---|---|")
     for classes in options.classes:
         rows = {}
@@ -124,7 +114,7 @@ def main() -> None:
                 str(options.repeats),
             ]
             command += ["--shape", *map(str, options.shape)]
-            ran = subprocess.run(command, env=one_core, check=True, capture_output=True, text=True)
+            ran = subprocess.run(command, env=ONE_CORE, check=True, capture_output=True, text=True)
             rows[name] = json.loads(ran.stdout.splitlines()[-1])
         own = rows["segkit"]
         for name, row in rows.items():

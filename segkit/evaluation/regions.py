@@ -45,7 +45,7 @@ class Region:
     @property
     def voxel_mm3(self) -> float:
         """Volume of a voxel; a pixel is as thick as its affine's third column says, 1 mm when unknown."""
-        return abs(float(np.linalg.det(self.grid.affine[:3, :3])))
+        return self.grid.voxel_mm3
 
     @cached_property
     def voxels(self) -> int:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
+from segkit.preparation.resampling import EXACT
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-EXACT = 1e-3  # voxels: places nearer than this to a voxel's centre are that centre; as in preparation
 
 
 def compiled(function: Function) -> Function:

@@ -13,8 +13,8 @@ from segkit.config.plan import AXES, Plan
 from segkit.foundation.errors import UsageError
 from segkit.foundation.memory_size import amount_of
 from segkit.inference.mirroring import flips_of
-from segkit.inference.route import Route, parts, picked, route_across, route_through
-from segkit.inference.streaming import Stream, Work
+from segkit.inference.route import Route, parts, picked
+from segkit.inference.streaming import Stream, Work, ways_across
 from segkit.networks.forward_memory import forward_bytes
 from segkit.networks.precision import uses_bf16
 from segkit.volumes.grid import Grid
@@ -64,8 +64,8 @@ def sized(
     work: Work, streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[int], *, with_scores: bool
 ) -> Work:
     """Return some work with the bytes it takes, and with the planes that are finished at once."""
-    first = route_across(work.axis, streams[0].grid, scan_grid)
-    ways = [first, *(route_through(first.target, stream.grid, scan_grid) for stream in streams[1:])]
+    ways = ways_across(work.axis, streams, scan_grid)
+    first = ways[0]
     rows = parts(first.planes[1], work.pieces)
     needed, chunk = 0, first.planes[0]
     for stream, way, activation in zip(streams, ways, activations, strict=True):

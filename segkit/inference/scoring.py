@@ -12,8 +12,8 @@ from segkit.config.labels import Labels
 from segkit.foundation.errors import DataError
 from segkit.inference.loops import score_plane
 from segkit.inference.restoring import Planes, held_at
-from segkit.inference.route import Order, Route, parts, route_across, route_through
-from segkit.inference.streaming import Stream, Work, finished_planes
+from segkit.inference.route import Order, Route, parts
+from segkit.inference.streaming import Stream, Work, finished_planes, ways_across
 from segkit.volumes.grid import Grid
 
 FloatArray = NDArray[np.float32]
@@ -61,8 +61,8 @@ def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, w
     Raises:
         DataError: when one plan has the planes in the opposite order.
     """
-    first = route_across(work.axis, streams[0].grid, scan_grid)
-    ways = [first, *(route_through(first.target, stream.grid, scan_grid) for stream in streams[1:])]
+    ways = ways_across(work.axis, streams, scan_grid)
+    first = ways[0]
     if len({way.order.step for way in ways}) > 1:
         raise DataError("the plans direct the axes of scans differently (plan.orientation); they make no ensemble")
     weights = np.array([len(stream.networks) for stream in streams], np.float32)

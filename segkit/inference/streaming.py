@@ -17,13 +17,12 @@ from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
 from segkit.foundation.errors import DataError
 from segkit.inference.mirroring import flips_of, mirrored_logits
-from segkit.inference.route import Order, Route, picked
+from segkit.inference.route import Order, Route, picked, route_across, route_through
 from segkit.inference.windows import gaussian, window_starts
 from segkit.networks.precision import autocast
 from segkit.volumes.grid import Grid
 
 T = TypeVar("T")
-Box = tuple[slice, ...]
 NOWHERE = 10.0  # the background's lead where no window was computed
 
 
@@ -53,6 +52,12 @@ class Stream:
     def device(self) -> torch.device:
         """Where the networks are."""
         return next(self.networks[0].parameters()).device
+
+
+def ways_across(axis: int, streams: Sequence[Stream], scan_grid: Grid) -> list[Route]:
+    """Return for each stream its way across one axis of the scan; all have the same rows and columns of the scan."""
+    first = route_across(axis, streams[0].grid, scan_grid)
+    return [first, *(route_through(first.target, stream.grid, scan_grid) for stream in streams[1:])]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -65,11 +66,11 @@ def forward_bytes(network: nn.Module, in_channels: int, patch: Sequence[int], dt
     Raises:
         RuntimeError: when the network's code asks for values, which do not exist.
     """
-    from copy import deepcopy
-
-    with torch.device("meta"):
-        bare = deepcopy(network).to("meta").to(dtype)
-        patches = torch.empty((1, in_channels, *patch), dtype=dtype)
+    # Copied with weights that have no numbers in place of its own, so that these are never in memory twice.
+    weights = {id(each): nn.Parameter(each.detach().to("meta"), requires_grad=False) for each in network.parameters()}
+    buffers = {id(each): each.to("meta") for each in network.buffers()}
+    bare = deepcopy(network, {**weights, **buffers}).to(dtype)
+    patches = torch.empty((1, in_channels, *patch), dtype=dtype, device="meta")
     own = [*bare.parameters(), *bare.buffers()]
     with Living(own) as living:
         outputs = bare(patches)

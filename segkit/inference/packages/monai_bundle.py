@@ -12,7 +12,6 @@ from segkit.config.labels import labels_from, swapped_outputs
 from segkit.config.plan import Plan
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_folder, write_json, write_text
-from segkit.inference.mirroring import flips_of
 from segkit.inference.packages import PackageFormat, Packing, only_network
 from segkit.inference.packages._bundle_config import inference_config
 from segkit.runs.environment import installed
@@ -33,6 +32,8 @@ def write(packing: Packing, output: Path) -> None:
         DataError: when the network cannot be traced.
         SegkitError: when the folder exists and is not empty.
     """
+    from segkit.inference.mirroring import flips_of
+
     only_network(packing, "a MONAI bundle")
     record = packing.model.record
     if any(how.width > 1 for how in record.plan.normalisation.values()):
@@ -113,8 +114,9 @@ def flip_averaged(network: Any, plan: Plan, flips: Flips, swapped: Sequence[int]
     import torch
     from torch import nn
 
-    codes = plan.orientation or ""
-    left_right = next((axis for axis, code in enumerate(codes) if code in "RL"), None)
+    from segkit.inference.mirroring import left_right_axis, network_logits
+
+    left_right = left_right_axis(plan)
 
     class FlipAveraged(nn.Module):
         def __init__(self) -> None:
@@ -126,11 +128,7 @@ def flip_averaged(network: Any, plan: Plan, flips: Flips, swapped: Sequence[int]
 
         def flipped(self, patches: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
             dims = [axis + 2 for axis in axes]
-            seen = patches.flip(dims)
-            if plan.slice_axis is None:
-                logits = self.network(seen)
-            else:
-                logits = self.network(seen.squeeze(plan.slice_axis + 2)).unsqueeze(plan.slice_axis + 2)
+            logits = network_logits(self.network, patches.flip(dims), plan.slice_axis)
             if left_right in axes:
                 logits = logits[:, list(swapped)]
             back: torch.Tensor = logits.flip(dims)

@@ -1,0 +1,29 @@
+"""How long a call takes and how much memory, for benchmarks that give each contestant a process of its own (Linux)."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ONE_CORE = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def measured(call: Callable[[], Any], repeats: int) -> tuple[Any, dict[str, float]]:
+    """Return a call's last result, its median seconds, and at its peak the MiB beside what the process had before."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts again from here
+    before, seconds = kib_of("VmRSS"), []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = call()
+        seconds.append(time.perf_counter() - start)
+    return result, {"seconds": statistics.median(seconds), "mib": (kib_of("VmHWM") - before) / 1024}
+
+
+def kib_of(entry: str) -> int:
+    """Return an entry of this process's status."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{entry}:"))
