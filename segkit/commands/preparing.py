@@ -154,6 +154,7 @@ def plan_dataset(
         DataError: when the file cannot be read, or is of other channels.
         UsageError: when an option fits no channel, or the network does not take the patch.
     """
+    previous = dataset.labels.classes - 1 if dataset.options.previous else 0
     if options.file:
         plan = plan_from(load_yaml(Path(options.file)), where=options.file)
         if list(plan.normalisation) != list(dataset.channels):
@@ -167,14 +168,15 @@ def plan_dataset(
         reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}  # that was another training's
         features = plan.features if leaves_features(network) else None
         transforms = tuple(dict(each) for each in preprocessing.transforms)
-        return replace(plan, transforms=transforms, features=features, reasons=reasons)
+        return replace(plan, transforms=transforms, features=features, previous=previous, reasons=reasons)
     from segkit.preparation.budget import plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
     outputs = dataset.labels.outputs
     make = partial(
-        make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms
-    )
+        make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms,
+        previous=previous,
+    )  # fmt: skip
     return plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
 
 

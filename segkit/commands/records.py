@@ -35,7 +35,8 @@ def record_study(folder: RunFolder, config: TrainConfig, overrides: list[str], s
     """Write what a run stands on; the list of files comes last and tells that the rest is there."""
     write_yaml(folder.overrides, overrides)
     # Complete: what the data set's own files say of channels and labels stands in it.
-    write_yaml(folder.config, asdict(replace(config, data=study.dataset.options)))
+    # Where an earlier stage's masks lie follows from the run folder, which may move.
+    write_yaml(folder.config, asdict(replace(config, data=replace(study.dataset.options, previous=None))))
     write_yaml(folder.plan, asdict(study.plan))
     write_json(folder.split, asdict(study.split))
     write_json(folder.cases, files_of(study))
@@ -46,7 +47,7 @@ def files_of(study: Study) -> dict[str, dict[str, dict[str, str]]]:
     files = {}
     for name in study.prepared:
         case = study.dataset.cases[name]
-        paths = {**case.images, "reference": case.reference}
+        paths = {**case.images, "reference": case.reference, "previous": case.previous}
         files[name] = {role: {"file": str(paths[role]), "sha256": sha256} for role, sha256 in hashes(case).items()}
     return files
 

@@ -11,6 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from segkit.commands.cascade import (
+    EarlierStage,
+    compare_resolutions,
+    earlier_stage,
+    later_config,
+    train_earlier_stage,
+)
 from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_one_batch
 from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
@@ -77,13 +84,14 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
     config = debugged(replace(config, data=completed(config.data)))
     device = choose_device(config.device)
     folder = folder_of(config)
+    stage = earlier_stage(config, folder)
     check_writable(folder.path)
     with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=1):
         if is_finished(folder, config):
             say(f"{folder.path} is finished already")
         else:
             with logged_to(folder.log), status_kept(folder):
-                run(config, folder, device, call)
+                run(config, folder, device, call, stage)
     if config.debug == FAST:
         evaluate(configure("evaluate", [f"run={folder.path}", "split=validation", f"device={config.device}"]))
     paths_written([folder.path])
@@ -126,11 +134,17 @@ def status_kept(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call | None) -> None:
-    """Prepare, train and export into a run folder."""
+def run(
+    asked: TrainConfig, folder: RunFolder, device: torch.device, call: Call | None, stage: EarlierStage | None
+) -> None:
+    """Prepare, train and export into a run folder, the earlier stage of a cascade first."""
     keep_freed_memory()
     if not folder.environment.exists():
         write_json(folder.environment, environment())
+    config = asked
+    if stage:
+        train_earlier_stage(asked, stage, train)
+        config = later_config(asked, stage)
     before = recorded_decisions(folder, config)
     study = prepare_study(config, before=before, most=FEW_CASES if config.debug == FAST else None)
     if before:
@@ -141,7 +155,9 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     if config.training.weights and not folder.last.exists():
         start_from_outside(module.network, Path(config.training.weights), folder)
     if not before:
-        record_study(folder, config, list(call.overrides) if call else [], study)
+        record_study(folder, asked, list(call.overrides) if call else [], study)
+    if stage:
+        compare_resolutions(stage, folder)
     patches = Patches(
         study.of("training"),
         study.of("validation"),
@@ -161,7 +177,9 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     )  # fmt: skip
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
     training = {**done, "cases": len(study.split.training)}
-    write_model(folder.model, replace(record, training=training), module.network.state_dict())
+    write_model(
+        folder.model, replace(record, training=training), module.network.state_dict(), stage.models if stage else ()
+    )
     learn_postprocessing(folder, module, study, device)
     reason = early_end(trainer)
     folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))

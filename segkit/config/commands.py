@@ -8,6 +8,7 @@ from typing import Any
 from segkit.config.options import (
     AugmentationOptions,
     BootstrapOptions,
+    CascadeOptions,
     DatasetOptions,
     DicomOptions,
     InferenceOptions,
@@ -38,6 +39,7 @@ class TrainConfig:
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
     training: TrainingOptions
+    cascade: CascadeOptions | None
     callbacks: dict[str, Any]
     profiler: dict[str, Any]
     plugins: dict[str, Any]

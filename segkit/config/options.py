@@ -66,6 +66,7 @@ class DatasetOptions:
     task: str | None = only_some_key()
     download: bool | None = only_some_key()
     layout: dict[str, Any]
+    previous: str | None = only_some_key()  # set by a cascade, for its later stage
     channels: dict[str, str | dict[str, str]] | None
     labels: dict[str, int | str | list[int]] | None
     region_order: list[int] | None
@@ -117,6 +118,14 @@ class PreprocessingOptions:
     """Intensity transforms after the plan's own orientation, cropping, resampling and normalisation."""
 
     transforms: list[Any]
+
+
+@dataclass(kw_only=True)
+class CascadeOptions:
+    """An earlier stage at low resolution, whose mask is a further input."""
+
+    folds: int = range_key(0)
+    share: float = range_key(0, 0.9)
 
 
 @dataclass(kw_only=True)

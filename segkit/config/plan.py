@@ -53,6 +53,7 @@ class Plan:
         onto: channels that are resampled onto another one's grid first, with that one's name.
         transforms: MONAI intensity transforms (`_target_` mappings) applied after normalisation.
         features: channels per level of a network that leaves them to the plan; None: its own default.
+        previous: classes of the mask of an earlier stage that follow the channels, one image each, 1 inside; 0: none.
         reasons: a sentence for each choice.
     """
 
@@ -68,12 +69,18 @@ class Plan:
     onto: dict[str, str] = field(default_factory=dict)
     transforms: tuple[dict[str, Any], ...] = ()
     features: tuple[int, ...] | None = None
+    previous: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def channels(self) -> tuple[Normalisation, ...]:
         """The normalisation of each array channel: a channel of colour pictures is three."""
         return tuple(n for n in self.normalisation.values() for _ in range(n.width))
+
+    @property
+    def width(self) -> int:
+        """How many images a network takes: array channels, and classes of an earlier stage's mask."""
+        return len(self.channels) + self.previous
 
     @property
     def inputs(self) -> dict[str, Channel]:
@@ -118,6 +125,7 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "onto": {str(name): str(other) for name, other in dict(mapping.get("onto", {})).items()},
                 "transforms": tuple(dict(t) for t in mapping.get("transforms", ())),
                 "features": _features(mapping.get("features")),
+                "previous": int(mapping.get("previous", 0)),
             }
         )
         wrong = _contradiction(plan)
@@ -161,6 +169,6 @@ def _contradiction(plan: Plan) -> str | None:
         return f"order {plan.order} is not 1 to 3, or onto {plan.onto} names channels that have no normalisation"
     if plan.features is not None and (len(plan.features) < len(plan.strides) or min(plan.features) < 1):
         return f"features {plan.features} are not one number above zero for each of {len(plan.strides)} levels"
-    if plan.batch < 1 or not plan.normalisation:
-        return f"batch {plan.batch} is not above zero, or no channel has a normalisation"
+    if plan.batch < 1 or not plan.normalisation or plan.previous < 0:
+        return f"batch {plan.batch} is not above zero, no channel has a normalisation, or previous is {plan.previous}"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from segkit.config.channels import Channel, channels_from
 from segkit.config.labels import Labels, labels_from
@@ -13,6 +14,8 @@ from segkit.datasets.columns import with_columns
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import resolve_target
+
+MASK = ".nii.gz"  # what follows a case's name in the file of an earlier stage's mask
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,15 @@ def open_dataset(options: DatasetOptions) -> Dataset:
     channels = channels_from(options.channels or {})
     found = layout.cases(channels)
     cases = {case.name: case for case in with_columns(found, options.columns)}
+    if options.previous:
+        masks = earlier_masks(Path(options.previous))
+        cases = {name: replace(case, previous=masks.get(f"{name}{MASK}")) for name, case in cases.items()}
     return Dataset(options, cases, channels, labels_from(options.labels or {}, options.region_order))
+
+
+def earlier_masks(folder: Path) -> dict[str, Path]:
+    """Return the masks of an earlier stage by file name, each in a folder of those that made it."""
+    return {path.name: path for path in sorted(folder.glob(f"*/*{MASK}"))}
 
 
 def open_recorded(options: DatasetOptions, trust: Sequence[str]) -> Dataset:

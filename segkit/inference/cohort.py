@@ -57,7 +57,8 @@ class Segmenting:
         self.weights = [record.weights for record in model.records]
         # Windows and memory say how masks are computed, not what they are.
         options = {name: value for name, value in asdict(model.options).items() if name not in ("windows", "memory")}
-        self.settings = [self.weights, options, export, plain_rules(model.rules)]
+        earlier = [[each.weights for each in stage.records] for stage in model.previous if stage]
+        self.settings = [self.weights, options, export, plain_rules(model.rules), *earlier]
         self.before = read_manifest(output)
         self._announced: set[tuple[int, int]] = set()
 

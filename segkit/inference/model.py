@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -29,8 +30,8 @@ from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
-from segkit.preparation.scans import Scan, read_scan
-from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
+from segkit.preparation.scans import Scan, numbered, read_scan
+from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record, read_weights
 from segkit.runs.package import models_in
 from segkit.volumes.grid import as_3d
 from segkit.volumes.label_values import as_colours
@@ -104,12 +105,14 @@ class Model:
         networks: in evaluation mode, on their device.
         options: how a whole scan is covered.
         rules: what becomes of each label's components and holes.
+        previous: for each network the earlier stage of its cascade, whose mask it is shown; empty where none has one.
     """
 
     records: tuple[ModelRecord, ...]
     networks: tuple[nn.Module, ...]
     options: InferenceOptions
     rules: Rules = field(default_factory=dict)
+    previous: tuple[Model | None, ...] = ()
 
     @property
     def record(self) -> ModelRecord:
@@ -161,7 +164,10 @@ class Model:
         paths = place if isinstance(place, dict) else dict.fromkeys(names, place)
         if set(paths) != set(names):
             raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
-        scan = read_scan(paths, self.record.plan.inputs)
+        return self.ready_of(read_scan(paths, self.record.plan.inputs))
+
+    def ready_of(self, scan: Scan) -> Ready:
+        """Prepare a scan that was read; the earlier stage of a cascade segments it now. Raises as `segment` does."""
         streams = tuple(self._stream(group, scan) for group in self.plans)
         work = plan_work(streams, scan.grid, self.activations, with_scores=len(streams) > 1)
         return Ready(scan, streams, work)
@@ -174,6 +180,10 @@ class Model:
 
     def _stream(self, group: Sequence[int], scan: Scan) -> Stream:
         record = self.records[group[0]]
+        earlier = self.previous[group[0]] if self.previous else None
+        if earlier is not None:
+            found = earlier.mask_of(earlier.ready_of(scan)).array.reshape(scan.grid.shape)
+            scan = replace(scan, previous=numbered(found, self.labels, "the mask of the earlier stage"))
         prepared = prepare(scan, record.plan)
         return Stream(
             networks=[self.networks[index] for index in group],
@@ -210,16 +220,41 @@ def load(
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
     folders = [folder for path in paths for folder in models_in(Path(path))]
+    records = fitting_records(folders)
+    rules = rules_of(records, postprocessing)
+    return assembled(folders, records, choose_device(device), options or standard_options(), rules, trust)
+
+
+def fitting_records(folders: Sequence[ModelFolder]) -> tuple[ModelRecord, ...]:
+    """Read the records of models that are to be one ensemble.
+
+    Raises:
+        DataError: when a folder holds no model, or the models do not fit.
+    """
     records = tuple(read_record(folder) for folder in folders)
     for folder, record in zip(folders, records, strict=True):
         if meant(record) != meant(records[0]):
             raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
-    rules = rules_of(records, postprocessing)
-    where = choose_device(device)
-    networks = tuple(
-        load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
-    )
-    return Model(records, networks, options or standard_options(), rules)
+    return records
+
+
+def assembled(
+    folders: Sequence[ModelFolder], records: tuple[ModelRecord, ...], device: torch.device,
+    options: InferenceOptions, rules: Rules, trust: Sequence[str],
+) -> Model:  # fmt: skip
+    """Build the networks of model folders, and those of their earlier stages; raises as `load` does."""
+    networks, previous = [], []
+    for folder, record in zip(folders, records, strict=True):
+        networks.append(load_network(folder, record, trust).to(device).eval())
+        earlier = previous_of(folder, record)
+        before = fitting_records(earlier)
+        for each in before:
+            if each.previous or meant(each) != meant(record):
+                raise DataError(
+                    f"{folder} is no cascade: its earlier stage has other labels or channels, or another one"
+                )
+        previous.append(assembled(earlier, before, device, options, {}, trust) if earlier else None)
+    return Model(records, tuple(networks), options, rules, tuple(previous) if any(previous) else ())
 
 
 def meant(record: ModelRecord) -> list[Any]:
@@ -232,7 +267,7 @@ def prepared_alike(record: ModelRecord) -> list[Any]:
     """Return what two models must share for their logits to be averaged, window by window."""
     plan = record.plan
     prepared = [plan.dims, plan.orientation, plan.spacing, plan.patch, plan.normalisation, plan.transforms]
-    return [*prepared, plan.order, plan.onto]
+    return [*prepared, plan.order, plan.onto, record.weights if record.previous else None]
 
 
 def standard_options() -> InferenceOptions:

@@ -30,6 +30,7 @@ def make_plan(
     network: Mapping[str, Any],
     outputs: int,
     transforms: Sequence[Mapping[str, Any]],
+    previous: int = 0,
 ) -> Plan:
     """Plan a data set.
 
@@ -40,6 +41,7 @@ def make_plan(
         network: its yaml; its features bound the levels, and its activations the patch.
         outputs: logits a voxel.
         transforms: MONAI intensity transforms that follow the normalisation.
+        previous: classes of an earlier stage's mask that the network is shown.
 
     Returns:
         the plan, with a reason for each choice.
@@ -65,6 +67,7 @@ def make_plan(
         onto={name: channel.onto for name, channel in channels.items() if channel.onto},
         transforms=tuple(dict(transform) for transform in transforms),
         features=open_features,
+        previous=previous,
     )
     steps = StepMemory(network, outputs, draft, on_gpu=memory_bytes(options.memory) is not None)
     cases = len(fingerprint.shapes)

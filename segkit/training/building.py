@@ -22,6 +22,7 @@ from segkit.inference.mirroring import flippable_axes, left_right_axis
 from segkit.networks.building import check_network
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.training.augmentation import Augmentation, BatchTransform
+from segkit.training.augmentation.earlier_mask import EarlierMaskErrors
 from segkit.training.augmentation.kornia_steps import kornia_roles
 from segkit.training.lightning_parts import PLUGINS
 from segkit.training.schedules import Schedule
@@ -43,14 +44,16 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
     """
     seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     left_right = left_right_axis(plan)
+    earlier = (EarlierMaskErrors(plan.previous),) if plan.previous else ()
     return Augmentation(
-        steps=tuple(build(transform) for transform in options.transforms),
+        steps=(*(build(transform) for transform in options.transforms), *earlier),
         mirror=options.mirror,
         flip_axes=tuple(seen.index(axis) for axis in training_flips(options, plan, swapped)),
         left_right=seen.index(left_right) if left_right in seen else None,
         swapped=tuple(swapped),
         spacing=tuple(plan.spacing[axis] or 1.0 for axis in seen),
         seed=seed,
+        previous=plan.previous,
     )
 
 
