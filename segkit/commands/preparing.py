@@ -96,7 +96,8 @@ def prepare_study(
     else:
         usable = usable_dataset(dataset, workers)
         split = shortened(split_dataset(usable.dataset, config.training.fold, workers), most)
-        usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
+        before_all = config.preprocessing.on_scan or []
+        usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers, before_all)
         split = without(split, usable.left_out)
         made = plan_dataset(
             usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config)
@@ -124,7 +125,12 @@ def shortened(split: Split, most: int | None) -> Split:
 
 
 def with_fingerprints(
-    usable: Usable, split: Split, orientation: str | None, cache: Path, workers: int | None
+    usable: Usable,
+    split: Split,
+    orientation: str | None,
+    cache: Path,
+    workers: int | None,
+    transforms: Sequence[Mapping[str, Any]],
 ) -> tuple[Usable, dict[str, CaseFingerprint]]:
     """Read the fingerprints of the cases that train and validate, and leave out, or refuse, those that fail.
 
@@ -134,8 +140,9 @@ def with_fingerprints(
     dataset = usable.dataset
     cases = [dataset.cases[name] for name in sorted((*split.training, *split.validation))]
     found, failed = read_fingerprints(
-        cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers
-    )
+        cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers,
+        transforms=transforms,
+    )  # fmt: skip
     names = [case.name for case in cases if case.name not in failed]
     return usable.leaving_out(failed), dict(zip(names, found, strict=True))
 
@@ -168,6 +175,8 @@ def plan_dataset(
         reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}  # that was another training's
         features = plan.features if leaves_features(network) else None
         transforms = tuple(dict(each) for each in preprocessing.transforms)
+        on_scan = tuple(dict(each) for each in preprocessing.on_scan or ())
+        plan = replace(plan, on_scan=on_scan)
         return replace(plan, transforms=transforms, features=features, previous=previous, reasons=reasons)
     from segkit.preparation.budget import plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
@@ -175,7 +184,7 @@ def plan_dataset(
     outputs = dataset.labels.outputs
     make = partial(
         make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms,
-        previous=previous,
+        on_scan=preprocessing.on_scan or (), previous=previous,
     )  # fmt: skip
     return plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
 

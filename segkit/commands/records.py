@@ -26,7 +26,8 @@ def recorded_decisions(folder: RunFolder, config: TrainConfig) -> Decided | None
         return None
     plan = plan_from(load_yaml(folder.plan), where=str(folder.plan))
     # The config's transforms were typed by the user, or checked as a stranger's; the plan's were not.
-    if list(plan.transforms) != config.preprocessing.transforms:
+    typed = (config.preprocessing.on_scan or [], config.preprocessing.transforms)
+    if (list(plan.on_scan), list(plan.transforms)) != typed:
         raise DataError(f"{folder.plan} holds other transforms than {folder.config}; restore it, or start a new run")
     return Decided(plan, split_from(load_json(folder.split), where=str(folder.split)))
 

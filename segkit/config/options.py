@@ -115,8 +115,9 @@ class PlanOptions:
 
 @dataclass(kw_only=True)
 class PreprocessingOptions:
-    """Intensity transforms after the plan's own orientation, cropping, resampling and normalisation."""
+    """Intensity transforms before and after the plan's own orientation, cropping, resampling and normalisation."""
 
+    on_scan: list[Any] | None = only_some_key()  # noqa: RUF009  (declares, and gives no default)
     transforms: list[Any]
 
 

@@ -28,7 +28,7 @@ from segkit.inference.streaming import Stream, Work
 from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
-from segkit.preparation.intensity_transforms import check_transforms
+from segkit.preparation.intensity_transforms import BEFORE, check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, numbered, read_scan
 from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record, read_weights
@@ -266,7 +266,15 @@ def meant(record: ModelRecord) -> list[Any]:
 def prepared_alike(record: ModelRecord) -> list[Any]:
     """Return what two models must share for their logits to be averaged, window by window."""
     plan = record.plan
-    prepared = [plan.dims, plan.orientation, plan.spacing, plan.patch, plan.normalisation, plan.transforms]
+    prepared = [
+        plan.dims,
+        plan.orientation,
+        plan.spacing,
+        plan.patch,
+        plan.normalisation,
+        plan.on_scan,
+        plan.transforms,
+    ]
     return [*prepared, plan.order, plan.onto, record.weights if record.previous else None]
 
 
@@ -283,6 +291,7 @@ def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str])
         UsageError: when the record names a package that is not allowed.
     """
     check_network(record.network, trust)
+    check_transforms(record.plan.on_scan, trust, key=BEFORE)
     check_transforms(record.plan.transforms, trust)
     weights = read_weights(folder, record)
     check_size(record.network, weights)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segkit.config.plan import Plan
 from segkit.foundation.errors import DataError
 from segkit.preparation.grids import Box, cropped, nonzero_box, orthogonal, target_grid
-from segkit.preparation.intensity_transforms import apply_transforms
+from segkit.preparation.intensity_transforms import apply_transforms, on_scan
 from segkit.preparation.normalisation import normalise
 from segkit.preparation.resampling import image_onto, labels_onto
 from segkit.preparation.scans import Scan
@@ -49,6 +49,7 @@ def prepare(scan: Scan, plan: Plan) -> Prepared:
         UsageError: when a transform of `preprocessing.transforms` moves voxels or is random.
         DataError: when the result is not finite, or the plan shows the network an earlier mask that is not there.
     """
+    scan = on_scan(scan, plan.on_scan)
     box = nonzero_box(scan.array)
     source = cropped(scan.grid, box)
     grid = target_grid(orthogonal(source), plan)

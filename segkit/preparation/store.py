@@ -90,7 +90,7 @@ def decisions_of(plan: Plan) -> list[Any]:
     names = list(plan.normalisation)
     onto = [names.index(plan.onto[name]) if name in plan.onto else None for name in names]
     decided = [plan.orientation, plan.spacing, plan.order, onto, list(plan.normalisation.values()), plan.transforms]
-    return [*decided, plan.previous] if plan.previous else decided
+    return [*decided, plan.previous, plan.on_scan] if plan.previous or plan.on_scan else decided
 
 
 def folder_of(case: Case, plan: Plan, labels: Labels, store: Path) -> Path:

@@ -20,7 +20,7 @@ from segkit.foundation.building import arguments_of, build
 from segkit.foundation.strangers import resolve_target
 from segkit.inference.mirroring import flippable_axes, left_right_axis
 from segkit.networks.building import check_network
-from segkit.preparation.intensity_transforms import check_transforms
+from segkit.preparation.intensity_transforms import BEFORE, check_transforms
 from segkit.training.augmentation import Augmentation, BatchTransform
 from segkit.training.augmentation.earlier_mask import EarlierMaskErrors
 from segkit.training.augmentation.kornia_steps import kornia_roles
@@ -73,6 +73,7 @@ def check_strangers_config(config: TrainConfig) -> None:
         DataError: when it names what is no class of its slot's role, or one that reads, writes or downloads.
     """
     check_network(config.network, config.trust)
+    check_transforms(config.preprocessing.on_scan or [], config.trust, key=BEFORE)
     check_transforms(config.preprocessing.transforms, config.trust)
     check_transforms(config.augmentation.transforms, config.trust, BatchTransform, *kornia_roles(config.trust))
     roles = {
