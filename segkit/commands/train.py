@@ -49,6 +49,7 @@ from segkit.training.building import (
     training_flips,
 )
 from segkit.training.clock import Clock
+from segkit.training.fine_tuning import freeze
 from segkit.training.fit import fit, make_clock
 from segkit.training.lightning_parts import build_callbacks, build_plugins, build_profiler
 from segkit.training.loggers import build_logger, check_extra
@@ -154,6 +155,7 @@ def run(
     module = build_module(config, study, record, clock)
     if config.training.weights and not folder.last.exists():
         start_from_outside(module.network, Path(config.training.weights), folder)
+    freeze(module.network, config.training.frozen or ())
     if not before:
         record_study(folder, asked, list(call.overrides) if call else [], study)
     if stage:
@@ -244,5 +246,6 @@ def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: 
         ),
         slice_axis=study.plan.slice_axis,
         progress=clock.progress,
+        rates=config.training.rates,
         seed=config.seed,
     )

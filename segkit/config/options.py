@@ -146,6 +146,8 @@ class TrainingOptions:
     steps: int | None = range_key(1)
     fold: str
     weights: str | None = path_key("any", only_some=True)
+    frozen: list[str] | None = only_some_key()  # noqa: RUF009  (declares, and gives no default)
+    rates: dict[str, float] | None = only_some_key()  # noqa: RUF009
     precision: str = choice_key("auto", "bf16", "32")
     foreground: float = range_key(0, 1)
     accumulate: int = range_key(1)
