@@ -55,6 +55,7 @@ from segkit.training.lightning_parts import build_callbacks, build_plugins, buil
 from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
+from segkit.training.partial_labels import annotated_outputs
 from segkit.training.patches import Patches
 from segkit.training.rules import announce, evidence_of, learn_on
 from segkit.training.validation import Validator
@@ -160,14 +161,7 @@ def run(
         record_study(folder, asked, list(call.overrides) if call else [], study)
     if stage:
         compare_resolutions(stage, folder)
-    patches = Patches(
-        study.of("training"),
-        study.of("validation"),
-        study.plan,
-        seed=config.seed,
-        foreground=config.training.foreground,
-        workers=config.training.workers,
-    )
+    patches = patches_of(config, study)
     if config.debug == OVERFIT:
         learn_one_batch(module, patches, device)
         folder.set_status("debugged")
@@ -178,13 +172,25 @@ def run(
         profiler=build_profiler(config.profiler, folder.path), plugins=build_plugins(config.plugins),
     )  # fmt: skip
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
-    training = {**done, "cases": len(study.split.training)}
-    write_model(
-        folder.model, replace(record, training=training), module.network.state_dict(), stage.models if stage else ()
-    )
+    record = replace(record, training={**done, "cases": len(study.split.training)})
+    write_model(folder.model, record, module.network.state_dict(), stage.models if stage else ())
     learn_postprocessing(folder, module, study, device)
     reason = early_end(trainer)
     folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
+
+
+def patches_of(config: TrainConfig, study: Study) -> Patches:
+    """Return what a training reads."""
+    training = study.of("training")
+    return Patches(
+        training,
+        study.of("validation"),
+        study.plan,
+        seed=config.seed,
+        foreground=config.training.foreground,
+        workers=config.training.workers,
+        annotated=annotated_outputs(training, study.dataset.unlabelled, study.labels),
+    )
 
 
 def start_from_outside(network: nn.Module, weights: Path, folder: RunFolder) -> None:
@@ -243,6 +249,7 @@ def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: 
             flips=tuple(record.flips),
             swapped=swapped_outputs(labels, mirrored),
             references=references,
+            unlabelled=study.dataset.unlabelled,
         ),
         slice_axis=study.plan.slice_axis,
         progress=clock.progress,

@@ -72,6 +72,7 @@ class DatasetOptions:
     region_order: list[int] | None
     mirrored: list[list[str]]
     columns: str | None = path_key("file")
+    annotated: str | None = only_some_key()
     skip_unusable: bool
     split: SplitOptions
 

@@ -18,6 +18,7 @@ from segkit.preparation.store import PreparedCase
 from segkit.training.augmentation import Augmentation
 from segkit.training.fine_tuning import learning, set_rates
 from segkit.training.losses import supervised
+from segkit.training.partial_labels import marginal
 from segkit.training.validation import Validator
 
 DROPOUT = 3  # the stream of a step's own draws inside the network
@@ -103,7 +104,16 @@ class Segmentation(pl.LightningModule):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed_from(self.seed, *batch["counter"][0].tolist(), DROPOUT))
             outputs = self.network(images)
+        if "annotated" in batch:
+            outputs = self.speaking(outputs, batch["annotated"])
         return self.loss_of(outputs, target)
+
+    def speaking(self, outputs: Tensor | Sequence[Tensor], annotated: Tensor) -> Tensor | list[Tensor]:
+        """Return outputs in which labels that nobody drew in a sample's reference teach nothing."""
+        is_regions = self.region_table is not None
+        if isinstance(outputs, Tensor):
+            return marginal(outputs, annotated, is_regions=is_regions)
+        return [marginal(output, annotated, is_regions=is_regions) for output in outputs]
 
     def loss_of(self, outputs: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:
         """Return the loss of a network's outputs, deeply supervised where there are several."""
