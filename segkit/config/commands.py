@@ -135,12 +135,16 @@ class PredictConfig:
 class EvaluateConfig:
     """`segkit evaluate`."""
 
+    data: DatasetOptions | None
     predictions: str | None = path_key("folder")
     references: str | None = path_key("folder")
     run: str | None = path_key("any")
     split: str = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     labels: dict[str, int | str | list[int]] | None
+    columns: str | None = path_key("file")
+    groups: list[str]
+    cluster_by: str | None
     trust: list[str]
     device: str
     tolerance: float = range_key(0)

@@ -10,16 +10,17 @@ from typing import NamedTuple, TypeVar
 
 from segkit.config.labels import Declared
 from segkit.evaluation.cases import evaluate_pair, foreground_of, foreground_values
+from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import metrics
 from segkit.evaluation.summary import Evaluation, Scores, summarise
-from segkit.evaluation.tables import evaluation_table, write_evaluation
+from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.foundation.parallel import Outcome, parallel_map
 from segkit.volumes.reading import read_grid
 from segkit.volumes.selection import Location
 
-__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "write_evaluation"]
+__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "group_tables", "write_evaluation"]
 
 BYTES_PER_VOXEL = 16  # two files read as float64, the widest that is common
 FEW_VOXELS = 100_000_000  # read and counted in about the time that other processes take to start
@@ -42,6 +43,7 @@ def evaluate_pairs(
     seed: int = 0,
     tolerance: float | None = None,
     failed: Mapping[str, str] | None = None,
+    grouping: Grouping | None = None,
 ) -> Evaluation:
     """Score masks against references, per case and label, and summarise over the cases.
 
@@ -53,6 +55,7 @@ def evaluate_pairs(
         seed: of the bootstrap.
         tolerance: largest distance in mm between equal voxels of both files; None takes that of `Grid.check_same_as`.
         failed: cases that could not be paired, with the reason: they are reported with those that fail here.
+        grouping: groups of cases with statistics of their own, and patients whose cases are drawn together.
 
     Returns:
         Scores and statistics; a case that fails is named in `failed` and the others are finished.
@@ -73,7 +76,7 @@ def evaluate_pairs(
         else:
             scores[outcome.item.case] = outcome.value
     metric_names = [metric.name for metric in metrics()]
-    return summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed)
+    return summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed, grouping=grouping)
 
 
 def _score(pair: _Pair, labels: Declared, tolerance: float | None) -> Scores:
