@@ -154,6 +154,24 @@ class EvaluateConfig:
 
 
 @dataclass(kw_only=True)
+class CompareConfig:
+    """`segkit compare`."""
+
+    runs: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
+    split: str = choice_key("auto", "held_out", "validation")
+    metric: str
+    label: str
+    baseline: str | None
+    pool: list[str]
+    difference: float | None = range_key(0)
+    output: str | None = path_key()
+    device: str
+    bootstrap: BootstrapOptions
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
 class PackageConfig:
     """`segkit package`."""
 
@@ -217,6 +235,7 @@ CONFIGS: dict[str, type] = {
     "train": TrainConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
     "package": PackageConfig,
     "measure": MeasureConfig,
     "convert": ConvertConfig,
