@@ -9,7 +9,6 @@ from segkit.config.commands import CompareConfig
 from segkit.datasets.splits import split_from
 from segkit.evaluation.comparison.comparing import compare as compare_methods
 from segkit.evaluation.comparison.comparison import Comparison, Question
-from segkit.studies.saved import Meaning, Saved, read_evaluation, summary_of
 from segkit.foundation.console import paths_written, say, table, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import check_writable
@@ -19,6 +18,7 @@ from segkit.runs.model_file import read_record
 from segkit.studies.leaderboard import asked_lines, effects_table, leaderboard_table, write_comparison
 from segkit.studies.pooling import pooled
 from segkit.studies.runs import FoundRun, found_runs, is_study
+from segkit.studies.saved import Meaning, Saved, read_evaluation, summary_of
 
 AUTO, HELD_OUT, VALIDATION = "auto", "held_out", "validation"
 
@@ -95,7 +95,8 @@ def saved_scores(run: FoundRun, split: str, config: CompareConfig) -> Saved:
         from segkit.commands.evaluate import evaluate
         from segkit.config.compose import configure
 
-        place = usual if split == HELD_OUT or not (usual / "summary.json").is_file() else usual / split
+        recorded = (summary_of(usual).get("source") or {}).get("split", split)
+        place = usual if recorded == split else usual / split  # scores of another split stay
         say(f"{run.name}: evaluating its {split} cases")
         words = [f"run={run.folder.path}", f"split={split}", f"output={place}", f"device={config.device}"]
         evaluate(configure("evaluate", [*words, *(f"workers={config.workers}" for _ in [0] if config.workers)]))
@@ -132,6 +133,7 @@ def show(comparison: Comparison, difference: float | None) -> None:
     """Print the leaderboard, the effect of each choice, and the verdict."""
     of = "mean over labels" if comparison.label == "mean" else comparison.label
     title = f"{len(comparison.standings)} runs on the same {len(comparison.cases)} cases, {of}"
+    title += f"; difference to {comparison.against}" if len(comparison.standings) > 1 else ""
     table(title, *leaderboard_table(comparison))
     if comparison.left_out:
         shown = ", ".join(comparison.left_out[:5]) + (" ..." if len(comparison.left_out) > 5 else "")

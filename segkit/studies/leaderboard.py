@@ -41,7 +41,7 @@ def leaderboard_table(comparison: Comparison) -> Table:
     """Return columns and rows for the console."""
     metric = f"{comparison.metric} [{comparison.unit}]" if comparison.unit else comparison.metric
     infinite = any(one.score.infinite for one in comparison.standings)
-    columns = ["rank", "run", metric, "95% interval", f"to {comparison.against}", "95% interval", "p", "corrected p",
+    columns = ["rank", "run", metric, "95% interval", "difference", "95% interval", "p", "corrected p",
                "effect", "ranks", "first"]  # fmt: skip
     if infinite:
         columns.append("infinite")

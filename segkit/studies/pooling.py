@@ -8,9 +8,9 @@ from pathlib import Path
 
 from segkit.evaluation.comparison.choices import told, varied_keys
 from segkit.evaluation.comparison.comparison import Method
-from segkit.studies.saved import Saved
 from segkit.evaluation.summary import Scores
 from segkit.studies.runs import FoundRun, hours_of
+from segkit.studies.saved import Saved
 
 Group = list[tuple[FoundRun, Saved]]
 
@@ -30,7 +30,7 @@ def pooled(runs: Sequence[tuple[FoundRun, Saved]], keys: Sequence[str]) -> list[
         # Runs without any of these keys, and folders of scores, stand for themselves.
         rest = tuple((key, value) for key, value in sorted(run.choices.items()) if key not in keys)
         groups.setdefault(rest if is_pooled else (run.folder.path,), []).append((run, saved))
-    kept = [[_without(run, keys) for run, _ in group][0] for group in groups.values()]
+    kept = [_without(group[0][0], keys) for group in groups.values()]
     varied = varied_keys(kept)
     names = [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
     return [

@@ -65,7 +65,7 @@ def signed_ranks(differences: Array) -> tuple[Array, NDArray[np.bool_]]:
 def _rank_sum_distribution(doubled: bytes) -> Array:
     """Return P(S <= s) for the sum S of a random subset of whole numbers, for each s from 0 on."""
     numbers = np.frombuffer(doubled, dtype=np.int64)
-    share = np.zeros(int(numbers.sum()) + 1)
+    share: Array = np.zeros(int(numbers.sum()) + 1)
     share[0] = 1.0
     for number in numbers:
         taken = share[:-number].copy()
@@ -107,8 +107,8 @@ def sign_flips(differences: Array, resamples: int = 10_000, seed: int = 0) -> Ar
 
 
 def _all_signs(start: int, size: int, n: int) -> Array:
-    bits = np.arange(start, start + size)[:, None] >> np.arange(n) & 1
-    return bits * 2.0 - 1
+    bits = (np.arange(start, start + size)[:, None] >> np.arange(n)) & 1
+    return np.asarray(bits * 2.0 - 1, dtype=np.float64)
 
 
 def holm(p: Array) -> Array:
