@@ -84,7 +84,7 @@ class SurfaceDistances:
         """Average symmetric surface distance in mm: the mean over the elements of both surfaces together.
 
         Source: Heimann et al. 2009, IEEE TMI 28(8), "Comparison and evaluation of methods for liver segmentation from
-        CT datasets". MONAI's symmetric average is this one; what MedPy calls `assd` is `masd` here.
+        CT datasets". MONAI's symmetric average and MedPy's `assd` since 0.5 are this one; older MedPy's is `masd` here.
         """
         return self._pooled.mean
 
