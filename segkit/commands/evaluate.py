@@ -11,16 +11,19 @@ from segkit.config.labels import Declared
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
 from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, evaluation_table, write_evaluation
+from segkit.evaluation.nnunet_summary import write_nnunet_summary
 from segkit.evaluation.pairs import match_folders
+from segkit.evaluation.reliability_table import write_reliability
+from segkit.evaluation.settings import settings_of
 from segkit.foundation.console import paths_written, table, warn
-from segkit.foundation.errors import CasesFailedError, UsageError
+from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
 from segkit.runs.package import check_is_run
-from segkit.volumes.reading import stem
+from segkit.volumes.reading import find_volumes, stem
 from segkit.volumes.selection import Location
 
 
@@ -56,6 +59,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     evaluation = evaluate_pairs(
         masks.pairs,
         config.labels or masks.labels,
+        settings_of(config.metrics),
+        probabilities=probabilities_in(config.probabilities),
         workers=config.workers,
         bootstrap=config.bootstrap.resamples,
         seed=config.bootstrap.seed,
@@ -63,11 +68,36 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         failed=masks.failed,
     )
     table(f"{len(evaluation.scores)} cases", *evaluation_table(evaluation))
-    paths_written(write_evaluation(evaluation, masks.output))
+    paths_written([*write_evaluation(evaluation, masks.output), *write_extras(evaluation, masks, config.format)])
     if evaluation.failed:
         names = ", ".join(list(evaluation.failed)[:5])
         raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {names}")
     return evaluation
+
+
+def write_extras(evaluation: Evaluation, masks: Masks, layout: str) -> list[Path]:
+    """Write what is asked for beside `cases.csv` and `summary.json`, and return the files."""
+    written = []
+    if evaluation.reliability:
+        written.append(write_reliability(evaluation.reliability, masks.output / "reliability.csv"))
+    if layout == "nnunet":
+        labels = masks.labels or {label: int(label) for label in evaluation.labels}
+        written.append(write_nnunet_summary(evaluation, labels, masks.pairs, masks.output / "nnunet" / "summary.json"))
+    return written
+
+
+def probabilities_in(folder: str | None) -> dict[str, Path] | None:
+    """Return the probabilities of each case in a folder; None without one.
+
+    Raises:
+        DataError: when it holds no volume.
+    """
+    if folder is None:
+        return None
+    found = {stem(path): path for path in find_volumes(Path(folder))}
+    if not found:
+        raise DataError(f"{folder} holds no volume that segkit reads")
+    return found
 
 
 def masks_in_folders(config: EvaluateConfig) -> Masks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -89,7 +89,7 @@ class LabelPair:
     values: tuple[int, ...]
     grid: Grid
     name: str = ""
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     boxes: Boxes | None = None
     probability: NDArray[Any] | None = None
     scored: NDArray[np.bool_] | None = None
@@ -131,11 +131,8 @@ class LabelPair:
         seen, settings = self.cropped, self.settings.lesions
         if settings.instances == "components":
             return match_lesions(seen.mask, seen.reference, settings)
-        arrays = [
-            np.where(inside, seen.part_of(array), 0)
-            for inside, array in ((seen.mask, self.mask), (seen.reference, self.reference))
-        ]
-        return match_lesions(*arrays, settings)
+        ours = np.where(seen.mask, seen.part_of(self.mask), 0)
+        return match_lesions(ours, np.where(seen.reference, seen.part_of(self.reference), 0), settings)
 
     @cached_property
     def reliability(self) -> Reliability:

@@ -139,8 +139,7 @@ def _check_few(count: int, name: str) -> None:
 def joined_box(boxes: Sequence[Box]) -> Box:
     """Return the box around several, at least one."""
     return tuple(
-        slice(min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*boxes, strict=True)
+        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
     )
 
 

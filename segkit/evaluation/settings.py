@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from segkit.config.options import MetricsOptions
+from segkit.config.suggestions import did_you_mean, listed
+from segkit.foundation.errors import UsageError
 
-DEFAULT = ("overlap", "hd95", "assd", "nsd")
+DEFAULT = ("overlap", "hd95", "assd", "nsd", "others")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,18 @@ class Settings:
     def tolerance_of(self, label: str) -> float:
         """Return the tolerance of a label's surface Dice in mm."""
         return self.tolerances.get(label, self.tolerance)
+
+
+def check_tolerances(settings: Settings, labels: Sequence[str]) -> None:
+    """Make sure that tolerances of their own belong to labels that there are.
+
+    Raises:
+        UsageError: naming the label that there is not.
+    """
+    for label in settings.tolerances:
+        if label not in labels:
+            near = did_you_mean(label, labels) or ";"
+            raise UsageError(f"metrics.tolerances: there is no label {label}{near} labels: {listed(labels)}")
 
 
 def settings_of(options: MetricsOptions) -> Settings:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.evaluation.calibration import Reliability
+from segkit.evaluation.confusion import Counts
 from segkit.evaluation.intervals import bootstrap_interval
+from segkit.evaluation.metrics import Metric
 
 Scores = Mapping[str, Mapping[str, float]]  # label -> metric -> value; NaN where it is left out
 
@@ -46,6 +49,9 @@ class Evaluation:
         failed: case -> why it has no scores.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+        metrics: by which it was scored, in the order of the scores.
+        counts: case -> label -> voxels in both masks, in one and in none.
+        reliability: label -> voxels of all cases by probability; empty where probabilities were not given.
     """
 
     scores: dict[str, Scores]
@@ -54,6 +60,9 @@ class Evaluation:
     failed: dict[str, str]
     resamples: int
     seed: int
+    metrics: tuple[Metric, ...] = ()
+    counts: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    reliability: dict[str, Reliability] = field(default_factory=dict)
 
 
 def summarise(

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from segkit.evaluation.empties import empty_counts
 from segkit.evaluation.metrics import metrics
 from segkit.evaluation.summary import Evaluation, Statistics
 from segkit.foundation.files import write_json, write_text
@@ -54,13 +55,15 @@ def summary_tree(evaluation: Evaluation) -> dict[str, Any]:
         "mean": _tree_of(evaluation.mean),
         "cases": len(evaluation.scores),
         "failed": [{"case": case, "error": error} for case, error in evaluation.failed.items()],
+        **({"empty": empty_counts(evaluation.counts)} if evaluation.counts else {}),
         "metrics": {
             metric.name: {"unit": metric.unit, "definition": metric.definition, "empty": metric.rule}
-            for metric in metrics()
+            for metric in evaluation.metrics or metrics()
         },
         "rules": {
             "cases": "failed cases enter no statistic; they are listed under failed",
             "left_out": "a case without a label in mask and reference has no value for it and is counted in left_out",
+            "empty": "counts cases whose mask, reference or both lack the label; metrics say what that counts as",
             "mean": "per case the mean over the foreground labels that have a value, then statistics over the cases",
             "std": "of the sample (n - 1)",
             "ci95": f"95% percentile bootstrap interval of the mean over cases, {evaluation.resamples} resamples, "
@@ -74,7 +77,7 @@ def evaluation_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]
 
     The first metric, Dice, stands with its 95% interval; `n` counts the cases that have a value for it.
     """
-    known = {metric.name: metric.unit for metric in metrics()}
+    known = {metric.name: metric.unit for metric in evaluation.metrics or metrics()}
     first, *others = evaluation.mean
     headings = [f"{name} [{known[name]}]" if known.get(name) else name for name in (first, *others)]
     columns = ["label", headings[0], "95% interval", *headings[1:], "n", "left out"]

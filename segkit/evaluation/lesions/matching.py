@@ -108,8 +108,8 @@ def match_lesions(mask: NDArray[Any], reference: NDArray[Any], settings: LesionS
         reference: the expert's, likewise, same shape.
         settings: what a lesion is and when it is found; the default ones when None.
 
-    Source: Maier-Hein et al. 2024, Nature Methods 21, "Metrics reloaded", assignment by IoU or overlap; Kuhn 1955, Naval
-    Research Logistics Quarterly 2, "The Hungarian method for the assignment problem".
+    Source: Maier-Hein et al. 2024, Nature Methods 21, "Metrics reloaded", assignment by IoU or overlap; Kuhn 1955,
+    Naval Research Logistics Quarterly 2, "The Hungarian method for the assignment problem".
     """
     settings = settings or LesionSettings()
     ours, theirs = (_numbered(array, settings) for array in (mask, reference))

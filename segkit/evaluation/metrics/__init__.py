@@ -1,6 +1,6 @@
-"""The metrics: each module here declares a `METRIC` or several, found by scanning this package and an entry-point group.
+"""The metrics, found by scanning this package and an entry-point group.
 
-A module has `METRIC`, a `Metric`, or `METRICS`, a function that makes some out of the settings.
+Each module declares `METRIC`, a `Metric`, or `METRICS`, a function that makes some out of the settings.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from segkit.evaluation.label_pair import LabelPair
 from segkit.evaluation.settings import Settings
 from segkit.foundation.errors import UsageError
 
-__all__ = ["LabelPair", "Metric", "Worst", "chosen", "metrics"]
+__all__ = ["LabelPair", "Metric", "Worst", "chosen", "declared", "metrics"]
 
 ENTRY_POINTS = "segkit.metrics"
 ALL = "all"
+OTHERS = "others"  # the group of third parties' metrics, of which there may be none
 LEFT_OUT = "left out and counted"
 
 
@@ -56,7 +57,7 @@ class Metric:
     higher_is_better: bool | None
     compute: Callable[[LabelPair], float]
     one_empty: float | Worst | None
-    group: str = "others"
+    group: str = OTHERS
     best: float | None = None
     both_empty: float | None = math.nan
     needs_probabilities: bool = False
@@ -103,8 +104,8 @@ def chosen(settings: Settings, *, with_probabilities: bool = False) -> tuple[Met
     Raises:
         UsageError: when there is no metric or group of a name, or one that is named needs probabilities.
     """
-    known = _declared(settings)
-    groups = {metric.group for metric in known.values()}
+    known = declared(settings)
+    groups = {OTHERS, *(metric.group for metric in known.values())}
     found: dict[str, Metric] = {}
     for name in settings.compute:
         if name not in known and name not in groups and name != ALL:
@@ -113,7 +114,7 @@ def chosen(settings: Settings, *, with_probabilities: bool = False) -> tuple[Met
             raise UsageError(f"metrics.compute: there is no metric or group {name}{near} there are {listed(offered)}")
         wanted = [metric for metric in known.values() if name in (ALL, metric.group, metric.name)]
         usable = [metric for metric in wanted if with_probabilities or not metric.needs_probabilities]
-        if not usable:
+        if wanted and not usable:
             raise UsageError(f"metrics.compute: {name} needs probabilities: pass probabilities=DIR too")
         found |= {metric.name: metric.under(settings) for metric in usable}
     if not found:
@@ -123,16 +124,20 @@ def chosen(settings: Settings, *, with_probabilities: bool = False) -> tuple[Met
 
 @cache
 def metrics() -> tuple[Metric, ...]:
-    """Return every metric under the default settings: the modules of this package by name, then those of others.
+    """Return the metrics that are computed where nothing else is asked for, third parties' among them.
 
     Raises:
         UsageError: when a third party's entry point is no `Metric`, or two metrics have one name.
     """
-    return tuple(_declared(Settings()).values())
+    return chosen(Settings())
 
 
-def _declared(settings: Settings) -> dict[str, Metric]:
-    """Return every metric by name, as the settings define them."""
+def declared(settings: Settings) -> dict[str, Metric]:
+    """Return every metric by name, as the settings define them: this package's by module name, then third parties'.
+
+    Raises:
+        UsageError: as `metrics`.
+    """
     found: dict[str, Metric] = {}
     for module in _modules():
         several = module.METRICS(settings) if hasattr(module, "METRICS") else (module.METRIC,)

@@ -14,7 +14,8 @@ def cldice(pair: LabelPair) -> float:
 
     Centrelines are thinned voxels; their length is counted in voxels, so that spacing does not enter.
 
-    Source: Shit et al. 2021, CVPR, "clDice: a novel topology-preserving loss function for tubular structure segmentation".
+    Source: Shit et al. 2021, CVPR, "clDice: a novel topology-preserving loss function for tubular structure
+    segmentation".
     """
     seen = pair.cropped
     precise = _share(centreline_of(seen.mask), seen.reference)

@@ -12,7 +12,8 @@ def kappa(pair: LabelPair) -> float:
     but at random. It depends on how much background the image holds. Where both say the label everywhere, there is no
     disagreement and it is 1.
 
-    Source: Cohen 1960, Educational and Psychological Measurement 20(1), "A coefficient of agreement for nominal scales".
+    Source: Cohen 1960, Educational and Psychological Measurement 20(1), "A coefficient of agreement for nominal
+    scales".
     """
     counts = pair.counts
     voxels = counts.in_mask + counts.false_negatives + counts.true_negatives

@@ -27,7 +27,9 @@ def METRICS(settings: Settings) -> tuple[Metric, ...]:  # noqa: N802  (declares,
             group="lesions",
             best=1.0,
         ),
-        Metric("lesion_dice", "", f"mean Dice of the pairs, 0 without one; {how}", True, paired_dice, 0.0, "lesions", 1.0),
+        Metric(
+            "lesion_dice", "", f"mean Dice of the pairs, 0 without one; {how}", True, paired_dice, 0.0, "lesions", 1.0
+        ),
     )
     bounds = (0.0, *settings.lesions.sizes, math.inf)
     return overall + tuple(_of_size(low, high) for low, high in pairwise(bounds) if settings.lesions.sizes)

@@ -26,7 +26,11 @@ def METRICS(settings: Settings) -> tuple[Metric, ...]:  # noqa: N802  (declares,
     of = "of all distances" if settings.direction == "pooled" else "of each direction's distances, the larger one"
     return (
         _in_mm("hd", f"largest distance from one surface to the nearest point of the other, {by}", hausdorff),
-        *(() if settings.percentile == MAXIMUM else (_in_mm(robust, f"{percent}th percentile {of}, {by}", robust_hausdorff),)),
+        *(
+            ()
+            if settings.percentile == MAXIMUM
+            else (_in_mm(robust, f"{percent}th percentile {of}, {by}", robust_hausdorff),)
+        ),
         _in_mm("assd", f"mean distance over the elements of both surfaces, {by}", assd),
         _in_mm("masd", f"mean of both directions' mean distances, {by}", masd),
     )

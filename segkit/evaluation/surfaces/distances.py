@@ -138,9 +138,7 @@ def surface_distances(
     return SurfaceDistances(_direction(ours, theirs, steps, convention), _direction(theirs, ours, steps, convention))
 
 
-def _direction(
-    start: Elements, target: Elements, steps: NDArray[np.float64], convention: Convention
-) -> Direction:
+def _direction(start: Elements, target: Elements, steps: NDArray[np.float64], convention: Convention) -> Direction:
     apart = ~np.isin(start.places, target.places, assume_unique=True)
     distances = np.zeros(start.places.size)
     if apart.any():

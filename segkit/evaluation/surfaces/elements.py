@@ -95,9 +95,8 @@ def _kinds(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
         ahead = [slice(None)] * padded.ndim
         behind = list(ahead)
         ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        joined = numbers[tuple(ahead)] << (1 << (padded.ndim - 1 - axis))
-        joined |= numbers[tuple(behind)]
-        numbers = joined
+        bits = np.uint8(1 << (padded.ndim - 1 - axis))
+        numbers = np.bitwise_or(np.left_shift(numbers[tuple(ahead)], bits), numbers[tuple(behind)])
     return numbers
 
 
