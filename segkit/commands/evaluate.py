@@ -15,9 +15,13 @@ from segkit.evaluation.evaluate import (
     write_evaluation,
 )
 from segkit.evaluation.grouping import Grouping, grouping_from
+from segkit.evaluation.nnunet_summary import write_nnunet_summary
+from segkit.evaluation.reliability_table import write_reliability
+from segkit.evaluation.settings import settings_of
 from segkit.foundation.console import paths_written, table
-from segkit.foundation.errors import CasesFailedError
+from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.files import check_writable
+from segkit.volumes.reading import find_volumes, stem
 
 AUTO = "auto"
 
@@ -37,6 +41,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     evaluation = evaluate_pairs(
         masks.pairs,
         config.labels or masks.labels,
+        settings_of(config.metrics),
+        probabilities=probabilities_in(config.probabilities),
         workers=config.workers,
         bootstrap=config.bootstrap.resamples,
         seed=config.bootstrap.seed,
@@ -47,11 +53,37 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     table(title_of(evaluation), *evaluation_table(evaluation))
     for title, rows in group_tables(evaluation):
         table(title, *rows)
-    paths_written(write_evaluation(evaluation, masks.output, masks.source))
+    written = write_evaluation(evaluation, masks.output, masks.source)
+    paths_written([*written, *write_extras(evaluation, masks, config.format)])
     if evaluation.failed:
         names = ", ".join(list(evaluation.failed)[:5])
         raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {names}")
     return evaluation
+
+
+def write_extras(evaluation: Evaluation, masks: Masks, layout: str) -> list[Path]:
+    """Write what is asked for beside `cases.csv` and `summary.json`, and return the files."""
+    written = []
+    if evaluation.reliability:
+        written.append(write_reliability(evaluation.reliability, masks.output / "reliability.csv"))
+    if layout == "nnunet":
+        labels = masks.labels or {label: int(label) for label in evaluation.labels}
+        written.append(write_nnunet_summary(evaluation, labels, masks.pairs, masks.output / "nnunet" / "summary.json"))
+    return written
+
+
+def probabilities_in(folder: str | None) -> dict[str, Path] | None:
+    """Return the probabilities of each case in a folder; None without one.
+
+    Raises:
+        DataError: when it holds no volume.
+    """
+    if folder is None:
+        return None
+    found = {stem(path): path for path in find_volumes(Path(folder))}
+    if not found:
+        raise DataError(f"{folder} holds no volume that segkit reads")
+    return found
 
 
 def grouping_of(config: EvaluateConfig, masks: Masks) -> Grouping:

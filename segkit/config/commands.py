@@ -11,6 +11,7 @@ from segkit.config.options import (
     DatasetOptions,
     DicomOptions,
     InferenceOptions,
+    MetricsOptions,
     PathsOptions,
     PlanOptions,
     PostprocessingOptions,
@@ -148,6 +149,9 @@ class EvaluateConfig:
     trust: list[str]
     device: str
     tolerance: float = range_key(0)
+    probabilities: str | None = path_key("folder")
+    metrics: MetricsOptions
+    format: str = choice_key("segkit", "nnunet")
     bootstrap: BootstrapOptions
     workers: int | None = range_key(1)
     debug: bool

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.evaluation.calibration import Reliability
+from segkit.evaluation.confusion import Counts
 from segkit.evaluation.grouping import Grouping, cluster_numbers
 from segkit.evaluation.intervals import bootstrap_interval
+from segkit.evaluation.metrics import Metric
 
 Scores = Mapping[str, Mapping[str, float]]  # label -> metric -> value; NaN where it is left out
 QUARTILES = (0.25, 0.5, 0.75)
@@ -72,6 +75,9 @@ class Evaluation:
         seed: of the bootstrap.
         grouping: which cases belong together.
         groups: column -> its value -> statistics of the cases that have it.
+        metrics: by which it was scored, in the order of the scores.
+        counts: case -> label -> voxels in both masks, in one and in none.
+        reliability: label -> voxels of all cases by probability; empty where probabilities were not given.
     """
 
     scores: dict[str, Scores]
@@ -82,6 +88,9 @@ class Evaluation:
     seed: int
     grouping: Grouping = field(default_factory=Grouping)
     groups: dict[str, dict[str, Part]] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+    counts: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    reliability: dict[str, Reliability] = field(default_factory=dict)
 
     @property
     def clusters(self) -> int:

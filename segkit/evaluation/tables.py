@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from segkit.evaluation.empties import empty_counts
 from segkit.evaluation.metrics import metrics
 from segkit.evaluation.summary import Evaluation, Part, Statistics
 from segkit.foundation.files import write_json, write_text
@@ -70,6 +71,7 @@ def summary_tree(evaluation: Evaluation) -> dict[str, Any]:
         },
         "cases": len(evaluation.scores),
         "failed": [{"case": case, "error": error} for case, error in evaluation.failed.items()],
+        **({"empty": empty_counts(evaluation.counts)} if evaluation.counts else {}),
         "clusters": _clusters(evaluation),
         "metrics": {
             metric.name: {
@@ -78,7 +80,7 @@ def summary_tree(evaluation: Evaluation) -> dict[str, Any]:
                 "empty": metric.rule,
                 "higher_is_better": metric.higher_is_better,
             }
-            for metric in metrics()
+            for metric in evaluation.metrics or metrics()
         },
         "rules": rules(evaluation),
     }
@@ -91,6 +93,7 @@ def rules(evaluation: Evaluation) -> dict[str, str]:
     return {
         "cases": "failed cases enter no statistic; they are listed under failed",
         "left_out": "a case without a label in mask and reference has no value for it and is counted in left_out",
+        "empty": "counts cases whose mask, reference or both lack the label; metrics say what that counts as",
         "infinite": "an infinite value counts in n, median and iqr (null where it reaches them), and not in mean, std "
         "and ci95",
         "mean": "per case the mean over the foreground labels that have a value, then statistics over the cases",
@@ -109,14 +112,20 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """
     parts = {**evaluation.labels, MEAN: evaluation.mean}
     if len(evaluation.mean) > WIDEST and len(evaluation.labels) <= FEW_LABELS:
-        return _metric_rows(parts, len(evaluation.scores))
-    return _rows("label", parts)
+        return _metric_rows(parts, units_of(evaluation), len(evaluation.scores))
+    return _rows("label", parts, units_of(evaluation))
 
 
 def group_tables(evaluation: Evaluation) -> Iterator[tuple[str, Table]]:
     """Yield a title and a table for each column of groups: a row per value, the mean over labels."""
     for column, by_value in evaluation.groups.items():
-        yield f"by {column}, mean over labels", _rows(column, {value: part.mean for value, part in by_value.items()})
+        parts = {value: part.mean for value, part in by_value.items()}
+        yield f"by {column}, mean over labels", _rows(column, parts, units_of(evaluation))
+
+
+def units_of(evaluation: Evaluation) -> dict[str, str]:
+    """Return the unit of each metric."""
+    return {metric.name: metric.unit for metric in evaluation.metrics or metrics()}
 
 
 def ordered_metrics(names: Sequence[str]) -> list[str]:
@@ -124,9 +133,10 @@ def ordered_metrics(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: name != MAIN)
 
 
-def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]]) -> Table:
+def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str]) -> Table:
     first, *others = ordered_metrics(list(next(iter(parts.values()))))[:WIDEST]
-    columns = [heading, _heading(first), "95% interval", *map(_heading, others), "n", "left out"]
+    shown = [_heading(name, units) for name in (first, *others)]
+    columns = [heading, shown[0], "95% interval", *shown[1:], "n", "left out"]
     rows = []
     for name, by_metric in parts.items():
         main = by_metric[first]
@@ -135,10 +145,10 @@ def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]]) -> Table:
     return columns, rows
 
 
-def _metric_rows(parts: Mapping[str, Mapping[str, Statistics]], cases: int) -> Table:
+def _metric_rows(parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str], cases: int) -> Table:
     names = ordered_metrics(list(parts[MEAN]))
     return ["metric", *parts], [
-        [_heading(name), *(_cell(by_metric[name], cases) for by_metric in parts.values())] for name in names
+        [_heading(name, units), *(_cell(by_metric[name], cases) for by_metric in parts.values())] for name in names
     ]
 
 
@@ -149,9 +159,8 @@ def _cell(one: Statistics, cases: int) -> str:
     return f"{_shown(one.mean)}{interval}{'' if finite == cases else f' n={finite}'}"
 
 
-def _heading(name: str) -> str:
-    unit = next((metric.unit for metric in metrics() if metric.name == name), "")
-    return f"{name} [{unit}]" if unit else name
+def _heading(name: str, units: Mapping[str, str]) -> str:
+    return f"{name} [{units[name]}]" if units.get(name) else name
 
 
 def _interval(one: Statistics) -> str:
