@@ -9,7 +9,7 @@ from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.config.rules import in_words
-from segkit.config.shard import shard_from
+from segkit.config.shard import Shard, shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
@@ -18,7 +18,7 @@ from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
-from segkit.inference.model import load
+from segkit.inference.model import Model, load
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
@@ -67,13 +67,22 @@ def segment(config: PredictConfig) -> Cohort:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
         scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
+    return segment_scans(model, scans, output, config.export, shard_from(config.shard))
+
+
+def segment_scans(model: Model, scans: Scans, output: Path, export: str, shard: Shard | None = None) -> Cohort:
+    """Segment scans into a folder; those that fail are named, and returned with the others.
+
+    Raises:
+        UsageError: when scans lie in the output folder itself.
+        SegkitError: when the folder cannot be written.
+    """
     check_apart(scans, output)
     check_writable(output)
     say(f"postprocessing: {in_words(model.rules)}")
-    shard = shard_from(config.shard)
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
-    cohort = predict_cohort(model, scans, output, config.export, shard)
+    cohort = predict_cohort(model, scans, output, export, shard)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
     paths_written([output])

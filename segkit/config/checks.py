@@ -224,10 +224,13 @@ def check_prediction(config: PredictConfig) -> None:
 
 def check_evaluation(config: EvaluateConfig) -> None:
     """Require masks with their references, or a run, and not both."""
-    pair = (config.predictions, config.references)
-    if config.run is not None and any(pair):
+    if config.data is not None:
+        check_dataset(config.data)
+    if config.run is not None and (config.predictions or config.references):
         raise UsageError("run and predictions are both set: pass run=RUN, or predictions=DIR references=DIR")
-    if config.run is None and not all(pair):
+    if config.data is not None and config.references is not None:
+        raise UsageError("references and data are both set: a data set has its own; pass references=null")
+    if config.run is None and not (config.predictions and (config.references or config.data)):
         missing = "references" if config.predictions else "predictions"
         raise UsageError(f"{missing} is not set: pass predictions=DIR references=DIR output=DIR, or run=RUN")
     if config.run is None and config.output is None:

@@ -12,6 +12,7 @@ from segkit.config.options import (
     DatasetOptions,
     DicomOptions,
     InferenceOptions,
+    MetricsOptions,
     PathsOptions,
     PlanOptions,
     PostprocessingOptions,
@@ -137,15 +138,40 @@ class PredictConfig:
 class EvaluateConfig:
     """`segkit evaluate`."""
 
+    data: DatasetOptions | None
     predictions: str | None = path_key("folder")
     references: str | None = path_key("folder")
     run: str | None = path_key("any")
     split: str = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     labels: dict[str, int | str | list[int]] | None
+    columns: str | None = path_key("file")
+    groups: list[str]
+    cluster_by: str | None
     trust: list[str]
     device: str
     tolerance: float = range_key(0)
+    probabilities: str | None = path_key("folder")
+    metrics: MetricsOptions
+    format: str = choice_key("segkit", "nnunet")
+    bootstrap: BootstrapOptions
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
+class CompareConfig:
+    """`segkit compare`."""
+
+    runs: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
+    split: str = choice_key("auto", "held_out", "validation")
+    metric: str
+    label: str
+    baseline: str | None
+    pool: list[str]
+    difference: float | None = range_key(0)
+    output: str | None = path_key()
+    device: str
     bootstrap: BootstrapOptions
     workers: int | None = range_key(1)
     debug: bool
@@ -215,6 +241,7 @@ CONFIGS: dict[str, type] = {
     "train": TrainConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
     "package": PackageConfig,
     "measure": MeasureConfig,
     "convert": ConvertConfig,

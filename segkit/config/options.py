@@ -194,3 +194,31 @@ class BootstrapOptions:
 
     resamples: int = range_key(100)
     seed: int = range_key(0)
+
+
+@dataclass(kw_only=True)
+class LesionOptions:
+    """What a lesion is and when it is found."""
+
+    match: str = choice_key("iou", "overlap")
+    threshold: float = range_key(0, 1)
+    instances: str = choice_key("components", "values")
+    connectivity: str = choice_key("corners", "faces")
+    sizes: list[float]
+
+
+@dataclass(kw_only=True)
+class MetricsOptions:
+    """Which figures masks are given, and by which convention."""
+
+    compute: list[str]
+    convention: str = choice_key("area", "voxel")
+    percentile: float = range_key(0, 100)
+    direction: str = choice_key("larger", "pooled")
+    tolerance: float = range_key(0)
+    tolerances: dict[str, float]
+    boundary: float | None = range_key(0)
+    both_empty: str = choice_key("left_out", "best")
+    one_empty: str = choice_key("worst", "left_out")
+    lesions: LesionOptions
+    bins: int = range_key(2)

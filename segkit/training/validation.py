@@ -16,6 +16,7 @@ from segkit.config.labels import Labels
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
 from segkit.evaluation.cases import evaluate_arrays
+from segkit.evaluation.settings import Settings
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values, labels_on_scan
 from segkit.inference.streaming import Stream
@@ -24,6 +25,8 @@ from segkit.training.worst_case import Slice, middle_slice
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
+
+DICE = Settings(compute=("dice",))
 
 
 @dataclass
@@ -62,7 +65,8 @@ class Validator:
         prepared = np.empty(case.grid.shape, np.uint8)
         mask = self.predicted(network, case, prepared)
         reference, path = self.reference_of(case), str(self.references[case.name])
-        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=path)
+        declared = self.labels.declared
+        scores = evaluate_arrays(mask, reference, case.scan_grid, declared, DICE, reference_name=path)
         self.worst = self.worst if self.scores else None
         absent = self.unlabelled.get(case.name, frozenset())
         self.scores.append({name: math.nan if name in absent else each["dice"] for name, each in scores.items()})
