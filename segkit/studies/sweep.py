@@ -77,11 +77,7 @@ def new_study(call: Call) -> tuple[Study, Launcher]:
     Returns:
         The study, in which trials that an earlier call of the same words finished are finished, and where it runs.
     """
-    composed = [
-        (combination, config)
-        for swept in expand(unmeasured(call.overrides), config_sources(call.config_dirs))
-        for combination, config in _each_fold(swept, call)
-    ]
+    composed = compositions(call)
     combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
     folder = _study_folder(configs)
     launcher = build_launcher(configs[0].launcher)
@@ -96,6 +92,22 @@ def new_study(call: Call) -> tuple[Study, Launcher]:
         entries.append(entry)
     command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
     return Study(folder, entries, command), launcher
+
+
+def compositions(call: Call) -> list[tuple[Combination, Any]]:
+    """Return every combination with its checked config: of what was typed, and of what a chosen experiment sweeps.
+
+    Raises:
+        UsageError: naming the first trial whose config does not hold.
+    """
+    sources, found = config_sources(call.config_dirs), []
+    typed = {word.partition("=")[0].lstrip("+~") for word in call.overrides}
+    for base in expand(unmeasured(call.overrides), sources):
+        swept = _checked(base, call).study.sweep
+        own = [f"{key}={value}" for key, value in swept.items() if key not in typed]
+        for one in expand([*base.words, *own], sources):
+            found += _each_fold(Combination((*base.swept, *one.swept), one.words), call)
+    return found
 
 
 def _each_fold(combination: Combination, call: Call) -> list[tuple[Combination, Any]]:
