@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT
 from segkit.commands.preparing import shortened, split_dataset
-from segkit.commands.usable import together_by_content, usable_dataset
+from segkit.commands.usable import usable_dataset
 from segkit.config.commands import TrainConfig
 from segkit.config.options import CascadeOptions, PostprocessingOptions, TrainingOptions
 from segkit.config.plan import plan_from
@@ -19,6 +19,7 @@ from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_yaml
+from segkit.preparation.identical import together_by_content
 from segkit.runs.folder import RunFolder
 
 STAGE, MASKS = "previous", "masks"  # folders of the earlier stage in a run, and of its masks

@@ -16,7 +16,7 @@ from torch import nn
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels, labels_from, swapped_outputs
 from segkit.config.options import InferenceOptions, PostprocessingOptions
-from segkit.config.rules import Rules
+from segkit.config.rules import Rules, plain_rules
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
@@ -31,6 +31,7 @@ from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.intensity_transforms import BEFORE, check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, numbered, read_scan
+from segkit.runs.ensemble import is_ensemble, read_ensemble
 from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record, read_weights
 from segkit.runs.package import models_in
 from segkit.volumes.grid import as_3d
@@ -207,7 +208,8 @@ def load(
     """Load a trained run, or several as an ensemble.
 
     Args:
-        run: a run folder, its `model/`, or a package (`FILE.segkit`); several for an ensemble.
+        run: a run folder, its `model/`, a study whose folds were pooled, or a package (`FILE.segkit`); several for an
+            ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
         postprocessing: rules for components and holes; None takes those that the run learnt.
@@ -219,23 +221,22 @@ def load(
             that the run does not have.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
-    folders = [folder for path in paths for folder in models_in(Path(path))]
-    records = fitting_records(folders)
+    found = [member for path in paths for member in members_of(Path(path))]
+    folders, records = [folder for folder, _ in found], tuple(record for _, record in found)
+    check_alike(folders, records)
     rules = rules_of(records, postprocessing)
     return assembled(folders, records, choose_device(device), options or standard_options(), rules, trust)
 
 
-def fitting_records(folders: Sequence[ModelFolder]) -> tuple[ModelRecord, ...]:
-    """Read the records of models that are to be one ensemble.
+def check_alike(folders: Sequence[ModelFolder], records: Sequence[ModelRecord]) -> None:
+    """Refuse models that make no ensemble.
 
     Raises:
-        DataError: when a folder holds no model, or the models do not fit.
+        DataError: when they have other labels or channels.
     """
-    records = tuple(read_record(folder) for folder in folders)
     for folder, record in zip(folders, records, strict=True):
         if meant(record) != meant(records[0]):
             raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
-    return records
 
 
 def assembled(
@@ -247,7 +248,7 @@ def assembled(
     for folder, record in zip(folders, records, strict=True):
         networks.append(load_network(folder, record, trust).to(device).eval())
         earlier = previous_of(folder, record)
-        before = fitting_records(earlier)
+        before = tuple(read_record(each) for each in earlier)
         for each in before:
             if each.previous or meant(each) != meant(record):
                 raise DataError(
@@ -255,6 +256,16 @@ def assembled(
                 )
         previous.append(assembled(earlier, before, device, options, {}, trust) if earlier else None)
     return Model(records, tuple(networks), options, rules, tuple(previous) if any(previous) else ())
+
+
+def members_of(path: Path) -> list[tuple[ModelFolder, ModelRecord]]:
+    """Return the models at a place with their records; those of a study bear what its folds learnt together."""
+    if not is_ensemble(path):
+        return [(folder, read_record(folder)) for folder in models_in(path)]
+    ensemble = read_ensemble(path)
+    folders = [folder for member in ensemble.members for folder in models_in(member)]
+    rules = plain_rules(ensemble.rules)
+    return [(folder, replace(read_record(folder), postprocessing=rules)) for folder in folders]
 
 
 def meant(record: ModelRecord) -> list[Any]:
