@@ -18,12 +18,14 @@ from segkit.config.commands import (
     PredictConfig,
     PrepareConfig,
     TrainConfig,
+    TuneConfig,
 )
 from segkit.config.keys import keys_of
 from segkit.config.labels import labels_from, swapped_classes
 from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
 from segkit.config.plan import AXES
 from segkit.config.rules import rules_from
+from segkit.config.search import check_search
 from segkit.config.shard import shard_from
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
@@ -56,6 +58,8 @@ def check_config(config: Any) -> None:
         check_lightning(config)
         if not isinstance(config.debug, str):
             check_length(config.training)
+    if isinstance(config, TuneConfig):
+        check_search(config.sweep, config.training.fold)
     if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
         check_device(config.device)
     if isinstance(config, PredictConfig):

@@ -23,6 +23,7 @@ from segkit.config.options import (
     range_key,
     text_key,
 )
+from segkit.config.search import SweepOptions
 
 
 @dataclass(kw_only=True)
@@ -53,6 +54,13 @@ class TrainConfig:
     device: str
     workers: int | None = range_key(1)
     debug: bool | str
+
+
+@dataclass(kw_only=True)
+class TuneConfig(TrainConfig):
+    """`segkit tune`: the config that its trainings start from, and how they are varied."""
+
+    sweep: SweepOptions
 
 
 @dataclass(kw_only=True)
@@ -211,6 +219,7 @@ CONFIGS: dict[str, type] = {
     "inspect": InspectConfig,
     "prepare": PrepareConfig,
     "train": TrainConfig,
+    "tune": TuneConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "package": PackageConfig,
