@@ -52,14 +52,7 @@ def check_config(config: Any) -> None:
         check_plan(config.plan)
         check_fold(config.training, config.data)
     if isinstance(config, TrainConfig):
-        check_debug(config.debug)
-        check_name(config.name)
-        check_patience(config.training)
-        check_lightning(config)
-        if not isinstance(config.debug, str):
-            check_length(config.training)
-    if isinstance(config, TuneConfig):
-        check_search(config.sweep, config.training.fold)
+        check_training(config)
     if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
         check_device(config.device)
     if isinstance(config, PredictConfig):
@@ -70,6 +63,18 @@ def check_config(config: Any) -> None:
         raise UsageError("run is empty: pass run=RUN")
     if isinstance(config, MeasureConfig):
         check_measurement(config)
+
+
+def check_training(config: TrainConfig) -> None:
+    """Check what `segkit train` and the search over it have in common, and then what the search adds."""
+    check_debug(config.debug)
+    check_name(config.name)
+    check_patience(config.training)
+    check_lightning(config)
+    if not isinstance(config.debug, str):
+        check_length(config.training)
+    if isinstance(config, TuneConfig):
+        check_search(config.sweep, config.training.fold)
 
 
 def check_inputs(config: Any) -> None:

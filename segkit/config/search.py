@@ -129,7 +129,7 @@ def _choices(where: str, values: Sequence[Any]) -> Choices:
     # 1, 1.0 and True are one to Python, and a search could not tell them apart either.
     if len(set(chosen)) != len(chosen):
         raise UsageError(f"{where}: a value stands twice in {listed([str(value) for value in chosen])}")
-    if len(chosen) < 2:  # noqa: PLR2004  (there is nothing to search over)
+    if len(chosen) < 2:
         raise UsageError(f"{where}: a choice needs two values or more; fix a single one by typing {where[12:]}=VALUE")
     return Choices(tuple(chosen))
 
@@ -204,5 +204,5 @@ def _check_sampler(sweep: SweepOptions, space: Space) -> None:
     if len(sweep.objectives) > 1:
         raise UsageError("sweep.sampler=cmaes has one objective: pass sweep.sampler=tpe, or sweep.objectives=[dice]")
     intervals = [key for key, dimension in space.items() if isinstance(dimension, Interval)]
-    if len(intervals) < 2:  # noqa: PLR2004  (a covariance needs two)
+    if len(intervals) < 2:
         raise UsageError(f"sweep.sampler=cmaes needs two intervals, and the space has {len(intervals)}: pass tpe")
