@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ from segkit.config.checks import check_inputs
 from segkit.config.compose import configure
 from segkit.config.groups import Sources, choices, config_sources
 from segkit.config.overrides import read_overrides
-from segkit.config.recorded import CONFIG_FILE, OVERRIDES_FILE
 from segkit.config.suggestions import one_line
-from segkit.config.targets import import_target
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import CasesFailedError, UsageError
-from segkit.foundation.files import check_writable, write_json, write_yaml
+from segkit.foundation.files import check_writable, write_json
 from segkit.runs.folder import new_run_folder
-from segkit.studies.trial import Result, Trial
+from segkit.studies.engine import Engine
+from segkit.studies.launching import build_launcher
+from segkit.studies.trial import Result, Trial, write_trial
 
 _UNSAFE = re.compile(r"[^\w.,=+-]+")
 _LONGEST_NAME = 100
@@ -54,17 +54,18 @@ def sweep(call: Call) -> Path:
     """
     combinations = expand(unmeasured(call.overrides), config_sources(call.config_dirs))
     configs = [_checked(combination, call) for combination in combinations]
-    launcher = dict(configs[0].launcher)
-    launch = import_target(launcher.pop("_target_"))
+    launcher = build_launcher(configs[0].launcher)
     study = _study_folder(configs)
     trials = _write_trials(study, combinations, configs)
     say(f"{len(trials)} trials in {study}")
     results: list[Result] = []
     _record(study, trials, results)
-    for result in launch(trials, **launcher):
-        results.append(result)
-        _record(study, trials, results)
-        say(f"trial {result.trial.name} {result.state} after {format_duration(result.seconds)}")
+    with Engine(launcher) as engine:
+        for result in engine.run(trials):
+            results.append(result)
+            _record(study, trials, results)
+            reason = f": {result.reason}" if result.reason else ""
+            say(f"trial {result.trial.name} {result.state} after {format_duration(result.seconds)}{reason}")
     rows = [(r.trial.name, r.state, format_duration(r.seconds)) for r in results]
     table("trials", ("trial", "state", "time"), rows)
     paths_written([study / "study.json"])
@@ -140,12 +141,7 @@ def _write_trials(study: Path, combinations: Iterable[Combination], configs: Ite
     trials: list[Trial] = []
     for combination, config in zip(combinations, configs, strict=True):
         name = _name(combination.swept, {trial.name for trial in trials})
-        words = [word for word in combination.words if not word.startswith("output=")]
-        run = study / name
-        trial = Trial(name, study / "configs" / name / CONFIG_FILE, run, (*words, f"output={run}"))
-        write_yaml(trial.config, replace(config, output=str(trial.run)))
-        write_yaml(trial.config.with_name(OVERRIDES_FILE), list(trial.overrides))
-        trials.append(trial)
+        trials.append(write_trial(study, name, combination.words, config))
     return trials
 
 

@@ -13,12 +13,20 @@ from segkit.studies.sweep import expand, sweep
 
 SOURCES = config_sources()
 LAUNCHERS = """
-from segkit.studies.trial import Result
-SEEN = []
-def launch(trials, fail=()):
-    for trial in trials:
-        SEEN.append(trial)
-        yield Result(trial, 3 if trial.name in fail else 0, 61.0)
+from contextlib import nullcontext
+class Done:
+    def __init__(self, code):
+        self.code = code
+    def exit_code(self):
+        return self.code
+class Toy(nullcontext):
+    def __init__(self, fail=(), **others):
+        super().__init__(self)
+        self.fail = fail
+    def has_room(self):
+        return True
+    def start(self, trial):
+        return Done(3 if trial.name in self.fail else 0)
 """
 
 
@@ -30,7 +38,7 @@ def study(tmp_path, monkeypatch):
     (tmp_path / "toy_launchers.py").write_text(LAUNCHERS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "toy_launchers", raising=False)
-    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=toy_launchers.launch"]
+    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=toy_launchers.Toy"]
 
 
 def swept(*words: str) -> list[tuple[str, ...]]:
@@ -114,7 +122,7 @@ def test_trials_that_fail_are_named_and_the_others_go_on(study, tmp_path):
         sweep(Call("train", tuple(word.replace("[seed=1]", "['seed=1']") for word in words)))
     trials = read_json(tmp_path / "out" / "study.json")["trials"]
     assert [trial["state"] for trial in trials] == ["failed with exit code 3", "finished", "finished"]
-    assert trials[0]["seconds"] == 61.0
+    assert trials[0]["seconds"] >= 0
 
 
 @pytest.mark.parametrize(
