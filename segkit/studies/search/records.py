@@ -11,6 +11,7 @@ from segkit.config.search import Space, word
 from segkit.foundation.files import atomic_file, write_json
 from segkit.foundation.locks import lock
 from segkit.studies.search import workers
+from segkit.studies.search.storage import objectives_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -28,7 +29,7 @@ def write_records(study: Study, folder: Path, space: Space) -> None:
         folder: of the study.
         space: what it varies.
     """
-    names = study.metric_names or ["dice"]
+    names = objectives_of(study)
     with lock(folder / ".records.lock", doing="writing how the trials stand"):
         trials = study.get_trials(deepcopy=False)
         rows = [_row(trial, space, names) for trial in trials]

@@ -112,7 +112,6 @@ def open_study(storage: BaseStorage, name: str, record: dict[str, Any], pruner: 
         UsageError: when a study of that name searches something else.
     """
     import optuna
-
     from optuna.study import StudyDirection
 
     ways = {"dice": StudyDirection.MAXIMIZE, "seconds": StudyDirection.MINIMIZE}
@@ -122,11 +121,15 @@ def open_study(storage: BaseStorage, name: str, record: dict[str, Any], pruner: 
     )
     before = study.user_attrs.get(_RECORD)
     if before is None:
-        study.set_metric_names(record["objectives"])
         study.set_user_attr(_RECORD, record)
     else:
         _check_same(name, before, record)
     return study
+
+
+def objectives_of(study: Study) -> list[str]:
+    """Return the names of a study's values: `dice`, and `seconds` where it has two."""
+    return [str(name) for name in study.user_attrs[_RECORD]["objectives"]]
 
 
 def _check_same(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:

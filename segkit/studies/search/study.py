@@ -25,7 +25,7 @@ from segkit.studies.search.drawing import make_pruner, shown
 from segkit.studies.search.plots import draw_history, draw_importance
 from segkit.studies.search.records import STUDY_FILE, TRIALS_FILE, best_trials, write_records
 from segkit.studies.search.search import LOCK, Worker, counted
-from segkit.studies.search.storage import check_optuna, open_storage, open_study
+from segkit.studies.search.storage import check_optuna, objectives_of, open_storage, open_study
 from segkit.studies.sweep import unmeasured
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def conclude(study: Study, folder: Path, space: Space) -> Path:
     write_records(study, folder, space)
     pictures = [draw_history(study, folder / "history.png"), draw_importance(study, folder / "importance.png")]
     trials = counted(study.get_trials(deepcopy=False))
-    names = study.metric_names or ["dice"]
+    names = objectives_of(study)
     table("trials", ("trial", "state", *names, "time", "settings"), [_shown(trial, len(names)) for trial in trials])
     for best in best_trials(study)[:3]:
         settings = " ".join(word(key, best.params[key]) for key in space)
