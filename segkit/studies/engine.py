@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -122,12 +122,23 @@ class Engine:
         self._running[name].stopped_because = because
         self._running[name].job.stop()
 
-    def run(self, trials: Sequence[Trial]) -> Iterator[Result]:
-        """Run trials in their order, as many at a time as there is room for, and yield results as they end."""
+    def run(
+        self, trials: Sequence[Trial], started: Callable[[Trial], object] = lambda _: None,
+        watched: Callable[[], object] = lambda: None,
+    ) -> Iterator[Result]:  # fmt: skip
+        """Run trials in their order, as many at a time as there is room for, and yield results as they end.
+
+        Args:
+            trials: to run.
+            started: called when one has started.
+            watched: called about once a second.
+        """
         waiting = list(trials)
         while waiting or self._running:
             while waiting and self.has_room():
-                self.submit(waiting.pop(0))
+                self.submit(waiting[0])
+                started(waiting.pop(0))
+            watched()
             yield from self.wait(timeout=1.0)
 
     def _ended(self, underway: Underway, exit_code: int) -> Result:

@@ -80,7 +80,7 @@ def write_trial(study: Path, name: str, words: Sequence[str], config: Any) -> Tr
         study: the study's folder; the trial's run folder will be `study/name`.
         name: safe as a folder's name, unique in the study.
         words: the overrides from which `config` was composed, for the record.
-        config: a composed `TrainConfig`; its `output` is replaced by the run folder.
+        config: a composed `TrainConfig`; its `output` is replaced by the run folder, its `study.folder` by `study`.
 
     Returns:
         The trial, ready for `Engine.submit`.
@@ -88,6 +88,7 @@ def write_trial(study: Path, name: str, words: Sequence[str], config: Any) -> Tr
     run = study / name
     overrides = (*(word for word in words if not word.startswith("output=")), f"output={run}")
     trial = Trial(name, study / CONFIGS / name / CONFIG_FILE, run, overrides)
-    write_yaml(trial.config, replace(config, output=str(run)))
+    options = replace(config.study, folder=str(study)) if config.study else None
+    write_yaml(trial.config, replace(config, output=str(run), study=options))
     write_yaml(trial.config.with_name(OVERRIDES_FILE), list(overrides))
     return trial

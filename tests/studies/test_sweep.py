@@ -12,22 +12,6 @@ from segkit.foundation.files import read_json
 from segkit.studies.sweep import expand, sweep
 
 SOURCES = config_sources()
-LAUNCHERS = """
-from contextlib import nullcontext
-class Done:
-    def __init__(self, code):
-        self.code = code
-    def exit_code(self):
-        return self.code
-class Toy(nullcontext):
-    def __init__(self, fail=(), **others):
-        super().__init__(self)
-        self.fail = fail
-    def has_room(self):
-        return True
-    def start(self, trial):
-        return Done(3 if trial.name in self.fail else 0)
-"""
 
 
 @pytest.fixture
@@ -35,10 +19,7 @@ def study(tmp_path, monkeypatch):
     """A working directory with a data set and a launcher that trains nothing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cohort" / "images").mkdir(parents=True)
-    (tmp_path / "toy_launchers.py").write_text(LAUNCHERS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "toy_launchers", raising=False)
-    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=toy_launchers.Toy"]
+    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=tests.studies.toy_launchers.Toy"]
 
 
 def swept(*words: str) -> list[tuple[str, ...]]:
