@@ -43,6 +43,8 @@ def resumed_study(call: Call) -> tuple[Study, Launcher]:
         raise UsageError(f"{KEY}: {folder} is not the folder of a study: it has no study.json")
     trust = _trusted(read)
     recorded = read_study(folder)
+    if recorded.command.get("command") == "tune":
+        raise UsageError(f"{KEY}: {folder} is a search: type its own words again, segkit tune ... output={folder}")
     configs = {name: _config(folder, name, trust) for name in recorded.rows}
     launcher = _launcher(call, read, next(iter(configs.values())).launcher, folder)
     entries = []

@@ -1,9 +1,10 @@
-"""What a search leaves beside its trials: study.json for `segkit compare`, trials.csv for a spreadsheet."""
+"""What a search leaves beside its trials: study.json as every study has it, trials.csv for a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,33 +13,86 @@ from segkit.foundation.files import atomic_file, write_json
 from segkit.foundation.locks import lock
 from segkit.studies.search import workers
 from segkit.studies.search.storage import objectives_of
+from segkit.studies.study import STUDY_FILE
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-STUDY_FILE, TRIALS_FILE = "study.json", "trials.csv"
+TRIALS_FILE = "trials.csv"
 _STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
-def write_records(study: Study, folder: Path, space: Space) -> None:
-    """Write how every trial of every worker stands.
+@dataclass(frozen=True)
+class Records:
+    """Writes how every trial of every worker stands.
 
-    Args:
-        study: Optuna's.
+    Attributes:
         folder: of the study.
         space: what it varies.
+        words: what every training has in common.
+        command: what was typed, without passwords.
+        dataset: the name of the data set.
     """
-    names = objectives_of(study)
-    with lock(folder / ".records.lock", doing="writing how the trials stand"):
-        trials = study.get_trials(deepcopy=False)
-        rows = [_row(trial, space, names) for trial in trials]
-        best = [trial.number for trial in best_trials(study)]
-        write_json(folder / STUDY_FILE, {"trials": [_entry(t, folder, space) for t in trials], "best": best})
-        with atomic_file(folder / TRIALS_FILE) as path, path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(_columns(space, names)), lineterminator="\n")
+
+    folder: Path
+    space: Space
+    words: Sequence[str]
+    command: Mapping[str, Any]
+    dataset: str
+
+    def write(self, study: Study) -> None:
+        """Write study.json and trials.csv."""
+        with lock(self.folder / ".records.lock", doing="writing how the trials stand"):
+            trials = counted(study.get_trials(deepcopy=False))
+            # What waits has no folder yet, and may have no settings.
+            entries = [self._entry(trial) for trial in trials if workers.RUN in trial.user_attrs]
+            best = [trial.user_attrs[workers.RUN] for trial in best_trials(study)]
+            write_json(self.folder / STUDY_FILE, {"command": self.command, "trials": entries, "best": best})
+            self._write_table(trials, objectives_of(study))
+
+    def _write_table(self, trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> None:
+        seconds = [] if "seconds" in objectives else ["seconds"]
+        columns = ["number", "state", *objectives, *seconds, *self.space, "run", "reason"]
+        with atomic_file(self.folder / TRIALS_FILE) as path, path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(self._row(trial, objectives) for trial in trials)
+
+    def _row(self, trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, Any]:
+        known: dict[str, Any] = {
+            name: trial.user_attrs[name] for name in ("seconds", "run", "reason") if name in trial.user_attrs
+        }
+        values = dict(zip(objectives, trial.values or (), strict=False))
+        settings = {key: trial.params[key] for key in self.space if key in trial.params}
+        return {"number": trial.number, "state": state_of(trial), **known, **values, **settings}
+
+    def _entry(self, trial: FrozenTrial) -> dict[str, Any]:
+        attributes, run = trial.user_attrs, self.folder / trial.user_attrs[workers.RUN]
+        swept = [word(key, trial.params[key]) for key in self.space if key in trial.params]
+        courses = list(trial.intermediate_values.values())
+        return {
+            "name": run.name,
+            "run": run,
+            "overrides": [*self.words, *swept, f"output={run}"],
+            "swept": swept,
+            "data": self.dataset,
+            "state": state_of(trial),
+            "seconds": attributes.get("seconds"),
+            "reason": attributes.get(workers.REASON),
+            "dice": trial.values[0] if trial.values else None,
+            "best_dice": max(courses, default=None),
+        }
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """Return how a trial stands: `finished`, `pruned`, `failed`, `running` or `waiting`."""
+    return _STATES[trial.state.name]
+
+
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials that count against how many there shall be: all but those that another one took up again."""
+    return [trial for trial in trials if not trial.user_attrs.get(workers.REPLACED)]
 
 
 def best_trials(study: Study) -> list[FrozenTrial]:
@@ -50,27 +104,3 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     if len(study.directions) == 1:
         return [study.best_trial]
     return sorted(study.best_trials, key=lambda trial: -trial.values[0])
-
-
-def _columns(space: Space, names: Sequence[str]) -> Sequence[str]:
-    return ("number", "state", *names, *(["seconds"] if "seconds" not in names else []), *space, "run", "reason")
-
-
-def _row(trial: FrozenTrial, space: Space, names: Sequence[str]) -> dict[str, Any]:
-    attributes = trial.user_attrs
-    row = {"number": trial.number, "state": _STATES[trial.state.name], "seconds": attributes.get("seconds", "")}
-    row |= dict(zip(names, trial.values or (), strict=False))
-    row |= {key: trial.params.get(key, "") for key in space}
-    return row | {"run": attributes.get(workers.RUN, ""), "reason": attributes.get(workers.REASON, "")}
-
-
-def _entry(trial: FrozenTrial, folder: Path, space: Space) -> dict[str, Any]:
-    attributes, run = trial.user_attrs, trial.user_attrs.get(workers.RUN)
-    return {
-        "name": run,
-        "run": folder / run if run else None,
-        "overrides": [word(key, trial.params[key]) for key in space if key in trial.params],
-        "state": _STATES[trial.state.name],
-        "seconds": attributes.get("seconds"),
-        "reason": attributes.get(workers.REASON),
-    }

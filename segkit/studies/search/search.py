@@ -20,7 +20,7 @@ from segkit.studies.engine import Engine
 from segkit.studies.search import workers
 from segkit.studies.search.drawing import combinations, distributions, make_sampler, shown
 from segkit.studies.search.naming import trial_name
-from segkit.studies.search.records import write_records
+from segkit.studies.search.records import Records, counted
 from segkit.studies.trial import Result, write_trial
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Worker:
         words: what every training has in common.
         config_dirs: the user's conf folders.
         engine: runs the trainings.
+        records: tells how the trials stand.
         underway: the trials that this worker has started, by the name of their run folder.
     """
 
@@ -70,6 +71,7 @@ class Worker:
     words: Sequence[str]
     config_dirs: Sequence[Path]
     engine: Engine
+    records: Records
     underway: dict[str, Underway] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -179,7 +181,7 @@ class Worker:
             self._again(trial, result)
         else:
             self._end_failed(trial, result.reason or (result.state if not result.is_success else "it never validated"))
-        write_records(self.study, self.folder, self.space)
+        self.records.write(self.study)
 
     def _again(self, trial: Trial, result: Result) -> None:
         say(f"trial {trial.number:03d} {result.state}, and is tried again")
@@ -199,15 +201,10 @@ class Worker:
             retry = int(each.trial.user_attrs.get(workers.RETRY, 0))
             workers.hand_back(self.study, self._stored(each.trial), reason="its worker was stopped", retry=retry)
         self.underway.clear()
-        write_records(self.study, self.folder, self.space)
+        self.records.write(self.study)
 
     def _stored(self, trial: Trial) -> FrozenTrial:
         return next(each for each in self.study.get_trials(deepcopy=False) if each.number == trial.number)
-
-
-def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials that count against how many there shall be: all but those that others took up again."""
-    return [trial for trial in trials if not trial.user_attrs.get(workers.REPLACED)]
 
 
 def objectives(result: Result, names: Sequence[str]) -> list[float]:

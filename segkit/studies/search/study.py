@@ -23,9 +23,10 @@ from segkit.studies.launching import build_launcher
 from segkit.studies.search import workers
 from segkit.studies.search.drawing import make_pruner, shown
 from segkit.studies.search.plots import draw_history, draw_importance
-from segkit.studies.search.records import STUDY_FILE, TRIALS_FILE, best_trials, write_records
-from segkit.studies.search.search import LOCK, Worker, counted
+from segkit.studies.search.records import TRIALS_FILE, Records, best_trials, counted, state_of
+from segkit.studies.search.search import LOCK, Worker
 from segkit.studies.search.storage import check_optuna, objectives_of, open_storage, open_study
+from segkit.studies.study import STUDY_FILE
 from segkit.studies.sweep import unmeasured
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def search(config: TuneConfig, call: Call) -> Path:
         storage = open_storage(config.sweep.storage, folder)
         study = open_study(storage, config.sweep.study or folder.name, record, pruner)
     say(f"{config.sweep.trials} trials in {folder}: {', '.join(space)}")
-    Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher)).work()
-    return conclude(study, folder, space)
+    records = Records(folder, space, words, command_of(call), config.data.name)
+    Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records).work()
+    return conclude(study, records)
 
 
 def training_words(words: Sequence[str], space: Space) -> list[str]:
@@ -76,7 +78,7 @@ def training_words(words: Sequence[str], space: Space) -> list[str]:
 
 def _comparable(words: Sequence[str]) -> list[str]:
     """Return the words that must be the same for every worker: where a training runs changes nothing that it finds."""
-    free = ("launcher", "device", "workers", "training.workers", "paths", "debug", "trust")
+    free = ("launcher", "device", "workers", "training.workers", "study", "paths", "debug", "trust")
     return sorted(each for each in words if not each.partition("=")[0].startswith(free))
 
 
@@ -96,13 +98,20 @@ def check_ends(words: Sequence[str], space: Space, call: Call) -> None:
                 raise UsageError(f"with {word(key, value)}: {error}") from error
 
 
-def conclude(study: Study, folder: Path, space: Space) -> Path:
+def command_of(call: Call) -> dict[str, Any]:
+    """Return what was typed, for the record; a storage may hold a password."""
+    words = [each for each in call.overrides if not each.startswith("sweep.storage=")]
+    return {"command": "tune", "overrides": words, "config_dirs": call.config_dirs, "cwd": call.cwd}
+
+
+def conclude(study: Study, records: Records) -> Path:
     """Write the records and pictures of a study, and say what was found.
 
     Raises:
         CasesFailedError: when trials failed, naming them.
     """
-    write_records(study, folder, space)
+    folder, space = records.folder, records.space
+    records.write(study)
     pictures = [draw_history(study, folder / "history.png"), draw_importance(study, folder / "importance.png")]
     trials = counted(study.get_trials(deepcopy=False))
     names = objectives_of(study)
@@ -122,5 +131,5 @@ def _shown(trial: Any, objectives: int) -> tuple[str, ...]:
     values = [f"{value:.4g}" for value in trial.values or ()]
     seconds = trial.user_attrs.get("seconds")
     took = format_duration(float(seconds)) if seconds is not None else ""
-    return (f"{trial.number:03d}", trial.state.name.lower(), *values, *[""] * (objectives - len(values)), took,
+    return (f"{trial.number:03d}", state_of(trial), *values, *[""] * (objectives - len(values)), took,
             shown(trial.params))  # fmt: skip
