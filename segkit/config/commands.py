@@ -48,6 +48,7 @@ class TrainConfig:
     inference: InferenceOptions
     paths: PathsOptions
     launcher: dict[str, Any]
+    tracker: dict[str, Any] | None = only_some_key()  # noqa: RUF009  (nor a tracker)
     study: StudyOptions = only_some_key()  # noqa: RUF009  (runs recorded before there were studies have none)
     name: str
     output: str | None = path_key()

@@ -19,15 +19,16 @@ from segkit.foundation.errors import UsageError
 from segkit.runs.folder import RunFolder
 from segkit.studies.launching import Launcher, build_launcher
 from segkit.studies.study import FINISHED, WAITING, Entry, Study, entry_of, is_study, read_study
+from segkit.studies.trackers.tracking import Tracker, build_tracker, is_local
 from segkit.studies.trial import CONFIGS, write_trial
 
 KEY = "study.resume"
-_MAY_CHANGE = ("launcher", "trust", "debug")
+_MAY_CHANGE = ("launcher", "tracker", "trust", "debug")
 _LOCAL = "segkit.studies.local.LocalLauncher"
 
 
-def resumed_study(call: Call) -> tuple[Study, Launcher]:
-    """Return a study that was interrupted, and where its trials go on.
+def resumed_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
+    """Return a study that was interrupted, where its trials go on, and where they are told to.
 
     The study may be a stranger's: what its configs name is checked as that of a run that is resumed, and a launcher
     beside the local one, whose options may hold commands, is taken from what is typed alone.
@@ -46,14 +47,16 @@ def resumed_study(call: Call) -> tuple[Study, Launcher]:
     if recorded.command.get("command") == "tune":
         raise UsageError(f"{KEY}: {folder} is a search: type its own words again, segkit tune ... output={folder}")
     configs = {name: _config(folder, name, trust) for name in recorded.rows}
-    launcher = _launcher(call, read, next(iter(configs.values())).launcher, folder)
+    first = next(iter(configs.values()))
+    launcher = _launcher(call, read, first.launcher, folder)
+    tracker = _tracker(call, read, first.tracker, folder)
     entries = []
     for name, config in configs.items():
         row = recorded.rows[name]
         overrides = [str(word) for word in row.get("overrides", ())]
         entries.append(entry_of(write_trial(folder, name, overrides, config), row.get("swept", ()), config))
     recall(entries, recorded.rows)
-    return Study(folder, entries, recorded.command), launcher
+    return Study(folder, entries, recorded.command), launcher, tracker
 
 
 def _check_words(read: Overrides) -> None:
@@ -80,17 +83,34 @@ def _config(folder: Path, name: str, trust: list[str]) -> Any:
 
 
 def _launcher(call: Call, read: Overrides, recorded: Mapping[str, Any], folder: Path) -> Launcher:
-    named = [o for o in (*read.choices, *read.values) if o.key_or_group.partition(".")[0] == "launcher"]
-    if named:
-        words = ["data=hippocampus", *(str(override.input_line) for override in named)]  # some data set, to compose
-        composed = compose("train", words, config_dirs=call.config_dirs).launcher
-        options: Any = OmegaConf.to_container(composed, resolve=True)
-        return build_launcher(options)
+    typed = _typed(call, read, "launcher")
+    if typed is not None:
+        return build_launcher(typed)
     if recorded.get("_target_") != _LOCAL:
         raise UsageError(
             f"launcher: {folder} ran by {recorded.get('_target_')}: type launcher=... again to go on with it"
         )
     return build_launcher(recorded)
+
+
+def _tracker(call: Call, read: Overrides, recorded: Mapping[str, Any] | None, folder: Path) -> Tracker | None:
+    typed = _typed(call, read, "tracker")
+    if typed is not None:
+        return build_tracker(typed)
+    if not is_local(recorded):
+        raise UsageError(f"tracker: {folder} was told to elsewhere: type tracker=... again, or tracker=none")
+    return build_tracker(recorded)
+
+
+def _typed(call: Call, read: Overrides, group: str) -> Any:
+    """Return the options of a group that is typed anew, None where it is not."""
+    named = [o for o in (*read.choices, *read.values) if o.key_or_group.partition(".")[0] == group]
+    if not named:
+        return None
+    words = ["data=hippocampus", *(str(override.input_line) for override in named)]  # some data set, to compose
+    if group == "tracker":
+        words.append("name=study")
+    return OmegaConf.to_container(compose("train", words, config_dirs=call.config_dirs)[group], resolve=True)
 
 
 def recall(entries: Iterable[Entry], rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,9 @@ def importances(study: Study) -> dict[str, float]:
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(finished) < LEAST or len({trial.values[0] for trial in finished}) == 1:
         return {}
-    return dict(get_param_importances(study, target=lambda trial: float(trial.values[0])))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*low `target` values.*")  # hence the sign
+        return dict(get_param_importances(study, target=lambda trial: -float(trial.values[0])))
 
 
 def draw_importance(study: Study, path: Path) -> Path | None:
@@ -83,10 +86,10 @@ def _draw_trials(axes: Axes, ended: Sequence[FrozenTrial]) -> None:
     finished = _finished(ended)
     pruned = [trial for trial in ended if trial.state.name == "PRUNED"]
     if pruned:
-        axes.scatter(_numbers(pruned), _dice(pruned), color=_PRUNED, marker="x", label="pruned")
+        axes.scatter(_numbers(pruned), _dice(pruned), color=_PRUNED, marker="x", zorder=3, label="pruned")
     if finished:
         best = [max(_dice(finished[: index + 1])) for index in range(len(finished))]
-        axes.scatter(_numbers(finished), _dice(finished), color=_FINISHED, label="finished")
+        axes.scatter(_numbers(finished), _dice(finished), color=_FINISHED, zorder=3, label="finished")
         axes.step(_numbers(finished), best, where="post", color=_BEST, label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel("validation Dice")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from segkit.studies.search import workers
 from segkit.studies.search.drawing import combinations, distributions, make_sampler, shown
 from segkit.studies.search.naming import trial_name
 from segkit.studies.search.records import Records, counted
+from segkit.studies.trackers.tracking import Tracker, ended, track
 from segkit.studies.trial import Result, write_trial
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Worker:
         config_dirs: the user's conf folders.
         engine: runs the trainings.
         records: tells how the trials stand.
+        tracker: is told of each trial that has ended.
         underway: the trials that this worker has started, by the name of their run folder.
     """
 
@@ -72,6 +74,7 @@ class Worker:
     config_dirs: Sequence[Path]
     engine: Engine
     records: Records
+    tracker: Tracker | None = None
     underway: dict[str, Underway] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -182,6 +185,9 @@ class Worker:
         else:
             self._end_failed(trial, result.reason or (result.state if not result.is_success else "it never validated"))
         self.records.write(self.study)
+        swept = [word(key, trial.params[key]) for key in self.space]
+        told = replace(ended(result, swept), state="pruned") if underway.is_pruned else ended(result, swept)
+        track(self.tracker, self.folder, told)
 
     def _again(self, trial: Trial, result: Result) -> None:
         say(f"trial {trial.number:03d} {result.state}, and is tried again")

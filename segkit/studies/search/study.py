@@ -28,6 +28,7 @@ from segkit.studies.search.search import LOCK, Worker
 from segkit.studies.search.storage import check_optuna, objectives_of, open_storage, open_study
 from segkit.studies.study import STUDY_FILE
 from segkit.studies.sweep import unmeasured
+from segkit.studies.trackers.tracking import build_tracker
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -52,7 +53,7 @@ def search(config: TuneConfig, call: Call) -> Path:
     space = space_from(config.sweep.space)
     words = training_words(call.overrides, space)
     check_ends(words, space, call)
-    launcher = build_launcher(config.launcher)
+    launcher, tracker = build_launcher(config.launcher), build_tracker(config.tracker)
     folder = Path(config.output) if config.output else new_run_folder(Path(config.paths.runs), config.name).path
     check_writable(folder)
     pruner = make_pruner(config.sweep, config.training)
@@ -62,7 +63,7 @@ def search(config: TuneConfig, call: Call) -> Path:
         study = open_study(storage, config.sweep.study or folder.name, record, pruner)
     say(f"{config.sweep.trials} trials in {folder}: {', '.join(space)}")
     records = Records(folder, space, words, command_of(call), config.data.name)
-    Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records).work()
+    Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
     return conclude(study, records)
 
 
@@ -78,7 +79,7 @@ def training_words(words: Sequence[str], space: Space) -> list[str]:
 
 def _comparable(words: Sequence[str]) -> list[str]:
     """Return the words that must be the same for every worker: where a training runs changes nothing that it finds."""
-    free = ("launcher", "device", "workers", "training.workers", "study", "paths", "debug", "trust")
+    free = ("launcher", "tracker", "device", "workers", "training.workers", "study", "paths", "debug", "trust")
     return sorted(each for each in words if not each.partition("=")[0].startswith(free))
 
 
