@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString, Transformer
 from omegaconf import OmegaConf
 
 from segkit.config.call import Call
@@ -48,8 +49,8 @@ def resumed_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
         raise UsageError(f"{KEY}: {folder} is a search: type its own words again, segkit tune ... output={folder}")
     configs = {name: _config(folder, name, trust) for name in recorded.rows}
     first = next(iter(configs.values()))
-    launcher = _launcher(call, read, first.launcher, folder)
-    tracker = _tracker(call, read, first.tracker, folder)
+    launcher = _launcher(call, read, first, folder)
+    tracker = _tracker(call, read, first, folder)
     entries = []
     for name, config in configs.items():
         row = recorded.rows[name]
@@ -82,8 +83,8 @@ def _config(folder: Path, name: str, trust: list[str]) -> Any:
     return config
 
 
-def _launcher(call: Call, read: Overrides, recorded: Mapping[str, Any], folder: Path) -> Launcher:
-    typed = _typed(call, read, "launcher")
+def _launcher(call: Call, read: Overrides, config: Any, folder: Path) -> Launcher:
+    typed, recorded = _typed(call, read, "launcher", config.name), config.launcher
     if typed is not None:
         return build_launcher(typed)
     if recorded.get("_target_") != _LOCAL:
@@ -93,8 +94,8 @@ def _launcher(call: Call, read: Overrides, recorded: Mapping[str, Any], folder: 
     return build_launcher(recorded)
 
 
-def _tracker(call: Call, read: Overrides, recorded: Mapping[str, Any] | None, folder: Path) -> Tracker | None:
-    typed = _typed(call, read, "tracker")
+def _tracker(call: Call, read: Overrides, config: Any, folder: Path) -> Tracker | None:
+    typed, recorded = _typed(call, read, "tracker", config.name), config.tracker
     if typed is not None:
         return build_tracker(typed)
     if not is_local(recorded):
@@ -102,14 +103,16 @@ def _tracker(call: Call, read: Overrides, recorded: Mapping[str, Any] | None, fo
     return build_tracker(recorded)
 
 
-def _typed(call: Call, read: Overrides, group: str) -> Any:
-    """Return the options of a group that is typed anew, None where it is not."""
+def _typed(call: Call, read: Overrides, group: str, name: str) -> Any:
+    """Return the options of a group that is typed anew, None where it is not; they may refer to the study's name."""
     named = [o for o in (*read.choices, *read.values) if o.key_or_group.partition(".")[0] == group]
     if not named:
         return None
-    words = ["data=hippocampus", *(str(override.input_line) for override in named)]  # some data set, to compose
-    if group == "tracker":
-        words.append("name=study")
+    words = [
+        "data=hippocampus",  # some data set, to compose
+        f"name={Transformer.str(QuotedString(name, Quote.single))}",
+        *(str(override.input_line) for override in named),
+    ]
     return OmegaConf.to_container(compose("train", words, config_dirs=call.config_dirs)[group], resolve=True)
 
 

@@ -77,7 +77,8 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
     """Compose and check every trial, then write what they start from.
 
     Returns:
-        The study, in which trials that an earlier call of the same words finished are finished, where it runs, and where it is told to.
+        The study, in which trials that an earlier call of the same words finished are finished, where it runs, and
+        where it is told to.
     """
     combinations = expand(unmeasured(call.overrides), config_sources(call.config_dirs))
     configs = [_checked(combination, call) for combination in combinations]

@@ -186,7 +186,8 @@ class Worker:
             self._end_failed(trial, result.reason or (result.state if not result.is_success else "it never validated"))
         self.records.write(self.study)
         swept = [word(key, trial.params[key]) for key in self.space]
-        told = replace(ended(result, swept), state="pruned") if underway.is_pruned else ended(result, swept)
+        is_pruned = underway.is_pruned and not result.is_success
+        told = replace(ended(result, swept), state="pruned") if is_pruned else ended(result, swept)
         track(self.tracker, self.folder, told)
 
     def _again(self, trial: Trial, result: Result) -> None:
