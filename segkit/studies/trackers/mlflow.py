@@ -32,7 +32,7 @@ class MlflowTracker:
         """Record a trial; one that was recorded before is replaced."""
         client, experiment = self._open(study)
         parent = self._parent(client, experiment, study)
-        for before in _found(client, experiment, f"tags.`{_TRIAL}` = '{_quoted(trial.name)}'", parent):
+        for before in _found(client, experiment, f"tags.`{_TRIAL}` = '{trial.name}'", parent):
             client.delete_run(before)
         tags = {_PARENT: parent, _TRIAL: trial.name, "segkit.state": trial.state}
         run = client.create_run(experiment, tags=tags, run_name=trial.name).info.run_id
@@ -55,10 +55,11 @@ class MlflowTracker:
         return client, str(number)
 
     def _parent(self, client: MlflowClient, experiment: str, study: Path) -> str:
-        runs = _found(client, experiment, f"tags.`{_STUDY}` = '{_quoted(str(study))}'")
+        place = str(study).replace("'", "_")  # MLflow's conditions know no quote inside quotes
+        runs = _found(client, experiment, f"tags.`{_STUDY}` = '{place}'")
         if runs:
             return runs[0]
-        created = client.create_run(experiment, tags={_STUDY: str(study)}, run_name=study.name)
+        created = client.create_run(experiment, tags={_STUDY: place}, run_name=study.name)
         client.set_terminated(created.info.run_id)  # a study may go on at any time, and none should look unfinished
         return str(created.info.run_id)
 
@@ -77,7 +78,3 @@ class MlflowTracker:
 def _found(client: MlflowClient, experiment: str, condition: str, parent: str | None = None) -> list[str]:
     nested = f" and tags.`{_PARENT}` = '{parent}'" if parent else ""
     return [run.info.run_id for run in client.search_runs([experiment], condition + nested)]
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "_")

@@ -21,11 +21,10 @@ class TensorboardTracker:
 
         place = study / FOLDER / trial.name
         shutil.rmtree(place, ignore_errors=True)
-        settings = {key: _number_or_text(value) for key, value in trial.settings.items()}
         values = {f"final/{name}": value for name, value in trial.values.items()}
         with atomic_folder(place) as folder:
             writer = SummaryWriter(str(folder))
-            for event in hparams({**settings, "state": trial.state}, values):  # type: ignore[no-untyped-call]
+            for event in hparams({**trial.typed_settings(), "state": trial.state}, values):  # type: ignore[no-untyped-call]
                 writer._get_file_writer().add_summary(event)  # type: ignore[no-untyped-call]
             for step, row in trial.history():
                 for name, value in row.items():
@@ -33,10 +32,3 @@ class TensorboardTracker:
             for name, value in values.items():
                 writer.add_scalar(name, value, 0)
             writer.close()
-
-
-def _number_or_text(value: str) -> float | str:
-    try:
-        return float(value)
-    except ValueError:
-        return value

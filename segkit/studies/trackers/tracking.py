@@ -42,6 +42,10 @@ class Ended:
     state: str
     values: Mapping[str, float]
 
+    def typed_settings(self) -> dict[str, float | str]:
+        """Return the settings, numbers as numbers, for axes."""
+        return {key: _number_or_text(value) for key, value in self.settings.items()}
+
     def history(self) -> list[tuple[int, dict[str, float]]]:
         """Return the rows of its metrics.csv: step, and the numbers of that row by column."""
         path = RunFolder(self.run).metrics
@@ -60,6 +64,13 @@ class Ended:
 
 def _numbers(row: Mapping[str, str]) -> dict[str, float]:
     return {name: float(cell) for name, cell in row.items() if cell and name != "step"}
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def settings_of(swept: Sequence[str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ class WandbTracker:
             shutil.rmtree(before)
         run = wandb.init(
             project=self.project, group=study.name, job_type="trial", name=trial.name, id=number, dir=str(study),
-            config=dict(trial.settings), mode="offline", reinit="create_new",
+            config=trial.typed_settings(), mode="offline", reinit="create_new",
             settings=wandb.Settings(
                 silent=True, console="off", x_disable_stats=True, disable_code=True, disable_git=True
             ),
@@ -42,3 +42,4 @@ class WandbTracker:
             artifact.add_file(str(path))
         run.log_artifact(artifact)
         run.finish(exit_code=1 if trial.state.startswith(("failed", "killed")) else 0)
+        wandb.teardown()  # waits until all is on disk, which finish() does not, and leaves no process behind

@@ -55,7 +55,7 @@ def test_a_missing_package_is_named_with_its_extra(package, monkeypatch):
 
 def test_options_that_a_tracker_does_not_take_are_refused(monkeypatch):
     monkeypatch.setattr(tracking, "find_spec", lambda name: True)
-    with pytest.raises(UsageError, match="tracker: .*MlflowTracker does not take these options"):
+    with pytest.raises(UsageError, match=r"tracker: .*MlflowTracker does not take these options"):
         build_tracker({**MLFLOW, "server": "x"})
 
 
