@@ -16,6 +16,7 @@ from segkit.foundation.console import paths_written, table, warn
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
+from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
@@ -105,7 +106,8 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
 
     folder = RunFolder(Path(config.run or ""))
     check_is_run(folder.path, instead="segment with segkit predict, then pass predictions=DIR references=DIR")
-    dataset = open_recorded(load_config("train", folder.config).data, config.trust)
+    first = RunFolder(runs_of(folder.path)[0])
+    dataset = open_recorded(load_config("train", first.config).data, config.trust)
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:
         words = [f"run={config.run}", f"split={config.split}", f"device={config.device}"]
@@ -118,10 +120,11 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
 
 
 def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:
-    """Return the masks of a split where each is there and the run's own model made it, with whatever settings."""
-    masks = folder.predictions(split)
-    manifest, wanted = read_manifest(masks), split_from(load_json(folder.split), where=str(folder.split)).names(split)
+    """Return the masks of a split where each is there and made by the run's, or study's, own model, however set."""
+    masks, runs = folder.predictions(split), [RunFolder(run) for run in runs_of(folder.path)]
+    file = runs[0].split
+    manifest, wanted = read_manifest(masks), split_from(load_json(file), where=str(file)).names(split)
     found = {name: manifest.mask(masks, name) for name in wanted}
     complete = {name: path for name, path in found.items() if path is not None}
-    is_own = manifest.weights == [read_record(folder.model).weights]
+    is_own = manifest.weights == [read_record(run.model).weights for run in runs]
     return complete if wanted and is_own and len(complete) == len(wanted) else None

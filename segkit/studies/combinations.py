@@ -15,7 +15,7 @@ from segkit.config.groups import Sources, choices
 from segkit.config.overrides import read_overrides
 from segkit.config.suggestions import one_line
 from segkit.foundation.errors import UsageError
-from segkit.studies.trial import CONFIGS
+from segkit.studies.trial import RESERVED
 
 _UNSAFE = re.compile(r"[^\w.,=+-]+")
 _LONGEST_NAME = 100
@@ -66,11 +66,11 @@ def _values(override: Override, sources: Sources) -> list[str]:
 
 def trial_name(swept: Sequence[str], taken: Iterable[str]) -> str:
     """Return a folder's name that tells a trial from the others."""
-    plain = _UNSAFE.sub("_", ",".join(swept))[:_LONGEST_NAME].strip("._") or "trial"
+    plain = _UNSAFE.sub("_", ",".join(word.lstrip("+") for word in swept))[:_LONGEST_NAME].strip("._") or "trial"
     number, name = 1, plain
     # Some file systems take a and A for one name.
     lower = {other.lower() for other in taken}
-    while name.lower() in lower or name == CONFIGS:
+    while name.lower() in lower or name in RESERVED:
         number += 1
         name = f"{plain}-{number}"
     return name

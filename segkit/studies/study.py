@@ -13,7 +13,7 @@ from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder
 from segkit.studies.progress import MetricsReader, Progress
-from segkit.studies.trial import CONFIGS, Result, Trial
+from segkit.studies.trial import RESERVED, Result, Trial
 
 STUDY_FILE = "study.json"
 WAITING, RUNNING, STOPPED, FINISHED = "waiting", "running", "stopped", "finished"
@@ -164,7 +164,7 @@ def read_study(folder: Path) -> Recorded:
         raise DataError(f"{path} is no record of a study: it lists no trials")
     for row in rows:
         name = row.get("name")
-        if not isinstance(name, str) or Path(name).name != name or name in (CONFIGS, ""):
+        if not isinstance(name, str) or Path(name).name != name or name in (*RESERVED, ""):
             raise DataError(f"{path} names a trial {name!r}, which is no folder of the study")
     command = found.get("command")
     return Recorded({row["name"]: row for row in rows}, command if isinstance(command, dict) else {})

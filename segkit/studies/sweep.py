@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit.config.call import Call
-from segkit.config.checks import check_inputs
+from segkit.config.checks import EACH, check_inputs
 from segkit.config.compose import configure
 from segkit.config.groups import config_sources
 from segkit.datasets.dataset import completed
@@ -21,7 +21,6 @@ from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
 from segkit.studies.board import Board
 from segkit.studies.combinations import Combination, expand, trial_name
 from segkit.studies.engine import Engine
-from segkit.studies.folds import pool_folds
 from segkit.studies.launching import Launcher, build_launcher
 from segkit.studies.resuming import KEY, recall, resumed_study
 from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, is_study, read_study
@@ -56,7 +55,9 @@ def sweep(call: Call) -> Path:
             study.note_stop()
             again = f"segkit train -m {KEY}={study.folder}"
             raise StoppedError(f"stopped; every trial's state is saved, and {again} goes on") from error
-    pool_folds(study)
+        from segkit.studies.folds import pool_folds  # it reads volumes, which no check of a sweep needs
+
+        pool_folds(study)
     summarise(study)
     return study.folder
 
@@ -80,8 +81,12 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
         The study, in which trials that an earlier call of the same words finished are finished, where it runs, and
         where it is told to.
     """
-    combinations = expand(unmeasured(call.overrides), config_sources(call.config_dirs))
-    configs = [_checked(combination, call) for combination in combinations]
+    composed = [
+        (combination, config)
+        for swept in expand(unmeasured(call.overrides), config_sources(call.config_dirs))
+        for combination, config in _each_fold(swept, call)
+    ]
+    combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
     folder = _study_folder(configs)
     launcher, tracker = build_launcher(configs[0].launcher), build_tracker(configs[0].tracker)
     check_writable(folder)
@@ -95,6 +100,29 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
         entries.append(entry)
     command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
     return Study(folder, entries, command), launcher, tracker
+
+
+def _each_fold(combination: Combination, call: Call) -> list[tuple[Combination, Any]]:
+    """Return a combination with its config; for `training.fold=each` one for each fold of its data set."""
+    config = _checked(combination, call)
+    if config.training.fold != EACH:
+        return [(combination, config)]
+    kept = [word for word in combination.words if not word.startswith("training.fold=")]
+    folds = [f"training.fold={fold}" for fold in range(_fold_count(config))]
+    each = [Combination((*combination.swept, fold), (*kept, fold)) for fold in folds]
+    return [(fold, _checked(fold, call)) for fold in each]
+
+
+def _fold_count(config: Any) -> int:
+    options = config.data.split
+    if isinstance(options.folds, int) and not options.file:
+        return options.folds
+    from segkit.datasets.dataset import open_dataset
+    from segkit.datasets.splits import count_folds
+    from segkit.preparation.identical import together_by_content
+
+    cases = list(open_dataset(config.data).cases.values())
+    return count_folds(cases, options, together=together_by_content(cases))
 
 
 def _checked(combination: Combination, call: Call) -> Any:

@@ -13,6 +13,8 @@ from segkit.foundation.files import write_yaml
 from segkit.studies.progress import Progress
 
 CONFIGS = "configs"  # the folder of a study that holds what its trials start from
+FOLDS = "folds"  # what is pooled over folds
+RESERVED = (CONFIGS, FOLDS, "predictions", "evaluation", "model")  # no names of trials
 OUTPUT_FILE = "output.txt"
 
 

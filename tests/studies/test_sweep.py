@@ -111,7 +111,7 @@ def test_trials_that_fail_are_named_and_the_others_go_on(study, tmp_path):
     [
         ("training.steps=5,many", "training.steps=many: training.steps: many is not an integer or null"),
         ("network=unet,unett", "trial network=unett: network=unett: there is no network of that name"),
-        ("training.fold=0,9", "trial training.fold=9: training.fold: 9 is neither all nor one of the 5 folds"),
+        ("training.fold=0,9", "trial training.fold=9: training.fold: 9 is neither all nor each nor one of the 5 folds"),
         ("network.features=[8],[a]", "trial network.features=[a]: network.features: [a] is not a list of integers"),
     ],
 )
