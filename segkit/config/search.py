@@ -179,8 +179,10 @@ def check_search(sweep: SweepOptions, fold: str) -> None:
             "nothing to search over: pass sweep=NAME, or ranges such as 'optimizer.lr=tag(log,interval(1e-4,1e-2))' "
             "and network=unet,residual_unet"
         )
-    if fold == "all":
-        raise UsageError("a search needs cases that validate, and training.fold=all has none: pass training.fold=0")
+    if not fold.isdigit():
+        raise UsageError(
+            f"a search needs one fold that validates, and training.fold={fold} is none: pass training.fold=0"
+        )
     for name in sweep.objectives:
         if name not in OBJECTIVES:
             raise UsageError(
