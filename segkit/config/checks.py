@@ -18,12 +18,14 @@ from segkit.config.commands import (
     PredictConfig,
     PrepareConfig,
     TrainConfig,
+    TuneConfig,
 )
 from segkit.config.keys import keys_of
 from segkit.config.labels import labels_from, swapped_classes
 from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
 from segkit.config.plan import AXES
 from segkit.config.rules import rules_from
+from segkit.config.search import check_search
 from segkit.config.shard import shard_from
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
@@ -51,12 +53,7 @@ def check_config(config: Any) -> None:
         check_plan(config.plan)
         check_fold(config.training, config.data)
     if isinstance(config, TrainConfig):
-        check_debug(config.debug)
-        check_name(config.name)
-        check_patience(config.training)
-        check_lightning(config)
-        if not isinstance(config.debug, str):
-            check_length(config.training)
+        check_training(config)
     if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
         check_device(config.device)
     if isinstance(config, PredictConfig):
@@ -67,6 +64,18 @@ def check_config(config: Any) -> None:
         raise UsageError("run is empty: pass run=RUN")
     if isinstance(config, MeasureConfig):
         check_measurement(config)
+
+
+def check_training(config: TrainConfig) -> None:
+    """Check what `segkit train` and the search over it have in common, and then what the search adds."""
+    check_debug(config.debug)
+    check_name(config.name)
+    check_patience(config.training)
+    check_lightning(config)
+    if not isinstance(config.debug, str):
+        check_length(config.training)
+    if isinstance(config, TuneConfig):
+        check_search(config.sweep, config.training.fold)
 
 
 def check_inputs(config: Any) -> None:

@@ -27,6 +27,7 @@ from segkit.config.options import (
     range_key,
     text_key,
 )
+from segkit.config.search import SweepOptions
 
 
 @dataclass(kw_only=True)
@@ -50,6 +51,7 @@ class TrainConfig:
     inference: InferenceOptions
     paths: PathsOptions
     launcher: dict[str, Any]
+    tracker: dict[str, Any] | None = only_some_key()  # noqa: RUF009  (nor a tracker)
     study: StudyOptions = only_some_key()  # noqa: RUF009  (runs recorded before there were studies have none)
     name: str
     output: str | None = path_key()
@@ -59,6 +61,13 @@ class TrainConfig:
     device: str
     workers: int | None = range_key(1)
     debug: bool | str
+
+
+@dataclass(kw_only=True)
+class TuneConfig(TrainConfig):
+    """`segkit tune`: the config that its trainings start from, and how they are varied."""
+
+    sweep: SweepOptions
 
 
 @dataclass(kw_only=True)
@@ -242,6 +251,7 @@ CONFIGS: dict[str, type] = {
     "inspect": InspectConfig,
     "prepare": PrepareConfig,
     "train": TrainConfig,
+    "tune": TuneConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,

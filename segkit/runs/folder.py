@@ -18,6 +18,7 @@ FREE = (
     *RESUMABLE,
     "output",
     "launcher",
+    "tracker",
     "study",
     "paths",
     "inference",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString, Transformer
 from omegaconf import OmegaConf
 
 from segkit.config.call import Call
@@ -19,15 +20,16 @@ from segkit.foundation.errors import UsageError
 from segkit.runs.folder import RunFolder
 from segkit.studies.launching import Launcher, build_launcher
 from segkit.studies.study import FINISHED, WAITING, Entry, Study, entry_of, is_study, read_study
+from segkit.studies.trackers.tracking import Tracker, build_tracker, is_local
 from segkit.studies.trial import CONFIGS, write_trial
 
 KEY = "study.resume"
-_MAY_CHANGE = ("launcher", "trust", "debug")
+_MAY_CHANGE = ("launcher", "tracker", "trust", "debug")
 _LOCAL = "segkit.studies.local.LocalLauncher"
 
 
-def resumed_study(call: Call) -> tuple[Study, Launcher]:
-    """Return a study that was interrupted, and where its trials go on.
+def resumed_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
+    """Return a study that was interrupted, where its trials go on, and where they are told to.
 
     The study may be a stranger's: what its configs name is checked as that of a run that is resumed, and a launcher
     beside the local one, whose options may hold commands, is taken from what is typed alone.
@@ -43,15 +45,19 @@ def resumed_study(call: Call) -> tuple[Study, Launcher]:
         raise UsageError(f"{KEY}: {folder} is not the folder of a study: it has no study.json")
     trust = _trusted(read)
     recorded = read_study(folder)
+    if recorded.command.get("command") == "tune":
+        raise UsageError(f"{KEY}: {folder} is a search: type its own words again, segkit tune ... output={folder}")
     configs = {name: _config(folder, name, trust) for name in recorded.rows}
-    launcher = _launcher(call, read, next(iter(configs.values())).launcher, folder)
+    first = next(iter(configs.values()))
+    launcher = _launcher(call, read, first, folder)
+    tracker = _tracker(call, read, first, folder)
     entries = []
     for name, config in configs.items():
         row = recorded.rows[name]
         overrides = [str(word) for word in row.get("overrides", ())]
         entries.append(entry_of(write_trial(folder, name, overrides, config), row.get("swept", ()), config))
     recall(entries, recorded.rows)
-    return Study(folder, entries, recorded.command), launcher
+    return Study(folder, entries, recorded.command), launcher, tracker
 
 
 def _check_words(read: Overrides) -> None:
@@ -77,18 +83,37 @@ def _config(folder: Path, name: str, trust: list[str]) -> Any:
     return config
 
 
-def _launcher(call: Call, read: Overrides, recorded: Mapping[str, Any], folder: Path) -> Launcher:
-    named = [o for o in (*read.choices, *read.values) if o.key_or_group.partition(".")[0] == "launcher"]
-    if named:
-        words = ["data=hippocampus", *(str(override.input_line) for override in named)]  # some data set, to compose
-        composed = compose("train", words, config_dirs=call.config_dirs).launcher
-        options: Any = OmegaConf.to_container(composed, resolve=True)
-        return build_launcher(options)
+def _launcher(call: Call, read: Overrides, config: Any, folder: Path) -> Launcher:
+    typed, recorded = _typed(call, read, "launcher", config.name), config.launcher
+    if typed is not None:
+        return build_launcher(typed)
     if recorded.get("_target_") != _LOCAL:
         raise UsageError(
             f"launcher: {folder} ran by {recorded.get('_target_')}: type launcher=... again to go on with it"
         )
     return build_launcher(recorded)
+
+
+def _tracker(call: Call, read: Overrides, config: Any, folder: Path) -> Tracker | None:
+    typed, recorded = _typed(call, read, "tracker", config.name), config.tracker
+    if typed is not None:
+        return build_tracker(typed)
+    if not is_local(recorded):
+        raise UsageError(f"tracker: {folder} was told to elsewhere: type tracker=... again, or tracker=none")
+    return build_tracker(recorded)
+
+
+def _typed(call: Call, read: Overrides, group: str, name: str) -> Any:
+    """Return the options of a group that is typed anew, None where it is not; they may refer to the study's name."""
+    named = [o for o in (*read.choices, *read.values) if o.key_or_group.partition(".")[0] == group]
+    if not named:
+        return None
+    words = [
+        "data=hippocampus",  # some data set, to compose
+        f"name={Transformer.str(QuotedString(name, Quote.single))}",
+        *(str(override.input_line) for override in named),
+    ]
+    return OmegaConf.to_container(compose("train", words, config_dirs=call.config_dirs)[group], resolve=True)
 
 
 def recall(entries: Iterable[Entry], rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -24,6 +24,7 @@ from segkit.studies.engine import Engine
 from segkit.studies.launching import Launcher, build_launcher
 from segkit.studies.resuming import KEY, recall, resumed_study
 from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, is_study, read_study
+from segkit.studies.trackers.tracking import Tracker, build_tracker, ended, track
 from segkit.studies.trial import write_trial
 
 
@@ -43,13 +44,13 @@ def sweep(call: Call) -> Path:
         StoppedError: after Ctrl-C or SIGTERM, once every trial has saved its state.
     """
     if any(word.startswith(f"{KEY}=") and word != f"{KEY}=null" for word in call.overrides):
-        study, launcher = resumed_study(call)
+        study, launcher, tracker = resumed_study(call)
     else:
-        study, launcher = new_study(call)
+        study, launcher, tracker = new_study(call)
     with lock(study.folder / ".lock", doing=f"running the study {study.folder}", timeout=1):
         study.save()
         try:
-            run(study, Engine(launcher))
+            run(study, Engine(launcher), tracker)
         except (KeyboardInterrupt, StoppedError) as error:
             study.note_stop()
             again = f"segkit train -m {KEY}={study.folder}"
@@ -61,26 +62,29 @@ def sweep(call: Call) -> Path:
     return study.folder
 
 
-def run(study: Study, engine: Engine) -> None:
+def run(study: Study, engine: Engine, tracker: Tracker | None = None) -> None:
     """Run what is not finished and keep the record true meanwhile."""
     todo = study.todo
     kept = len(study.entries) - len(todo)
     say(f"{len(study.entries)} trials in {study.folder}" + (f", {kept} finished already" if kept else ""))
     with Board(study) as board, engine:
         for result in engine.run(todo, started=study.note_start, watched=lambda: board.show(engine)):
-            board.ended(study.note_end(result))
+            entry = study.note_end(result)
+            board.ended(entry)
+            track(tracker, study.folder, ended(result, entry.swept))
 
 
-def new_study(call: Call) -> tuple[Study, Launcher]:
+def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
     """Compose and check every trial, then write what they start from.
 
     Returns:
-        The study, in which trials that an earlier call of the same words finished are finished, and where it runs.
+        The study, in which trials that an earlier call of the same words finished are finished, where it runs, and
+        where it is told to.
     """
     composed = compositions(call)
     combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
     folder = _study_folder(configs)
-    launcher = build_launcher(configs[0].launcher)
+    launcher, tracker = build_launcher(configs[0].launcher), build_tracker(configs[0].tracker)
     check_writable(folder)
     before = read_study(folder).rows if is_study(folder) else {}
     entries: list[Entry] = []
@@ -91,7 +95,7 @@ def new_study(call: Call) -> tuple[Study, Launcher]:
         recall([entry], before if same else {})
         entries.append(entry)
     command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
-    return Study(folder, entries, command), launcher
+    return Study(folder, entries, command), launcher, tracker
 
 
 def compositions(call: Call) -> list[tuple[Combination, Any]]:
