@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.groups import conf_folder
@@ -20,6 +22,7 @@ from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml
+from segkit.foundation.hashing import value_hash
 from segkit.volumes.dicom.derived.source import DicomSource, dicom_source
 from segkit.volumes.volume import Volume
 
@@ -42,6 +45,21 @@ class Author:
     is_algorithm: bool = True
 
 
+@dataclass(frozen=True)
+class Segment:
+    """One label of a mask.
+
+    Attributes:
+        number: from 1, the same in every object that is made of the mask: SEG, RTSTRUCT, structured report.
+        name: as declared.
+        values: that belong to it in the mask; of regions several.
+    """
+
+    number: int
+    name: str
+    values: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Segmented:
     """One scan with its mask: what is exported.
@@ -59,6 +77,22 @@ class Segmented:
     scan: Volume
     author: Author
     options: ObjectOptions
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of the mask, its labels and its author, from which UIDs follow."""
+        values = np.asarray(self.array)
+        narrow = values.astype(np.min_scalar_type(max(0, int(values.max(initial=0)))), copy=False)
+        voxels = hashlib.sha256(np.ascontiguousarray(narrow.T).data).hexdigest()
+        return value_hash([voxels, list(values.shape), self.labels.declared, asdict(self.author)])
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """Each label but the background, numbered from 1 in the order declared."""
+        return tuple(
+            Segment(number, name, tuple(self.labels.members[name]))
+            for number, name in enumerate(self.labels.foreground, start=1)
+        )
 
     @cached_property
     def source(self) -> DicomSource:
