@@ -115,6 +115,8 @@ def segmentation_of(
         _clear_marks(made, [source.positions[plane] for plane in marked])
         refer(made, source)
         _settle_dimensions(made, uid("dimensions"))
+        if source.is_picture:
+            made.PatientOrientation = header.get("PatientOrientation")  # of pictures without a place, maybe empty
         settle(made, header)
     if options.compression == "deflate":
         made.file_meta.TransferSyntaxUID = UID(SYNTAXES["deflate"])
