@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segkit.foundation.errors import DataError
+from segkit.runs.manifest import read_manifest
 from segkit.volumes.reading import find_volumes, stem
 
 
@@ -63,7 +64,8 @@ def match_folders(predictions: Path, references: Path) -> Matched:
 
 def _by_case(folder: Path) -> dict[str, list[Path]]:
     cases: dict[str, list[Path]] = {}
-    for path in find_volumes(folder):
+    again = read_manifest(folder).further(folder)  # the same masks in another form, as SEG beside NIfTI
+    for path in (path for path in find_volumes(folder) if path not in again):
         cases.setdefault(stem(path), []).append(path)
     if not cases:
         raise DataError(f"{folder} holds no volume that segkit reads")

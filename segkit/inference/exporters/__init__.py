@@ -110,6 +110,7 @@ class Exporter:
         write: writes to a path, whole or not at all.
         needs_dicom: whether the scan must be a DICOM series, beside which the object lies.
         needs: exporters whose objects this one refers to, so that they must be asked for too.
+        is_mask: whether `segkit.read` gives the mask back.
         of: the scan's `source.format` for which `export=auto` takes this exporter; "" for none.
     """
 
@@ -118,6 +119,7 @@ class Exporter:
     write: Callable[[Segmented, Path], None]
     needs_dicom: bool = False
     needs: tuple[str, ...] = ()
+    is_mask: bool = True
     of: str = ""
 
 
@@ -191,7 +193,7 @@ def export(segmented: Segmented, wanted: Sequence[Exporter], folder: Path, case:
     """Write a case's mask in every way that is wanted.
 
     Returns:
-        exporter's name to the name of its file in `folder`.
+        exporter's name to the name of its file in `folder`; first what reads back most simply.
 
     Raises:
         DataError: when a format cannot hold the mask.
@@ -199,7 +201,7 @@ def export(segmented: Segmented, wanted: Sequence[Exporter], folder: Path, case:
         OSError: when a file cannot be written.
     """
     written: dict[str, str] = {}
-    for exporter in wanted:
+    for exporter in sorted(wanted, key=lambda each: (not each.is_mask, each.needs_dicom)):
         path = folder / f"{case}{exporter.suffix}"
         exporter.write(segmented, path)
         written[exporter.name] = path.name
