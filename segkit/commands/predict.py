@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.config.commands import PredictConfig, TrainConfig
-from segkit.config.options import DicomOptions, SeriesOptions
+from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.config.rules import in_words
 from segkit.config.shard import Shard, shard_from
@@ -18,6 +18,7 @@ from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
+from segkit.inference.exporters import check_objects, exporters_named
 from segkit.inference.model import Model, load
 from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
@@ -59,19 +60,28 @@ def segment(config: PredictConfig) -> Cohort:
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
+    wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
     model = load(
         config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
         trust=config.trust,
     )  # fmt: skip
+    check_objects(wanted, model.labels, config.objects)
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
         scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
-    return segment_scans(model, scans, output, config.export, shard_from(config.shard))
+    return segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
 
 
-def segment_scans(model: Model, scans: Scans, output: Path, export: str, shard: Shard | None = None) -> Cohort:
+def segment_scans(
+    model: Model,
+    scans: Scans,
+    output: Path,
+    export: Sequence[str],
+    shard: Shard | None = None,
+    objects: ObjectOptions | None = None,
+) -> Cohort:
     """Segment scans into a folder; those that fail are named, and returned with the others.
 
     Raises:
@@ -83,7 +93,7 @@ def segment_scans(model: Model, scans: Scans, output: Path, export: str, shard: 
     say(f"postprocessing: {in_words(model.rules)}")
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
-    cohort = predict_cohort(model, scans, output, export, shard)
+    cohort = predict_cohort(model, scans, output, export, shard, objects)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
     paths_written([output])

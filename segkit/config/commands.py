@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from segkit.config.options import (
     DicomOptions,
     InferenceOptions,
     MetricsOptions,
+    ObjectOptions,
     PathsOptions,
     PlanOptions,
     PostprocessingOptions,
@@ -137,7 +139,8 @@ class PredictConfig:
     dicom: DicomOptions
     split: str | None = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
-    export: str = choice_key("auto", "nifti", "nrrd", "metaimage", "png", "tiff")
+    export: str | list[str]
+    objects: ObjectOptions
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions
@@ -227,6 +230,8 @@ class ConvertConfig:
     output: str | None = path_key()
     list: bool
     like: str | None = path_key("any")
+    labels: dict[str, int | str | Sequence[int]] | None  # `list` is a key here
+    objects: ObjectOptions
     series: SeriesOptions
     dicom: DicomOptions
     layout: str = choice_key("nnunet")

@@ -41,7 +41,7 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "postprocessing", "sweep")
+        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "objects", "postprocessing", "sweep")
         for choice in choices(SOURCES, group.name)
     ],
 )
