@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from segkit.config.options import ObjectOptions
 from segkit.config.rules import plain_rules
 from segkit.config.shard import Shard
 from segkit.foundation.console import error, progress, say
@@ -16,6 +17,7 @@ from segkit.foundation.errors import SegkitError, StoppedError, UsageError
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.machine import memory_used
 from segkit.inference.cohort_table import write_cases
+from segkit.inference.exporters import AUTO, Author, Segmented, export, exporters_named, fitting, standard_objects
 from segkit.inference.model import Mask, Model, Ready
 from segkit.preparation.disk import size_text
 from segkit.preparation.store import content_hash
@@ -24,8 +26,6 @@ from segkit.volumes.reading import one_line
 from segkit.volumes.selection import Location, without_folders
 
 LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
-SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
-OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
 
 
 @dataclass
@@ -49,15 +49,21 @@ class Segmenting:
     Args:
         model: what segments.
         output: the folder.
-        export: a format of `SUFFIXES`, or `auto` for each scan's own (NIfTI where segkit does not write it).
+        wanted: names of exporters, or `auto` for each scan's own format (NIfTI where segkit does not write it).
+        objects: what DICOM objects are like.
     """
 
-    def __init__(self, model: Model, output: Path, export: str) -> None:
-        self.model, self.output, self.export = model, output, export
+    def __init__(self, model: Model, output: Path, wanted: str | Sequence[str], objects: ObjectOptions) -> None:
+        self.model, self.output, self.objects = model, output, objects
+        self.exporters = exporters_named(wanted)
+        self.author = Author(model.record.name, value_hash([record.weights for record in model.records])[:12])
         self.weights = [record.weights for record in model.records]
         # Windows and memory say how masks are computed, not what they are.
         options = {name: value for name, value in asdict(model.options).items() if name not in ("windows", "memory")}
-        self.settings = [self.weights, options, export, plain_rules(model.rules)]
+        names = [AUTO if each is None else each.name for each in self.exporters]
+        self.settings = [self.weights, options, names[0] if len(names) == 1 else names, plain_rules(model.rules)]
+        if any(each is not None and each.needs_dicom for each in self.exporters):
+            self.settings.append(asdict(objects))
         self.before = read_manifest(output)
         self._announced: set[tuple[int, int]] = set()
 
@@ -71,35 +77,39 @@ class Segmenting:
         scan = value_hash({channel: content_hash(path) for channel, path in images.items()})
         key = value_hash([self.settings, scan])
         found = self.before.cases.get(name, {})
-        if found.get("key") == key and self.before.mask(self.output, name) is not None:
+        if found.get("key") == key and self.before.is_whole(self.output, name):
             return found, True
         began = time.perf_counter()
-        mask = self._mask(name, images)
-        path = self._save(mask, name, images)
-        seconds = round(time.perf_counter() - began, 3)
-        return {"mask": path.name, "key": key, "scan": scan, "seconds": seconds, "volumes": mask.volumes}, False
-
-    def _mask(self, name: str, images: Mapping[str, Location]) -> Mask:
         ready = self.model.ready(dict(images))
+        wanted = fitting(self.exporters, ready.scan.first)  # a mask that cannot be written is not computed
+        self._check_apart([f"{name}{each.suffix}" for each in wanted], images)
+        mask = self._mask(name, ready)
+        segmented = Segmented(mask.array, mask.labels, mask.scan, self.author, self.objects)
+        files = export(segmented, wanted, self.output, name)
+        seconds = round(time.perf_counter() - began, 3)
+        entry = {"mask": next(iter(files.values())), "key": key, "scan": scan, "seconds": seconds}
+        return {**entry, "volumes": mask.volumes, "files": files}, False
+
+    def _mask(self, name: str, ready: Ready) -> Mask:
         if (ready.work.windows, ready.work.pieces) not in self._announced:
             self._announced.add((ready.work.windows, ready.work.pieces))
             say(f"{name}: {memory_line(ready)}")
         return self.model.mask_of(ready)
 
-    def _save(self, mask: Mask, name: str, images: Mapping[str, Location]) -> Path:
-        path = self.output / f"{name}{suffix_for(mask, self.export)}"
-        files = [image for image in images.values() if isinstance(image, Path)]
-        if any(path.exists() and path.samefile(file) for file in files):
-            raise UsageError(f"the mask would replace the scan {path}; choose another output")
-        return mask.save(path)
+    def _check_apart(self, files: Sequence[str], images: Mapping[str, Location]) -> None:
+        scans = [image for image in images.values() if isinstance(image, Path)]
+        for path in (self.output / file for file in files):
+            if any(path.exists() and path.samefile(scan) for scan in scans):
+                raise UsageError(f"the mask would replace the scan {path}; choose another output")
 
 
 def predict_cohort(
     model: Model,
     scans: Mapping[str, Mapping[str, Location]],
     output: Path,
-    export: str,
+    wanted: str | Sequence[str],
     shard: Shard | None = None,
+    objects: ObjectOptions | None = None,
 ) -> Cohort:
     """Segment scans into a folder and keep `predictions.json` and a table of all cases beside the masks.
 
@@ -107,13 +117,17 @@ def predict_cohort(
         model: what segments.
         scans: case name to its images by channel.
         output: folder of the masks.
-        export: a format of `SUFFIXES`, or `auto` for each scan's own.
+        wanted: names of exporters, or `auto` for each scan's own format.
         shard: of jobs that share the folder, the one that these scans are for; None where there is only one.
+        objects: what DICOM objects are like; None takes `conf/objects/standard.yaml`.
 
     Returns:
         masks and failures. A case whose inputs, model and settings are those of a mask in the folder is not redone.
+
+    Raises:
+        UsageError: when no exporter is called so.
     """
-    work = Segmenting(model, output, export)
+    work = Segmenting(model, output, wanted, objects or standard_objects())
     manifest = Manifest(model.record.labels, work.weights, work.listed(scans if shard else None))
     cohort = Cohort({}, 0, manifest.failed)
     for name, images in progress(scans.items(), len(scans), "segmenting"):
@@ -143,10 +157,3 @@ def memory_line(ready: Ready) -> str:
     how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
     in_all = max(most, now + ready.work.bytes + mask + LIBRARIES)
     return f"{size_text(ready.work.bytes)} for logits and networks ({how}), at most {size_text(in_all)} in all"
-
-
-def suffix_for(mask: Mask, export: str) -> str:
-    """Return the suffix of a mask's file."""
-    if export == "auto":
-        export = OWN_FORMATS.get(mask.scan.source.format or "", "nifti")
-    return SUFFIXES[export]

@@ -17,7 +17,14 @@ from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_json
 
 NAME = "predictions.json"
-ENTRY = {"mask": str, "key": str, "scan": str, "seconds": float, "volumes": dict}  # of a case, and what each must be
+ENTRY = {
+    "mask": str,
+    "key": str,
+    "scan": str,
+    "seconds": float,
+    "volumes": dict,
+    "files": dict,
+}  # of a case, and what each must be
 NEEDED = {"mask", "key"}
 
 
@@ -29,7 +36,8 @@ class Manifest:
         labels: as the data set declared them.
         weights: sha256 of the weights of each model that made them.
         cases: case name to `mask` (its file), `key` (the hash of scan, model and settings), and where they are known
-            `scan` (the hash of its images), `seconds` that the mask took, `volumes` of each label in ml.
+            `scan` (the hash of its images), `seconds` that the mask took, `volumes` of each label in ml, and `files`:
+            what the mask was written as (`nifti`, `dicom_seg` ...) with the file; `mask` is the first of them.
         failed: case name to why it has no mask.
     """
 
@@ -42,6 +50,13 @@ class Manifest:
         """Return the mask of a case where it lies in the folder, else None."""
         path = folder / Path(self.cases.get(case, {}).get("mask", "")).name
         return path if case in self.cases and path.is_file() else None
+
+    def is_whole(self, folder: Path, case: str) -> bool:
+        """Tell whether every file of a case lies in the folder."""
+        files = self.cases.get(case, {}).get("files", {})
+        return self.mask(folder, case) is not None and all(
+            (folder / Path(str(f)).name).is_file() for f in files.values()
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
