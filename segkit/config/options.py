@@ -99,7 +99,7 @@ class ObjectOptions:
     """What DICOM objects made of masks are like."""
 
     segmentation: str = choice_key("binary", "labelmap")
-    compression: str = choice_key("none", "rle", "jpeg_ls", "jpeg_2000")
+    compression: str = choice_key("none", "deflate", "rle", "jpeg_ls", "jpeg_2000")
     terms: dict[str, Any]
 
 

@@ -17,11 +17,12 @@ from segkit.foundation.errors import SegkitError, StoppedError, UsageError
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.machine import memory_used
 from segkit.inference.cohort_table import write_cases
-from segkit.inference.exporters import AUTO, Author, Segmented, export, exporters_named, fitting, standard_objects
+from segkit.inference.exporters import AUTO, Segmented, export, exporters_named, fitting, standard_objects
 from segkit.inference.model import Mask, Model, Ready
 from segkit.preparation.disk import size_text
 from segkit.preparation.store import content_hash
 from segkit.runs.manifest import Manifest, read_manifest, write_manifest
+from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.reading import one_line
 from segkit.volumes.selection import Location, without_folders
 

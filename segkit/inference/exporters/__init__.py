@@ -23,41 +23,13 @@ from segkit.config.typed import typed
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml
 from segkit.foundation.hashing import value_hash
+from segkit.volumes.dicom.derived.mask import Author, Segment
+from segkit.volumes.dicom.derived.segmentation import LABELMAP, MOST
 from segkit.volumes.dicom.derived.source import DicomSource, dicom_source
 from segkit.volumes.volume import Volume
 
 ENTRY_POINTS = "segkit.exporters"
 AUTO = "auto"  # the scan's own format where a mask can be written in it, else NIfTI
-
-
-@dataclass(frozen=True)
-class Author:
-    """What drew a mask.
-
-    Attributes:
-        name: of the model or data set.
-        version: of it, e.g. the beginning of the hash of its weights.
-        is_algorithm: False where a mask was handed to us and nobody said how it came about.
-    """
-
-    name: str
-    version: str
-    is_algorithm: bool = True
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One label of a mask.
-
-    Attributes:
-        number: from 1, the same in every object that is made of the mask: SEG, RTSTRUCT, structured report.
-        name: as declared.
-        values: that belong to it in the mask; of regions several.
-    """
-
-    number: int
-    name: str
-    values: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +60,21 @@ class Segmented:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """Each label but the background, numbered from 1 in the order declared."""
+        """Each label but the background, in the order of values.
+
+        They are numbered from 1, as a binary SEG must; a label map numbers them as the mask does, where it can.
+        """
+        members = sorted((self.labels.members[name], name) for name in self.labels.foreground)
+        values = [values[0] for values, _ in members]
+        keeps = (
+            self.options.segmentation == LABELMAP
+            and values[0] >= 1
+            and values[-1] <= MOST
+            and not self.labels.is_regions
+        )
         return tuple(
-            Segment(number, name, tuple(self.labels.members[name]))
-            for number, name in enumerate(self.labels.foreground, start=1)
+            Segment(values[0] if keeps else number, name, tuple(values))
+            for number, (values, name) in enumerate(members, start=1)
         )
 
     @cached_property

@@ -84,7 +84,7 @@ def settle(made: Dataset, header: Dataset) -> None:
             del equipment.ContributionDateTime
 
 
-def equipment() -> dict[str, str]:
+def equipment() -> dict[str, Any]:
     """Return what made the object, as highdicom's constructors take it."""
     return {
         "manufacturer": MANUFACTURER,
