@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ class Border:
     """The borders of a mask, as the gaps between neighbours that they pass through.
 
     Attributes:
-        inside: the neighbour inside, shape (N, 2), whole pixels.
+        inside: the neighbour inside, shape (N, 2), whole pixels; sorted by x, then y.
         heading: index into `OUTWARD`, shape (N,).
         following: index of the gap that comes next, shape (N,).
     """
@@ -61,14 +61,9 @@ def contours_of(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     links = channels(border, loops_of(following), mask)
     places = linked(following, links)
     fixed = {place for link in links for place in link}
-    middles, inner = border.middles, border.inside.astype(np.float64)
-    polygons = []
-    for loop in loops_of(following):
-        order = np.array([places[place] for place in loop])
-        is_fixed = [place in fixed for place in order.tolist()]
-        kept = corners_kept(middles[order], inner[order], is_fixed)
-        polygons.append(middles[order[kept]])
-    return polygons
+    gaps, middles = gaps_of(border), border.middles
+    routes = [[places[place] for place in loop] for loop in loops_of(following)]
+    return [middles[corners_kept(route, gaps, fixed)] for route in routes]
 
 
 def border_of(mask: NDArray[np.bool_]) -> Border:
@@ -110,20 +105,24 @@ def loops_of(following: Sequence[int]) -> list[list[int]]:
 def channels(border: Border, loops: Sequence[Sequence[int]], mask: NDArray[np.bool_]) -> list[Link]:
     """Return for each hole the gaps between which a channel leads through the mask.
 
+    Args:
+        border: of the mask, its gaps sorted by x of the pixel inside.
+        loops: its parts, each beginning with its first gap.
+        mask: shape (X, Y).
+
     Returns:
         pairs: on the border to the left of the hole, in the same row and of the same region; on the hole's own border,
         where it reaches furthest left. Following such pairs from hole to hole always ends at the border around all.
     """
-    middles = border.middles
+    columns, headings = border.inside[:, 0].tolist(), border.heading.tolist()
     downs = np.flatnonzero(border.heading == DOWN)
     beside = dict(zip(map(tuple, border.inside[downs].tolist()), downs.tolist(), strict=True))
     links = []
     for loop in loops:
-        x, y = middles[loop].T
-        if x @ np.roll(y, -1) - np.roll(x, -1) @ y > 0:
-            continue  # a border around a region has it on its left, and runs counterclockwise; a hole's does not
-        ups = [place for place in loop if border.heading[place] == UP]
-        hole = min(ups, key=lambda place: int(border.inside[place, 0]))
+        hole = loop[0]
+        # Where the border around a region reaches furthest left it leads down; around a hole it leads up there.
+        if any(columns[place] == columns[hole] and headings[place] == DOWN for place in loop):
+            continue
         column, row = border.inside[hole].tolist()
         first = int(np.flatnonzero(~np.pad(mask[:column, row], (1, 0)))[-1])  # of the run of pixels that ends here
         links.append((beside[first, row], hole))
@@ -149,64 +148,84 @@ def linked(following: list[int], links: Sequence[Link]) -> list[int]:
     return places
 
 
-def corners_kept(middles: NDArray[np.float64], inside: NDArray[np.float64], is_fixed: Sequence[bool]) -> list[int]:
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps as plain numbers, which loops read three times as fast as an array's: one for each gap.
+
+    Attributes:
+        x: of the middle.
+        y: of the middle.
+        left_x: of the place up to which the gap is open on its left, inside.
+        left_y: of the same.
+        right_x: of the place up to which it is open on its right, outside.
+        right_y: of the same.
+    """
+
+    x: list[float]
+    y: list[float]
+    left_x: list[float]
+    left_y: list[float]
+    right_x: list[float]
+    right_y: list[float]
+
+
+def gaps_of(border: Border) -> Gaps:
+    """Return the gaps of a border, each open up to `MARGIN` before the centres on both sides."""
+    middles = border.middles
+    reach = (border.inside - middles) * (1 - 2 * MARGIN)
+    return Gaps(*(each for places in (middles, middles + reach, middles - reach) for each in places.T.tolist()))
+
+
+def corners_kept(route: list[int], gaps: Gaps, fixed: Collection[int]) -> list[int]:
     """Choose corners of a closed border so that the straight edges between them pass through every gap on the way.
 
     Args:
-        middles: of the gaps in their order, shape (N, 2).
-        inside: centres on the left, shape (N, 2); those on the right lie as far beyond the middle.
-        is_fixed: which places stay corners; the first one always does.
+        route: the gaps in their order; the first one stays a corner.
+        gaps: where they are.
+        fixed: those that stay corners too.
 
     Returns:
-        places that stay, rising, at least three. From each the next is the furthest that is reached directly.
+        the gaps whose middles are corners, in their order, at least three. From each the next is the furthest that is
+        reached directly.
 
     Source:
         Imai and Iri 1988, Computational Morphology, "Polygonal approximations of a curve": the cone of directions that
         pass all gaps so far.
     """
-    # As plain numbers, since this goes gap by gap: they are read three times as fast as an array's.
-    spots = [*map(tuple, middles.tolist()), tuple(middles[0].tolist())]
-    reach = (inside - middles) * (1 - 2 * MARGIN)
-    lefts, rights = (middles + reach).tolist(), (middles - reach).tolist()
-    kept, place = [], 0
-    while place < len(middles):
-        kept.append(place)
-        place = _furthest(place, spots, lefts, rights, is_fixed)
+    closed = [*route, route[0]]
+    is_end = [place in fixed for place in route] + [True]
+    kept, at = [], 0
+    while at < len(route):
+        kept.append(route[at])
+        at = _furthest(at, closed, gaps, is_end)
     return kept
 
 
-def _furthest(
-    place: int,
-    spots: Sequence[Sequence[float]],
-    lefts: Sequence[Sequence[float]],
-    rights: Sequence[Sequence[float]],
-    is_fixed: Sequence[bool],
-) -> int:
-    """Return the furthest place, at most the next fixed one or the end, that a straight edge reaches through all gaps.
+def _furthest(at: int, route: Sequence[int], gaps: Gaps, is_end: Sequence[bool]) -> int:
+    """Return how far along a route a straight edge leads through all gaps, at most to the next end.
 
     Args:
-        place: where the edge begins.
-        spots: middles of the gaps, the first one again at the end.
-        lefts: how far each gap is open to the left.
-        rights: the same to the right.
-        is_fixed: where an edge must end.
+        at: index into `route` where the edge begins.
+        route: gaps in their order.
+        gaps: where they are.
+        is_end: for each place of `route`, whether an edge must end there.
     """
-    x, y = spots[place]
-    best = place + 1
-    left_x, left_y, right_x, right_y = 0.0, 0.0, 0.0, 0.0
-    for target in range(place + 1, len(spots)):
-        to_x, to_y = spots[target][0] - x, spots[target][1] - y
+    x, y, best = gaps.x[route[at]], gaps.y[route[at]], at + 1
+    left_x, left_y, right_x, right_y = 0.0, 0.0, 0.0, 0.0  # the cone of directions that is still open
+    for ahead in range(at + 1, len(route)):
+        place = route[ahead]
+        to_x, to_y = gaps.x[place] - x, gaps.y[place] - y
         if to_x * left_y >= to_y * left_x and right_x * to_y >= right_y * to_x:
-            best = target
-        if target == len(lefts) or is_fixed[target]:
+            best = ahead
+        if is_end[ahead]:
             break
-        near_x, near_y = lefts[target][0] - x, lefts[target][1] - y
-        far_x, far_y = rights[target][0] - x, rights[target][1] - y
+        near_x, near_y = gaps.left_x[place] - x, gaps.left_y[place] - y
+        far_x, far_y = gaps.right_x[place] - x, gaps.right_y[place] - y
         if far_x * near_y <= far_y * near_x:
             break  # the border has turned back
-        if target == place + 1 or near_x * left_y > near_y * left_x:
+        if ahead == at + 1 or near_x * left_y > near_y * left_x:
             left_x, left_y = near_x, near_y
-        if target == place + 1 or right_x * far_y > right_y * far_x:
+        if ahead == at + 1 or right_x * far_y > right_y * far_x:
             right_x, right_y = far_x, far_y
         if right_x * left_y <= right_y * left_x:
             break

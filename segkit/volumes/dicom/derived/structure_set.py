@@ -38,6 +38,7 @@ SERIES_PLACE = 2  # of a series derived from series 2: number 202
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 STUDY = "1.2.840.10008.3.1.2.3.1"  # the SOP class by which a study is referred to (retired, and asked for)
 CONTOUR_DATA = 0x30060050
+ITS_OWN = "iso8859"  # what pydicom takes for the characters of a dataset that names none
 LONGEST, SHORTEST = 64, 16  # characters of names and descriptions, of labels
 PER_VOXEL = 1000  # coordinates are written to a thousandth of the smallest spacing within a slice, or finer
 MOST_DECIMALS = 8  # which leaves seven characters of a decimal string before the point
@@ -105,9 +106,10 @@ def contours(array: NDArray[Any], segments: Sequence[Segment], source: DicomSour
     decimals = min(MOST_DECIMALS, max(2, ceil(-log10(finest))))
     found: dict[int, list[Dataset]] = {segment.number: [] for segment in segments}
     for plane, origin, values in zip(source.planes, source.positions, np.moveaxis(array, 2, 0), strict=True):
+        images = [] if plane is None else [_image(source, [plane])]
         for segment, polygon in _polygons(values, segments):
             items = found[segment.number]
-            items.append(_contour(origin + polygon @ steps, decimals, plane, source, len(items) + 1))
+            items.append(_contour(origin + polygon @ steps, decimals, images, len(items) + 1))
     return found
 
 
@@ -134,7 +136,8 @@ def _object(source: DicomSource, uid: str) -> Dataset:
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = UID(IMPLICIT_LITTLE_ENDIAN)
-    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = RT_STRUCTURE_SET_STORAGE, uid
+    made.file_meta.MediaStorageSOPClassUID = UID(RT_STRUCTURE_SET_STORAGE)
+    made.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     for element in identity_of(source.header).values():
         made.add(element)
     made.SpecificCharacterSet = "ISO_IR 192"  # names of labels are of any language
@@ -167,9 +170,7 @@ def _frame(source: DicomSource) -> Dataset:
 def _image(source: DicomSource, planes: Sequence[Plane]) -> Dataset:
     """Return the reference to an object, with its frames where not all of them are meant."""
     instance = planes[0].instance
-    image = _item(
-        ReferencedSOPClassUID=source.headers[instance.uid].SOPClassUID, ReferencedSOPInstanceUID=instance.uid
-    )
+    image = _item(ReferencedSOPClassUID=source.headers[instance.uid].SOPClassUID, ReferencedSOPInstanceUID=instance.uid)
     frames = sorted({plane.frame.index + 1 for plane in planes})
     if len(frames) < instance.encoding.frames:
         image.ReferencedFrameNumber = frames if len(frames) > 1 else frames[0]
@@ -193,21 +194,20 @@ def _drawn(segment: Segment, items: list[Dataset]) -> Dataset:
     return drawn
 
 
-def _contour(
-    points: NDArray[np.float64], decimals: int, plane: Plane | None, source: DicomSource, number: int
-) -> Dataset:
-    """Return one contour: its points in LPS mm, shape (N, 3), and the image that it lies on."""
+def _contour(points: NDArray[np.float64], decimals: int, images: list[Dataset], number: int) -> Dataset:
+    """Return one contour: its points in LPS mm, shape (N, 3), and the images that it lies on, none or one."""
     from pydicom.dataelem import RawDataElement
     from pydicom.tag import Tag
 
     contour = _item(ContourNumber=number, ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points))
-    if plane is not None:
-        contour.ContourImageSequence = [_image(source, [plane])]
+    if images:
+        contour.ContourImageSequence = images
     numbers = np.round(points, decimals).ravel() + 0.0  # no negative zeros
     text = "\\".join(f"{value:.{decimals}f}" for value in numbers.tolist()).encode()
     text += b" " * (len(text) % 2)
-    # As bytes: pydicom would make an object of each of what may be millions of numbers.
+    # As bytes, written as they are: pydicom would make an object of each of what may be millions of numbers.
     contour[CONTOUR_DATA] = RawDataElement(Tag(CONTOUR_DATA), "DS", len(text), text, 0, True, True)
+    contour.set_original_encoding(is_implicit_vr=True, is_little_endian=True, character_encoding=ITS_OWN)
     return contour
 
 
