@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from segkit.commands.beside_series import exporter_for, write_beside
 from segkit.commands.series_table import list_series
 from segkit.config.checks import check_dataset
 from segkit.config.commands import ConvertConfig
@@ -43,6 +44,9 @@ def convert(config: ConvertConfig) -> Path:
     if config.data is not None:
         return convert_dataset(config.data, output, config.workers)
     path = Path(config.input or "")
+    exporter = exporter_for(output) if config.like is not None else None
+    if exporter is not None:
+        return write_beside(config, exporter)
     if config.like is not None:
         return convert_volume(drawn_on(path, Path(config.like), config.dicom), output)
     if not is_export(path):

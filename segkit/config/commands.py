@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +190,8 @@ class ConvertConfig:
     output: str | None = path_key()
     list: bool
     like: str | None = path_key("any")
+    labels: dict[str, int | str | Sequence[int]] | None  # `list` is a key here
+    objects: ObjectOptions
     series: SeriesOptions
     dicom: DicomOptions
     layout: str = choice_key("nnunet")

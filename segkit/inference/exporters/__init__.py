@@ -24,7 +24,7 @@ from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml
 from segkit.foundation.hashing import value_hash
 from segkit.volumes.dicom.derived.mask import Author, Segment
-from segkit.volumes.dicom.derived.segmentation import LABELMAP, MOST
+from segkit.volumes.dicom.derived.segmentation import LABELMAP, MOST, segmentation_series_uid, segmentation_uid
 from segkit.volumes.dicom.derived.source import DicomSource, dicom_source
 from segkit.volumes.volume import Volume
 
@@ -88,6 +88,16 @@ class Segmented:
         if found is None:
             raise DataError(f"the scan is {self.scan.source.format or 'made in memory'}, not DICOM")
         return found
+
+    @cached_property
+    def seg_uid(self) -> str:
+        """The SOPInstanceUID of the mask's DICOM SEG, to which other objects refer."""
+        return segmentation_uid(self.source, self.identity, self.options)
+
+    @property
+    def seg_series_uid(self) -> str:
+        """The SeriesInstanceUID of that SEG."""
+        return segmentation_series_uid(self.seg_uid)
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,13 @@ class ReferenceSelection(Selection):
         series: the series that they were drawn on.
         strokes: what is drawn, later over earlier.
         fault: why they cannot be used, in one line; "" where they can.
+        labels: what the object calls each segment, in the order of `strokes`; empty where they have other names.
     """
 
     series: SeriesSelection
     strokes: tuple[Stroke, ...]
     fault: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -192,7 +194,8 @@ def drawn_on(path: Path, series: Path, options: DicomOptions) -> ReferenceSelect
     if len(own) != 1:
         found = "none" if not own else "several volumes"
         raise DataError(f"{path} was drawn on one series, and {series} holds {found} of that UID")
-    return ReferenceSelection(own[0], tuple(Stroke(number, labelled.file, number) for number in labelled.names))
+    strokes = tuple(Stroke(number, labelled.file, number) for number in labelled.names)
+    return ReferenceSelection(own[0], strokes, labels=tuple(labelled.names.values()))
 
 
 def any_series() -> SeriesOptions:

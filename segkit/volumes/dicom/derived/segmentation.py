@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 SERIES_PLACE = 1  # of a series derived from series 2: number 201
 LABELMAP, BINARY = "labelmap", "binary"
 MOST = 65535  # the largest number that a label map holds
+SOP_CLASSES = {BINARY: "1.2.840.10008.5.1.4.1.1.66.4", LABELMAP: "1.2.840.10008.5.1.4.1.1.66.7"}
 SYNTAXES = {
     "none": "1.2.840.10008.1.2.1",
     "deflate": "1.2.840.10008.1.2.1.99",
@@ -55,6 +55,21 @@ def segmentation_uid(source: DicomSource, identity: str, options: ObjectOptions)
         terms,
         *(instance.uid for instance in source.instances),
     )
+
+
+def segmentation_series_uid(uid: str) -> str:
+    """Return the SeriesInstanceUID of the SEG of this SOPInstanceUID."""
+    return uid_for("SEG series", uid)
+
+
+def tracking_uid(uid: str, segment: Segment) -> str:
+    """Return what a segment is followed by, in the SEG of this SOPInstanceUID and in reports on it."""
+    return uid_for("segment", uid, segment.name)
+
+
+def sop_class_of(options: ObjectOptions) -> str:
+    """Return the SOP class of the SEG that is made with these options."""
+    return SOP_CLASSES[options.segmentation]
 
 
 def segmentation_of(
@@ -89,7 +104,7 @@ def segmentation_of(
     from pydicom.uid import UID
 
     header, stored = source.header, stored_planes(array, segments, options)
-    uid = partial(uid_for, segmentation_uid(source, identity, options))
+    uid = segmentation_uid(source, identity, options)
     is_binary = options.segmentation == BINARY
     marked = _mark_ends(stored) if is_binary and not source.is_picture else []
     date, time = moment(header)
@@ -99,9 +114,9 @@ def segmentation_of(
             pixel_array=stored,
             segmentation_type="BINARY" if is_binary else "LABELMAP",
             segment_descriptions=[_described(segment, author, options.terms, uid) for segment in segments],
-            series_instance_uid=uid("series"),
+            series_instance_uid=segmentation_series_uid(uid),
             series_number=series_number(source, SERIES_PLACE),
-            sop_instance_uid=segmentation_uid(source, identity, options),
+            sop_instance_uid=uid,
             instance_number=1,
             transfer_syntax_uid=SYNTAXES[options.compression if options.compression in BY_FRAME else "none"],
             omit_empty_frames=is_binary,
@@ -114,7 +129,9 @@ def segmentation_of(
         )
         _clear_marks(made, [source.positions[plane] for plane in marked])
         refer(made, source)
-        _settle_dimensions(made, uid("dimensions"))
+        _settle_dimensions(made, uid_for("dimensions", uid))
+        if source.is_picture:
+            made.PatientOrientation = header.get("PatientOrientation")  # of pictures without a place, maybe empty
         settle(made, header)
     if options.compression == "deflate":
         made.file_meta.TransferSyntaxUID = UID(SYNTAXES["deflate"])
@@ -191,9 +208,7 @@ def _clear_marks(made: Dataset, positions: Sequence[Sequence[float]]) -> None:
     made.PixelData = bytes(bits)
 
 
-def _described(
-    segment: Segment, author: Author, terms: Mapping[str, Any], uid: Callable[..., str]
-) -> SegmentDescription:
+def _described(segment: Segment, author: Author, terms: Mapping[str, Any], uid: str) -> SegmentDescription:
     """Return a segment's name, meaning, colour and author."""
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
@@ -212,7 +227,7 @@ def _described(
         code(term.kind),
         "AUTOMATIC" if author.is_algorithm else "MANUAL",
         algorithm_identification=algorithm if author.is_algorithm else None,
-        tracking_uid=uid("segment", segment.name),
+        tracking_uid=tracking_uid(uid, segment),
         tracking_id=segment.name[:LONGEST],
         display_color=CIELabColor.from_rgb(*colour_of(segment.number)),
     )

@@ -36,11 +36,14 @@ def frame_of_reference(source: DicomSource) -> str:
 
 def slice_headers(source: DicomSource) -> list[Dataset]:
     """Return a plain single image's header for each slice of the grid, in the order of slices."""
+    from pydicom import Dataset
+
     columns, rows = source.grid.shape[:2]
     shared = _shared(source, rows, columns)
     headers = []
     for index, position in enumerate(source.positions):
-        header = type(shared)(shared)
+        header = Dataset()
+        header.update(shared)
         header.SOPInstanceUID = STAND_IN.format(index + 1)
         if not source.is_picture:
             header.ImagePositionPatient = [float(value) for value in position]
@@ -99,7 +102,7 @@ def refer(made: Dataset, source: DicomSource) -> None:
             continue  # done with an earlier segment
         plane = planes[name]
         if plane is None:
-            del frame.DerivationImageSequence
+            frame.DerivationImageSequence = []
             continue
         image.update(_reference(source, plane))
         if plane.instance.encoding.frames > 1:
