@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from segkit.config.addresses import address_from, is_address
 from segkit.config.keys import Key, literal_keys
 from segkit.foundation.errors import UsageError
 
@@ -49,13 +50,16 @@ def literal_value(key: Key, text: str) -> PathValue:
     unless a file or folder has that very name.
 
     Raises:
-        UsageError: when `text` is empty, or a pattern matches nothing.
+        UsageError: when `text` is empty, a pattern matches nothing, or what should be an address is none.
     """
     if text == "null":
         return None
     if not text:
         raise UsageError(f"{key.name}= is empty: write {key.name}={key.placeholder} or {key.name}=null")
     if key.is_text:
+        return text
+    if key.metadata.get("or_address") and is_address(text):
+        address_from(text, key.name)
         return text
     if not key.is_list:
         return absolute(text)
