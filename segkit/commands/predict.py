@@ -46,7 +46,7 @@ def predict(config: PredictConfig) -> Cohort:
         CasesFailedError: when scans could not be segmented; the others were.
     """
     is_remote = is_address(config.input) or is_address(config.output)
-    cohort = through_pacs(config, segment) if is_remote else segment(config)
+    cohort = through_pacs(config, _segmented) if is_remote else _segmented(config)
     if not is_address(config.output):
         paths_written([output_of(config)])
     if cohort.failed:
@@ -56,7 +56,13 @@ def predict(config: PredictConfig) -> Cohort:
 
 
 def segment(config: PredictConfig) -> Cohort:
-    """Segment as `predict` does; scans that fail are named, and returned with the others."""
+    """Segment as `predict` does with folders; scans that fail are named, and returned with the others."""
+    cohort = _segmented(config)
+    paths_written([output_of(config)])
+    return cohort
+
+
+def _segmented(config: PredictConfig) -> Cohort:
     if (config.input is None) == (config.split is None):
         raise UsageError("say what to segment: input=PATH, or split=held_out (validation, training)")
     if config.input is not None and config.output is None:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.config.options import SeriesOptions
-from segkit.foundation.console import progress, say
+from segkit.foundation.console import progress_bar, say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import atomic_file
 from segkit.volumes.dicom.instances import hashed
-from segkit.volumes.pacs.connection import Json, Pacs, value_of
+from segkit.volumes.pacs.connection import Json, Pacs, silently, value_of
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
+    from pydicom import Dataset
 
 SERIES, INSTANCE, MODALITY, DESCRIPTION = "0020000E", "00080018", "00080060", "0008103E"
 UID = re.compile(r"[0-9.]{1,64}")
+AS_STORED = (("application/dicom", "*"),)  # in whatever transfer syntax the PACS has it
+FEW = 4  # instances that are asked for one by one
 # Of these nothing is segmented: derived objects, documents, plans, waveforms.
 NO_IMAGES = frozenset(
-    ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "RTIMAGE", "SR", "PR", "KO", "DOC", "REG", "FID", "RWV", "PLAN")
-    + ("AU", "ECG", "EPS", "HD", "TG", "M3D", "ANN", "STAIN")
+    [
+        *("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "RTIMAGE", "REG", "FID", "RWV", "PLAN", "M3D"),
+        *("SR", "PR", "KO", "DOC", "AU", "ECG", "EPS", "HD", "TG", "ANN", "STAIN"),
+    ]
 )
 
 
@@ -61,8 +68,11 @@ def retrieve(pacs: Pacs, wanted: SeriesOptions, folder: Path) -> int:
     remove_others({each.place(folder) for each in instances}, folder)
     missing = [each for each in instances if not each.place(folder).exists()]
     say(f"{pacs.address.host}: {len(instances)} instances in {len(series)} series, {len(missing)} to retrieve")
-    for each in progress(missing, len(missing), "retrieving"):
-        fetch(pacs, each, each.place(folder))
+    with progress_bar(len(missing), "retrieving") as advance:
+        for uid in series:
+            awaited = {each.uid: each.place(folder) for each in missing if each.series == uid}
+            for _ in chain(streamed(pacs, uid, awaited), one_by_one(pacs, uid, awaited)):
+                advance()
     return len(instances)
 
 
@@ -120,22 +130,64 @@ def checked(uid: str, pacs: Pacs) -> str:
     return uid
 
 
-def fetch(pacs: Pacs, wanted: Wanted, path: Path) -> None:
-    """Write one instance as the PACS holds it, in its own transfer syntax, whole or not at all.
+def streamed(pacs: Pacs, series: str, awaited: dict[str, Path]) -> Iterator[str]:
+    """Fetch a series in one request, which spares a PACS far away the ways between, where most of it is missing.
+
+    Args:
+        pacs: to ask.
+        series: its SeriesInstanceUID.
+        awaited: files by SOPInstanceUID; one that is written is taken out.
+
+    Yields:
+        the UID of each instance that is written. A stream that breaks ends; what it did not bring stays awaited.
 
     Raises:
-        DataError: when it cannot be fetched, or another one comes.
+        OSError: when a file cannot be written.
     """
-    request = partial(_retrieved, study=pacs.address.study, wanted=wanted)
-    dataset = pacs.ask(request, "retrieving an instance")
-    if str(dataset.get("SOPInstanceUID", "")) != wanted.uid:
-        raise DataError(f"{pacs.address.host} answers with another instance than was asked for")
+    if len(awaited) < FEW:
+        return
+    with silently():
+        try:
+            stream = pacs.client.iter_series(pacs.address.study, series, media_types=AS_STORED)
+        except (OSError, ValueError):
+            return  # asked one by one, they will tell why
+        while (dataset := _following(stream)) is not None:
+            uid = str(dataset.get("SOPInstanceUID", ""))
+            if uid in awaited:
+                save(dataset, awaited.pop(uid))
+                yield uid
+
+
+def _following(stream: Iterator[Dataset]) -> Dataset | None:
+    try:
+        return next(stream, None)
+    except (OSError, ValueError, AttributeError):  # lost connections; what is no DICOM
+        return None
+
+
+def one_by_one(pacs: Pacs, series: str, awaited: dict[str, Path]) -> Iterator[str]:
+    """Fetch instances of a series one by one, each again where that fails in passing; as `streamed`.
+
+    Raises:
+        DataError: when one cannot be fetched, or another one comes.
+        OSError: when a file cannot be written.
+    """
+    for uid in list(awaited):
+        dataset = pacs.ask(partial(_retrieved, place=(pacs.address.study, series, uid)), "retrieving an instance")
+        if str(dataset.get("SOPInstanceUID", "")) != uid:
+            raise DataError(f"{pacs.address.host} answers with another instance than was asked for")
+        save(dataset, awaited.pop(uid))
+        yield uid
+
+
+def _retrieved(client: DICOMwebClient, *, place: tuple[str, str, str]) -> Any:
+    return client.retrieve_instance(*place, media_types=AS_STORED)
+
+
+def save(dataset: Dataset, path: Path) -> None:
+    """Write an instance as it came, whole or not at all."""
     with atomic_file(path) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
-
-
-def _retrieved(client: DICOMwebClient, *, study: str, wanted: Wanted) -> Any:
-    return client.retrieve_instance(study, wanted.series, wanted.uid, media_types=(("application/dicom", "*"),))
 
 
 def remove_others(places: set[Path], folder: Path) -> None:
