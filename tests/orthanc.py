@@ -4,9 +4,11 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,64 @@ def wait_for(server: Orthanc, process: subprocess.Popen, log: Path) -> None:
         else:
             return
     raise AssertionError(f"Orthanc did not start:\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def troubled(server: Orthanc, trouble: Callable[[str, str, int], int | None]) -> Iterator[Orthanc]:
+    """Put something between a server and its clients that goes wrong.
+
+    Args:
+        server: what stands behind.
+        trouble: is told method, path and number (from 1) of each request; returns None to hand it on, a status to answer
+            with, or 0 to break the connection off, after half of the answer where the method is GET.
+    """
+    count = 0
+
+    class Between(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
+        def hand_on(self) -> None:
+            nonlocal count
+            count += 1
+            body, wrong = self.body(), trouble(self.command, self.path, count)
+            passed = {
+                key: self.headers[key] for key in ("Accept", "Content-Type", "Authorization") if key in self.headers
+            }
+            if wrong:
+                answer, status, kind = b"", wrong, "text/plain"
+            else:
+                found = requests.request(self.command, server.url + self.path, data=body, headers=passed, timeout=20)
+                answer, status, kind = found.content, found.status_code, found.headers.get("Content-Type", "")
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            if wrong == 0:
+                self.wfile.write(answer[: len(answer) // 2] if self.command == "GET" else b"")
+                self.close_connection = True
+            else:
+                self.wfile.write(answer)
+
+        do_GET = do_POST = hand_on  # noqa: N815
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    between = ThreadingHTTPServer(("127.0.0.1", 0), Between)
+    thread = threading.Thread(target=between.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield Orthanc(between.server_address[1])
+    finally:
+        between.shutdown()
+        between.server_close()

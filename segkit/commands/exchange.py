@@ -47,6 +47,7 @@ def through_pacs(config: PredictConfig, segment: Callable[[PredictConfig], Cohor
     folder = Path(config.pacs.folder) / value_hash([config.input, config.output])[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with lock(folder / "lock", doing="exchanging the same with this PACS"):
+        folder.mkdir(exist_ok=True, mode=0o700)  # whoever was waited for may have cleared it away
         local = replace(config, input=str(folder / SCANS)) if source else config
         if sink:
             local = replace(local, output=str(folder / OBJECTS), export=storable(config.export))
@@ -58,8 +59,7 @@ def through_pacs(config: PredictConfig, segment: Callable[[PredictConfig], Cohor
         if cohort.failed:
             say(f"what was fetched and made is kept for the same command, run again: {folder}")
         else:
-            for each in (SCANS, OBJECTS):
-                shutil.rmtree(folder / each, ignore_errors=True)
+            shutil.rmtree(folder)
     return cohort
 
 

@@ -12,7 +12,7 @@ from segkit.foundation.errors import UsageError
 SCHEMES = {"dicomweb": "http", "dicomwebs": "https"}
 EXAMPLE = "dicomweb://HOST:PORT/dicom-web/studies/UID"
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_RESOURCE = re.compile(r"(?P<service>.*?)(/studies(/(?P<study>[0-9.]{1,64})(/series/(?P<series>[0-9.]{1,64}))?)?)?/?")
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,19 @@ def address_from(text: str, key: str) -> Address:
         raise UsageError(f"{key}: is no address such as {EXAMPLE}, or dicomwebs://HOST/... with TLS")
     if parts.query or parts.fragment:
         raise UsageError(f"{key}: an address ends after its UIDs: leave out ? and # and what follows")
-    resource = _RESOURCE.fullmatch(parts.path)
-    if resource is None or resource["service"].rstrip("/").endswith(("/studies", "/series", "/instances")):
-        raise UsageError(
-            f"{key}: {parts.path} is no path such as /dicom-web/studies/UID or /dicom-web/studies/UID/series/UID"
-        )
+    service, study, series = _resource(parts.path, key)
     shown = f"[{host}]" if ":" in host else host
-    service = f"{SCHEMES[parts.scheme]}://{shown}{f':{port}' if port else ''}{resource['service'].rstrip('/')}"
-    return Address(service, resource["study"] or "", resource["series"] or "")
+    return Address(f"{SCHEMES[parts.scheme]}://{shown}{f':{port}' if port else ''}{service}", study, series)
+
+
+def _resource(path: str, key: str) -> tuple[str, str, str]:
+    """Return the path of the service, the study and the series that a path names, "" where it names none."""
+    steps = [step for step in path.split("/") if step]
+    behind = steps[::-1].index("studies") if "studies" in steps else None
+    service, uids = (steps, []) if behind is None else (steps[: -behind - 1], steps[len(steps) - behind :])
+    is_series = len(uids) == 3 and uids[1] == "series"
+    if not (len(uids) < 2 or is_series) or not all(map(_UID.fullmatch, uids[::2])):
+        raise UsageError(
+            f"{key}: {path} is no path such as /dicom-web/studies/UID or /dicom-web/studies/UID/series/UID"
+        )
+    return "".join(f"/{step}" for step in service), uids[0] if uids else "", uids[2] if is_series else ""

@@ -58,11 +58,8 @@ def literal_value(key: Key, text: str) -> PathValue:
         raise UsageError(f"{key.name}= is empty: write {key.name}={key.placeholder} or {key.name}=null")
     if key.is_text:
         return text
-    if key.metadata.get("or_address") and is_address(text):
-        address_from(text, key.name)
-        return text
     if not key.is_list:
-        return absolute(text)
+        return located(key, text)
     if text[0] == "[" and text[-1] == "]" and not os.path.lexists(absolute(text)):
         members = [member.strip() for member in text[1:-1].split(",")]
     else:
@@ -79,6 +76,18 @@ def _expanded(key: Key, text: str) -> list[str]:
     if not found:
         raise UsageError(f"{key.name}: no file or folder matches {text}")
     return [absolute(match) for match in found]
+
+
+def located(key: Key, text: str) -> str:
+    """Return a path as an absolute one, and an address, where the key takes one, as it is.
+
+    Raises:
+        UsageError: when what should be an address is none.
+    """
+    if key.metadata.get("or_address") and is_address(text):
+        address_from(text, key.name)
+        return text
+    return absolute(text)
 
 
 def absolute(text: str) -> str:
