@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from segkit.commands.exchange import through_pacs
+from segkit.config.addresses import is_address
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
@@ -34,17 +36,20 @@ Scans = dict[str, dict[str, Location]]
 
 
 def predict(config: PredictConfig) -> Cohort:
-    """Segment a file, a DICOM series, a folder of volumes, or a split of the run's own data set.
+    """Segment a file, a DICOM series, a folder of volumes, a study in a PACS, or a split of the run's own data set.
 
     Returns:
-        the masks written.
+        the masks written; of those that went into a PACS the files are gone.
 
     Raises:
         UsageError: when both or neither of `input` and `split` are given, or no output for an input.
         DataError: when the run holds no model or nothing can be read.
         CasesFailedError: when scans could not be segmented; the others were.
     """
-    cohort = segment(config)
+    is_remote = is_address(config.input) or is_address(config.output)
+    cohort = through_pacs(config, _segmented) if is_remote else _segmented(config)
+    if not is_address(config.output):
+        paths_written([output_of(config)])
     if cohort.failed:
         count = len(cohort.failed) + len(cohort.masks)
         raise CasesFailedError(f"{len(cohort.failed)} of {count} scans failed: {', '.join(list(cohort.failed)[:5])}")
@@ -52,14 +57,20 @@ def predict(config: PredictConfig) -> Cohort:
 
 
 def segment(config: PredictConfig) -> Cohort:
-    """Segment as `predict` does; scans that fail are named, and returned with the others."""
+    """Segment as `predict` does with folders; scans that fail are named, and returned with the others."""
+    cohort = _segmented(config)
+    paths_written([output_of(config)])
+    return cohort
+
+
+def _segmented(config: PredictConfig) -> Cohort:
     if (config.input is None) == (config.split is None):
         raise UsageError("say what to segment: input=PATH, or split=held_out (validation, training)")
     if config.input is not None and config.output is None:
         raise UsageError("output is not set: pass output=DIR, the folder for the masks")
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
-    output = Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
+    output = output_of(config)
     wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
     model = load(
         config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
@@ -96,8 +107,12 @@ def segment_scans(
     cohort = predict_cohort(model, scans, output, export, shard, objects)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
-    paths_written([output])
     return cohort
+
+
+def output_of(config: PredictConfig) -> Path:
+    """Return the folder of the masks: `output`, or of a split its own in the first run."""
+    return Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
 
 
 def check_apart(scans: Scans, output: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segkit.config.addresses import address_from, is_address
 from segkit.config.channels import channels_from
 from segkit.config.commands import (
     CheckConfig,
@@ -94,7 +95,7 @@ def check_inputs(config: Any) -> None:
         for part in name.split("."):
             value = getattr(value, part, None)
         for path in value if isinstance(value, list) else [value]:
-            if path is not None and not _lies_there(Path(path), wanted):
+            if path is not None and not is_address(path) and not _lies_there(Path(path), wanted):
                 kind = {"any": "file or folder", "file": "file", "folder": "folder"}[wanted]
                 raise UsageError(f"{name}: there is no {kind} {path}")
 
@@ -229,8 +230,19 @@ def check_prediction(config: PredictConfig) -> None:
         raise UsageError(f"{both}: pass input=SCANS, or split=held_out for cases of the run's data set")
     if config.input is not None and config.output is None:
         raise UsageError("output is not set: pass output=DIR")
+    check_addresses(config)
     rules_from(config.postprocessing.rules, "postprocessing.rules")
     shard_from(config.shard)
+
+
+def check_addresses(config: PredictConfig) -> None:
+    """Require a study of a PACS to predict, and one job that stores what it makes."""
+    if is_address(config.input) and not address_from(config.input or "", "input").study:
+        raise UsageError("input: names no study: pass input=dicomweb://HOST:PORT/dicom-web/studies/UID")
+    if is_address(config.output) and address_from(config.output or "", "output").series:
+        raise UsageError("output: what is derived makes series of its own: leave out /series/UID")
+    if (is_address(config.input) or is_address(config.output)) and config.shard:
+        raise UsageError("shard: jobs that share a PACS take a study or a series each: leave out shard")
 
 
 def check_evaluation(config: EvaluateConfig) -> None:

@@ -15,6 +15,7 @@ from segkit.config.options import (
     InferenceOptions,
     MetricsOptions,
     ObjectOptions,
+    PacsOptions,
     PathsOptions,
     PlanOptions,
     PostprocessingOptions,
@@ -134,13 +135,14 @@ class PredictConfig:
     """`segkit predict`."""
 
     run: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
-    input: str | None = path_key("any")
+    input: str | None = path_key("any", or_address=True)
     series: SeriesOptions
     dicom: DicomOptions
     split: str | None = choice_key("held_out", "validation", "training")
-    output: str | None = path_key()
+    output: str | None = path_key(or_address=True)
     export: str | list[str]
     objects: ObjectOptions
+    pacs: PacsOptions
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions

@@ -23,7 +23,7 @@ from segkit.config.checks import check_config
 from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.groups import Sources, choices, config_sources, groups, not_chosen, unknown_choice
 from segkit.config.keys import keys_of, path_keys, unknown_key
-from segkit.config.literal_paths import absolute, escaped
+from segkit.config.literal_paths import escaped, located
 from segkit.config.overrides import Overrides, read_overrides, schema_of
 from segkit.config.ranges import without_ranges
 from segkit.config.recorded import configure_resumed
@@ -193,11 +193,12 @@ def _set_paths(config: DictConfig, schema: type, read: Overrides) -> None:
         literal = [escaped(path) for path in value] if isinstance(value, list) else value and escaped(value)
         OmegaConf.update(config, name, literal, force_add=True)
     # A root given in a yaml is made absolute before the paths that are built on it are resolved.
-    for name in sorted(path_keys(schema), key=lambda name: _is_reference(config, name)):
+    keys = path_keys(schema)
+    for name in sorted(keys, key=lambda name: _is_reference(config, name)):
         with suppress(OmegaConfBaseException):  # it refers to a key that is not set, which is reported later
             value = OmegaConf.select(config, name)
             if isinstance(value, str):
-                OmegaConf.update(config, name, escaped(absolute(value)))
+                OmegaConf.update(config, name, escaped(located(keys[name], value)))
 
 
 def _is_reference(config: DictConfig, name: str) -> bool:

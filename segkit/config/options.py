@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
-def path_key(exists: Literal["", "any", "file", "folder"] = "", *, only_some: bool = False) -> Any:
+def path_key(
+    exists: Literal["", "any", "file", "folder"] = "", *, only_some: bool = False, or_address: bool = False
+) -> Any:
     """Declare a key that holds a path: taken literally, and made absolute from where the command was typed.
 
     Args:
         exists: what must lie there before the command starts; "" for a path that may be new.
         only_some: whether the key may be absent and is None then, as in runs recorded before there was such a key.
+        or_address: whether the address of a PACS may stand in its place.
     """
-    metadata = {"path": True, "exists": exists, "only_some": only_some}
+    metadata = {"path": True, "exists": exists, "only_some": only_some, "or_address": or_address}
     return field(default=None, metadata=metadata) if only_some else field(metadata=metadata)
 
 
@@ -103,6 +106,15 @@ class ObjectOptions:
     segmentation: str = choice_key("binary", "labelmap")
     compression: str = choice_key("none", "deflate", "rle", "jpeg_ls", "jpeg_2000")
     terms: dict[str, Any]
+
+
+@dataclass(kw_only=True, frozen=True)
+class PacsOptions:
+    """How a PACS is asked."""
+
+    folder: str = path_key()
+    attempts: int = range_key(1)
+    timeout: float = range_key(1)
 
 
 @dataclass(kw_only=True)
