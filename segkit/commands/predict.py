@@ -8,7 +8,6 @@ from pathlib import Path
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.config.recorded import load_config
-from segkit.config.rules import in_words
 from segkit.config.shard import shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
@@ -19,6 +18,7 @@ from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import load
+from segkit.inference.rules import said_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
@@ -69,7 +69,7 @@ def segment(config: PredictConfig) -> Cohort:
         scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
     check_apart(scans, output)
     check_writable(output)
-    say(f"postprocessing: {in_words(model.rules)}")
+    say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
     shard = shard_from(config.shard)
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
