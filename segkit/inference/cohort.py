@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,19 +9,19 @@ from typing import Any
 
 from segkit.config.rules import plain_rules
 from segkit.config.shard import Shard
-from segkit.foundation.console import error, progress, say
-from segkit.foundation.errors import SegkitError, StoppedError, UsageError
-from segkit.foundation.hashing import value_hash
-from segkit.foundation.machine import memory_used
+from segkit.foundation.console import progress_bar
+from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.files import remove_litter, staging_folder
+from segkit.foundation.hashing import file_hash, value_hash
+from segkit.inference.assembly_line import AssemblyLine
 from segkit.inference.cohort_table import write_cases
-from segkit.inference.model import Mask, Model, Ready
-from segkit.preparation.disk import size_text
+from segkit.inference.failures import reason_of
+from segkit.inference.model import Mask, Model
 from segkit.preparation.store import content_hash
-from segkit.runs.manifest import Manifest, read_manifest, write_manifest
-from segkit.volumes.reading import one_line
-from segkit.volumes.selection import Location, without_folders
+from segkit.runs.manifest import Manifest, read_manifest
+from segkit.runs.register import Register
+from segkit.volumes.selection import Location
 
-LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
 SUFFIXES = {"nifti": ".nii.gz", "nrrd": ".nrrd", "metaimage": ".mha", "png": ".png", "tiff": ".tif"}
 OWN_FORMATS = {"nifti": "nifti", "nrrd": "nrrd", "metaimage": "metaimage", "tiff": "tiff", "picture": "png"}
 
@@ -43,55 +41,78 @@ class Cohort:
     failed: dict[str, str]
 
 
-class Segmenting:
+class MaskFolder:
     """A folder that masks of one model go to.
 
     Args:
         model: what segments.
         output: the folder.
         export: a format of `SUFFIXES`, or `auto` for each scan's own (NIfTI where segkit does not write it).
+        wanted: the cases whose masks this command lists; None: all that the folder has of this model.
+        shard: of jobs that share the folder, which this is.
     """
 
-    def __init__(self, model: Model, output: Path, export: str) -> None:
-        self.model, self.output, self.export = model, output, export
-        self.weights = [record.weights for record in model.records]
+    def __init__(
+        self, model: Model, output: Path, export: str, wanted: Container[str] | None = None, shard: Shard | None = None
+    ) -> None:
+        self.output, self.export = output, export
+        weights = [record.weights for record in model.records]
         # Windows and memory say how masks are computed, not what they are.
         options = {name: value for name, value in asdict(model.options).items() if name not in ("windows", "memory")}
-        self.settings = [self.weights, options, export, plain_rules(model.rules)]
+        self.settings = [weights, options, export, plain_rules(model.rules)]
+        remove_litter(output)
         self.before = read_manifest(output)
-        self._announced: set[tuple[int, int]] = set()
+        known = self.before if self.before.weights == weights else Manifest()
+        listed, saving = (
+            {name: entry for name, entry in of.items() if wanted is None or name in wanted}
+            for of in (known.cases, known.saving)
+        )
+        self.register = Register(output, Manifest(model.record.labels, weights, listed, {}, saving), shard)
 
-    def listed(self, wanted: Container[str] | None) -> dict[str, dict[str, Any]]:
-        """Return what the folder lists, of some cases or of all: masks of another model are no longer listed."""
-        cases = self.before.cases if self.before.weights == self.weights else {}
-        return {name: entry for name, entry in cases.items() if wanted is None or name in wanted}
-
-    def entry(self, name: str, images: Mapping[str, Location]) -> tuple[dict[str, Any], bool]:
-        """Segment a scan unless its mask is there; return what the manifest says of it, and whether it was there."""
+    def key_of(self, images: Mapping[str, Location]) -> tuple[str, str]:
+        """Return the hash of a scan, and that of all that its mask depends on."""
         scan = value_hash({channel: content_hash(path) for channel, path in images.items()})
-        key = value_hash([self.settings, scan])
-        found = self.before.cases.get(name, {})
-        if found.get("key") == key and self.before.mask(self.output, name) is not None:
-            return found, True
-        began = time.perf_counter()
-        mask = self._mask(name, images)
-        path = self._save(mask, name, images)
-        seconds = round(time.perf_counter() - began, 3)
-        return {"mask": path.name, "key": key, "scan": scan, "seconds": seconds, "volumes": mask.volumes}, False
+        return scan, value_hash([self.settings, scan])
 
-    def _mask(self, name: str, images: Mapping[str, Location]) -> Mask:
-        ready = self.model.ready(dict(images))
-        if (ready.work.windows, ready.work.pieces) not in self._announced:
-            self._announced.add((ready.work.windows, ready.work.pieces))
-            say(f"{name}: {memory_line(ready)}")
-        return self.model.mask_of(ready)
+    def found(self, name: str, key: str) -> dict[str, Any] | None:
+        """Return what the manifest says of a mask that is there, None where it has to be made.
 
-    def _save(self, mask: Mask, name: str, images: Mapping[str, Location]) -> Path:
-        path = self.output / f"{name}{suffix_for(mask, self.export)}"
+        A mask that a killed command had moved into the folder, and not listed yet, is there too.
+        """
+        entry = self.before.cases.get(name, {})
+        if entry.get("key") == key and self.before.mask(self.output, name) is not None:
+            return entry
+        saving = self.before.saving.get(name, {})
+        if saving.get("key") == key and self._are_whole(saving.get("files", {})):
+            return {known: value for known, value in saving.items() if known != "files"}
+        return None
+
+    def _are_whole(self, files: Mapping[str, str]) -> bool:
+        places = {self.output / Path(name).name: sha256 for name, sha256 in files.items()}
+        return bool(places) and all(place.is_file() and file_hash(place) == sha256 for place, sha256 in places.items())
+
+    def save(self, name: str, images: Mapping[str, Location], mask: Mask, entry: dict[str, Any]) -> dict[str, Any]:
+        """Write a mask and list it; return what the manifest says of it."""
+        with staging_folder(self.output / name) as staged:
+            try:
+                path = self._written(name, images, mask, staged)
+            except Exception as problem:
+                raise DataError(reason_of(problem).replace(str(staged), str(self.output))) from problem
+            entry = {"mask": path.name, **entry}
+            files = {file.name: file_hash(file) for file in sorted(staged.iterdir())}
+            self.register.about_to_move(name, entry, files)
+            for file in files:
+                (staged / file).replace(self.output / file)
+        self.register.add(name, entry)
+        return entry
+
+    def _written(self, name: str, images: Mapping[str, Location], mask: Mask, staged: Path) -> Path:
+        suffix = suffix_for(mask, self.export)
+        path = self.output / f"{name}{suffix}"
         files = [image for image in images.values() if isinstance(image, Path)]
         if any(path.exists() and path.samefile(file) for file in files):
             raise UsageError(f"the mask would replace the scan {path}; choose another output")
-        return mask.save(path)
+        return mask.save(staged / path.name)
 
 
 def predict_cohort(
@@ -113,36 +134,19 @@ def predict_cohort(
     Returns:
         masks and failures. A case whose inputs, model and settings are those of a mask in the folder is not redone.
     """
-    work = Segmenting(model, output, export)
-    manifest = Manifest(model.record.labels, work.weights, work.listed(scans if shard else None))
-    cohort = Cohort({}, 0, manifest.failed)
-    for name, images in progress(scans.items(), len(scans), "segmenting"):
-        try:
-            manifest.cases[name], was_there = work.entry(name, images)
-            cohort.masks[name] = output / manifest.cases[name]["mask"]
-            cohort.reused += was_there
-        except StoppedError:
-            raise
-        except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
-            known = isinstance(problem, SegkitError | OSError)
-            reason = one_line(problem) if known else f"{type(problem).__name__}: {one_line(problem)}"
-            manifest.failed[name] = without_folders(reason, (place.parent for place in images.values()))
-            manifest.cases.pop(name, None)
-            error(f"{name}: {reason}")
-        write_manifest(output, manifest, shard)
-    if scans:
-        write_cases(output, read_manifest(output))
-    return cohort
-
-
-def memory_line(ready: Ready) -> str:
-    """Say what memory a mask will take."""
-    now, most = memory_used()
-    mask = math.prod(ready.scan.grid.shape)
-    windows, pieces = ready.work.windows, ready.work.pieces
-    how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
-    in_all = max(most, now + ready.work.bytes + mask + LIBRARIES)
-    return f"{size_text(ready.work.bytes)} for logits and networks ({how}), at most {size_text(in_all)} in all"
+    if not scans:
+        return Cohort({}, 0, {})
+    output.mkdir(parents=True, exist_ok=True)
+    folder = MaskFolder(model, output, export, scans if shard else None, shard)
+    try:
+        with progress_bar(len(scans), "segmenting") as advance:
+            line = AssemblyLine(model, folder, advance)
+            line.run(scans)
+    finally:
+        folder.register.close()
+    write_cases(output, read_manifest(output))
+    masks = {name: output / line.entries[name]["mask"] for name in scans if name in line.entries}
+    return Cohort(masks, line.reused, folder.register.manifest.failed)
 
 
 def suffix_for(mask: Mask, export: str) -> str:

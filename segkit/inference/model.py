@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from segkit.config.labels import Labels, labels_from, swapped_outputs
 from segkit.config.options import InferenceOptions, PostprocessingOptions
 from segkit.config.rules import Rules
 from segkit.config.typed import typed
+from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
 from segkit.inference.memory import activation_bytes, plan_work
@@ -27,13 +29,15 @@ from segkit.inference.streaming import Stream, Work
 from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
+from segkit.preparation.disk import HALF
 from segkit.preparation.intensity_transforms import check_transforms
+from segkit.preparation.pipeline import size_of
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
 from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
 from segkit.runs.package import models_in
 from segkit.volumes.grid import as_3d
-from segkit.volumes.label_values import as_colours
+from segkit.volumes.label_values import as_colours, voxels_of_values
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write, write_mask
@@ -56,8 +60,7 @@ class Mask:
     @property
     def volumes(self) -> dict[str, float]:
         """The volume of each label but the background in ml, over the whole mask."""
-        values, counts = np.unique(self.array, return_counts=True)
-        voxels = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        voxels = voxels_of_values(self.array)
         voxel_ml = as_3d(self.scan.grid).voxel_mm3 / 1000
         held = {name: self.labels.members[name] for name in self.labels.foreground}
         if not self.labels.is_regions:  # of merged values masks hold the first
@@ -165,6 +168,14 @@ class Model:
         streams = tuple(self._stream(group, scan) for group in self.plans)
         work = plan_work(streams, scan.grid, self.activations, with_scores=len(streams) > 1)
         return Ready(scan, streams, work)
+
+    def bytes_to_read(self, images: Mapping[str, Location]) -> int:
+        """Return the bytes that `ready` takes at most for a scan, 0 where its headers do not tell its size."""
+        case = Case("", dict(images), None)
+        plans = [self.records[group[0]].plan for group in self.plans]
+        sizes = [(size_of(case, plan, None), len(plan.channels)) for plan in plans]
+        kept = sum(HALF * channels * math.prod(size.prepared) for size, channels in sizes[1:])
+        return max(size.memory(channels) for size, channels in sizes) + kept
 
     def mask_of(self, ready: Ready) -> Mask:
         """Compute the mask of a scan that is prepared."""

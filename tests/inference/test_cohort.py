@@ -28,6 +28,9 @@ class Fake:
         self.records, self.broken, self.calls = (self.record,), broken, []
         self.options, self.rules = EXACT, rules or {}
 
+    def bytes_to_read(self, images):
+        return 1000
+
     def ready(self, images):
         name = images["CT"].name
         self.calls.append(name)
