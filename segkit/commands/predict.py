@@ -17,6 +17,7 @@ from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
+from segkit.inference.exporters import exporters_named
 from segkit.inference.model import load
 from segkit.inference.rules import said_of
 from segkit.runs.folder import RunFolder
@@ -58,6 +59,7 @@ def segment(config: PredictConfig) -> Cohort:
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
+    exporters_named(config.export)  # a mistake in a name is found before anything large is read
     model = load(
         config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
         trust=config.trust,
@@ -73,7 +75,7 @@ def segment(config: PredictConfig) -> Cohort:
     shard = shard_from(config.shard)
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
-    cohort = predict_cohort(model, scans, output, config.export, shard)
+    cohort = predict_cohort(model, scans, output, config.export, shard, config.objects)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
     paths_written([output])

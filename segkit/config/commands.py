@@ -11,6 +11,7 @@ from segkit.config.options import (
     DatasetOptions,
     DicomOptions,
     InferenceOptions,
+    ObjectOptions,
     PathsOptions,
     PlanOptions,
     PostprocessingOptions,
@@ -122,7 +123,8 @@ class PredictConfig:
     dicom: DicomOptions
     split: str | None = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
-    export: str = choice_key("auto", "nifti", "nrrd", "metaimage", "png", "tiff")
+    export: str | list[str]
+    objects: ObjectOptions
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions

@@ -94,6 +94,15 @@ class DicomOptions:
     padding: str = choice_key("keep", "lowest")
 
 
+@dataclass(kw_only=True, frozen=True)
+class ObjectOptions:
+    """What DICOM objects made of masks are like."""
+
+    segmentation: str = choice_key("binary", "labelmap")
+    compression: str = choice_key("none", "deflate", "rle", "jpeg_ls", "jpeg_2000")
+    terms: dict[str, Any]
+
+
 @dataclass(kw_only=True)
 class PlanOptions:
     """What the planner decides, and what is decided for it (null: the planner's choice)."""

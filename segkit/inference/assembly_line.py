@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,31 +18,14 @@ from segkit.foundation.machine import memory_used
 from segkit.foundation.memory_size import amount_of
 from segkit.foundation.overlapping import Ahead, Behind, Room
 from segkit.inference.failures import reason_of
+from segkit.inference.mask_folder import Images, MaskFolder
 from segkit.inference.model import Mask, Model, Ready
 from segkit.preparation.disk import size_text
-from segkit.runs.register import Register
-from segkit.volumes.selection import Location, without_folders
+from segkit.volumes.selection import without_folders
 
 LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
 WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
 MORE = 1.05  # times the memory announced before that is worth another line
-
-Images = Mapping[str, Location]
-
-
-class Keeps(Protocol):
-    """Where masks go, and what is there already."""
-
-    register: Register
-
-    def key_of(self, images: Images) -> tuple[str, str]:
-        """Return the hash of a scan, and that of all that its mask depends on."""
-
-    def found(self, name: str, key: str) -> dict[str, Any] | None:
-        """Return what is known of a mask that is there."""
-
-    def save(self, name: str, images: Images, mask: Mask, entry: dict[str, Any]) -> dict[str, Any]:
-        """Write and list a mask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +64,7 @@ class AssemblyLine:
         advance: counts a case as done.
     """
 
-    def __init__(self, model: Model, folder: Keeps, advance: Advance) -> None:
+    def __init__(self, model: Model, folder: MaskFolder, advance: Advance) -> None:
         self.model, self.folder, self.advance = model, folder, advance
         self.entries: dict[str, dict[str, Any]] = {}
         self.reused = 0
@@ -132,6 +115,7 @@ class AssemblyLine:
         began = time.perf_counter()
         try:
             ready = self.model.ready(dict(images))
+            self.folder.check(name, images, ready.scan.first)
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._room.give(sizes[0])
             self._hand_on_failure(name, images, problem)
@@ -159,7 +143,7 @@ class AssemblyLine:
         try:
             volumes = mask.volumes
             seconds = round(seconds + time.perf_counter() - began, 3)
-            entry = self.folder.save(name, images, mask, {**known, "seconds": seconds, "volumes": volumes})
+            entry = self.folder.save(name, mask, {**known, "seconds": seconds, "volumes": volumes})
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._note_failure(name, *_reasons(images, problem))
         else:

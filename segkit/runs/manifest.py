@@ -20,7 +20,7 @@ from segkit.foundation.strangers import load_json, load_json_lines
 NAME = "predictions"
 WHOLE, JOURNAL = ".json", ".jsonl"
 # Of a case, and what each must be.
-ENTRY = {"mask": str, "key": str, "scan": str, "seconds": float, "volumes": dict}
+ENTRY = {"mask": str, "key": str, "scan": str, "seconds": float, "volumes": dict, "files": dict}
 NEEDED = {"mask", "key"}
 
 
@@ -32,10 +32,11 @@ class Manifest:
         labels: as the data set declared them.
         weights: sha256 of the weights of each model that made them.
         cases: case name to `mask` (its file), `key` (the hash of scan, model and settings), and where they are known
-            `scan` (the hash of its images), `seconds` that the mask took, `volumes` of each label in ml.
+            `scan` (the hash of its images), `seconds` that the mask took, `volumes` of each label in ml, and `files`:
+            what the mask was written as (`nifti`, `dicom_seg` ...) with the file; `mask` is the first of them.
         failed: case name to why it has no mask.
         saving: case name to what would be listed of a case whose files were about to be moved into the folder when its
-            command was killed, with their sha256 as `files`.
+            command was killed, with the sha256 of each file as `saved`.
     """
 
     labels: dict[str, Any] | None = None
@@ -48,6 +49,13 @@ class Manifest:
         """Return the mask of a case where it lies in the folder, else None."""
         path = folder / Path(self.cases.get(case, {}).get("mask", "")).name
         return path if case in self.cases and path.is_file() else None
+
+    def is_whole(self, folder: Path, case: str) -> bool:
+        """Tell whether every file of a case lies in the folder."""
+        files = self.cases.get(case, {}).get("files", {})
+        return self.mask(folder, case) is not None and all(
+            (folder / Path(str(f)).name).is_file() for f in files.values()
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -117,7 +125,7 @@ def add_line(part: Manifest, line: Mapping[str, Any]) -> None:
     if not isinstance(name, str):
         return
     if is_entry(line.get("saving")):
-        part.saving[name] = known_of(line["saving"]) | {"files": dict(mapping(line["saving"].get("files")))}
+        part.saving[name] = known_of(line["saving"]) | {"saved": dict(mapping(line["saving"].get("saved")))}
     elif is_entry(line.get("entry")):
         part.cases[name] = known_of(line["entry"])
         part.failed.pop(name, None)

@@ -33,7 +33,7 @@ class Register:
 
     def about_to_move(self, name: str, entry: dict[str, Any], files: dict[str, str]) -> None:
         """Note what will be listed of a case once its files (name to sha256) are moved into the folder."""
-        self._append({"case": name, "saving": {**entry, "files": files}})
+        self._append({"case": name, "saving": {**entry, "saved": files}})
 
     def add(self, name: str, entry: dict[str, Any]) -> None:
         """List a case."""

@@ -41,7 +41,7 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "postprocessing")
+        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "objects", "postprocessing")
         for choice in choices(SOURCES, group.name)
     ],
 )

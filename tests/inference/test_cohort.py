@@ -13,8 +13,9 @@ from segkit.config.labels import labels_from
 from segkit.config.rules import Rule
 from segkit.config.shard import Shard
 from segkit.foundation.errors import DataError
-from segkit.inference.cohort import predict_cohort, suffix_for
+from segkit.inference.cohort import predict_cohort
 from segkit.inference.cohort_table import write_cases
+from segkit.inference.exporters import exporters_named, fitting
 from segkit.inference.model import Mask, Ready
 from segkit.inference.streaming import Work
 from segkit.preparation.scans import Scan
@@ -28,7 +29,7 @@ class Fake:
     """A model that labels everything 1 and counts its calls."""
 
     def __init__(self, weights="a", broken=(), rules=None):
-        self.record = SimpleNamespace(labels={"background": 0, "all": 1}, weights=weights)
+        self.record = SimpleNamespace(name="fake", labels={"background": 0, "all": 1}, weights=weights)
         self.records, self.broken, self.calls = (self.record,), broken, []
         self.options, self.rules = EXACT, rules or {}
 
@@ -145,9 +146,12 @@ def test_a_manifest_never_leads_out_of_its_folder(tmp_path):
 
 
 def test_the_format_follows_the_scan(scans):
-    mask = Fake().mask_of(Fake().ready(scans["a"]))
-    assert suffix_for(mask, "auto") == ".nii.gz"
-    assert suffix_for(mask, "metaimage") == ".mha"
+    scan = Fake().ready(scans["a"]).scan.first
+    assert [each.suffix for each in fitting(exporters_named("auto"), scan)] == [".nii.gz"]
+    assert [each.suffix for each in fitting(exporters_named(["metaimage", "auto", "nifti"]), scan)] == [
+        ".mha",
+        ".nii.gz",
+    ]
 
 
 class StoppedDead(BaseException):
@@ -173,7 +177,7 @@ def test_a_mask_that_was_saved_and_not_listed_is_taken_over(tmp_path, scans, mon
     assert predict_cohort(again, scans, output, "auto").reused == 1
     assert again.calls == ["b.bin", "c.bin"]
     assert sorted(read_manifest(output).cases) == ["a", "b", "c"]
-    assert "files" not in read_manifest(output).cases["a"]
+    assert "saved" not in read_manifest(output).cases["a"]
 
 
 @pytest.mark.parametrize("case", ["another file", "another scan", "another model"])

@@ -71,7 +71,7 @@ def test_what_was_about_to_be_moved_outlives_the_next_start(tmp_path):
     begun(tmp_path).about_to_move("a", entry("a"), {"a.nii.gz": "hash"})
     found = read_manifest(tmp_path)
     assert found.cases == {}
-    assert found.saving == {"a": {**entry("a"), "files": {"a.nii.gz": "hash"}}}
+    assert found.saving == {"a": {**entry("a"), "saved": {"a.nii.gz": "hash"}}}
     begun(tmp_path, saving=found.saving)
     assert read_manifest(tmp_path).saving == found.saving
 

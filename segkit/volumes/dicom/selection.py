@@ -114,7 +114,7 @@ class SeriesSelection(Selection):
         parts = [self._voxels(stack, grid) for stack in self.stacks]
         array = parts[0] if len(parts) == 1 else np.concatenate(parts)
         planes = [plane for stack in self.stacks for plane in stack.planes]
-        return Volume(array, grid, Source(self.where, FORMAT_NAME, [plane.instance for plane in planes]))
+        return Volume(array, grid, Source(self.where, FORMAT_NAME, planes))
 
     def _voxels(self, stack: Stack, grid: Grid) -> NDArray[Any]:
         array = voxels_of(stack.planes, padding=self.options.padding)

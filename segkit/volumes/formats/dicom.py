@@ -29,7 +29,7 @@ def read(path: Path) -> Volume:
         of a tilted gantry kept; (C, X, Y) of a picture without a place in the patient. Z spacing comes from the
         positions; SliceThickness serves a single slice only. Values are rescaled (HU for CT): integers where slope and
         intercept are, else float32. A DICOM SEG gives label values, or a channel per segment where segments overlap.
-        `source.header` is the list of `Instance` by slice.
+        `source.header` is the list of `Plane` by slice, those of a further channel after those of the one before.
 
     Raises:
         DataError: for several series, missing orientation, and pixels that cannot be decoded; names file and tag.

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from segkit.foundation.errors import GeometryError
-from segkit.volumes.dicom.instances import Instance
 from segkit.volumes.dicom.selection import DEFAULTS, SeriesSelection, selections
 from segkit.volumes.reading import read, read_grid
 
@@ -32,8 +31,7 @@ def test_it_reads_like_a_file(maker, folder):
     assert np.array_equal(read_grid(selection).affine, volume.affine)
     assert read_grid(selection).shape == (5, 4, 3)
     assert (volume.source.path, volume.source.format) == (folder, "dicom")
-    assert all(isinstance(each, Instance) for each in volume.source.header)
-    assert [each.file.name for each in volume.source.header] == ["a", "b", "c"]
+    assert [each.instance.file.name for each in volume.source.header] == ["a", "b", "c"]
     assert str(selection) == f"{folder} (series {stack.name})"
     assert selection.size == sum(path.stat().st_size for path in folder.iterdir())
     assert selection.parent == folder

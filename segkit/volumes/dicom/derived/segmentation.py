@@ -1,0 +1,228 @@
+"""A mask as DICOM SEG: binary, a plane of bits per segment and slice, or a label map, a value per voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.options import ObjectOptions
+from segkit.foundation.errors import DataError, MissingExtraError, UsageError
+from segkit.volumes.dicom.derived.mask import Author, Segment
+from segkit.volumes.dicom.derived.objects import MANUFACTURER, equipment, making, moment, series_number, settle, uid_for
+from segkit.volumes.dicom.derived.slices import refer, slice_headers
+from segkit.volumes.dicom.derived.source import DicomSource
+from segkit.volumes.dicom.derived.terms import SIDE_CODES, code, term_for
+from segkit.volumes.dicom.stacks import SAME_PLACE
+from segkit.volumes.outlines import colour_of
+
+if TYPE_CHECKING:
+    from highdicom.seg import SegmentDescription
+    from pydicom import Dataset
+
+SERIES_PLACE = 1  # of a series derived from series 2: number 201
+LABELMAP, BINARY = "labelmap", "binary"
+MOST = 65535  # the largest number that a label map holds
+SYNTAXES = {
+    "none": "1.2.840.10008.1.2.1",
+    "deflate": "1.2.840.10008.1.2.1.99",
+    "rle": "1.2.840.10008.1.2.5",
+    "jpeg_ls": "1.2.840.10008.1.2.4.80",
+    "jpeg_2000": "1.2.840.10008.1.2.4.90",
+}
+BY_FRAME = ("rle", "jpeg_ls", "jpeg_2000")
+ENCODERS = {"jpeg_ls": ("jpeg_ls", "pyjpegls"), "jpeg_2000": ("openjpeg", "pylibjpeg-openjpeg")}
+LONGEST = 64  # characters of a label
+
+
+def segmentation_uid(source: DicomSource, identity: str, options: ObjectOptions) -> str:
+    """Return the SOPInstanceUID of the SEG that is made of a mask, whether it has been made or not.
+
+    Args:
+        source: the series.
+        identity: a hash of the mask, its labels and its author.
+        options: kind and compression.
+    """
+    terms = repr(sorted(options.terms.items()))
+    return uid_for(
+        "SEG",
+        identity,
+        options.segmentation,
+        options.compression,
+        terms,
+        *(instance.uid for instance in source.instances),
+    )
+
+
+def segmentation_of(
+    array: NDArray[Any],
+    segments: Sequence[Segment],
+    source: DicomSource,
+    author: Author,
+    options: ObjectOptions,
+    identity: str,
+) -> Dataset:
+    """Return a DICOM SEG beside its series.
+
+    Args:
+        array: label values on the source's grid, shape (X, Y[, Z]).
+        segments: what the values mean; in a binary SEG numbered from 1 without gaps.
+        source: the series.
+        author: of the mask.
+        options: kind, compression, terms.
+        identity: a hash of mask, labels and author, from which UIDs follow.
+
+    Returns:
+        an object whose frames lie where the source's slices do and refer to them. A binary one leaves out planes
+        without a voxel, but for the first and the last of the grid, so that the grid can be told from it alone.
+
+    Raises:
+        DataError: when the source lacks what a SEG needs.
+        UsageError: when the options exclude one another, or labels overlap in a label map.
+        MissingExtraError: when the compression's encoder is not installed.
+    """
+    check_options(options, segments)
+    from highdicom.seg import Segmentation
+    from pydicom.uid import UID
+
+    header, stored = source.header, stored_planes(array, segments, options)
+    uid = partial(uid_for, segmentation_uid(source, identity, options))
+    is_binary = options.segmentation == BINARY
+    marked = _mark_ends(stored) if is_binary and not source.is_picture else []
+    date, time = moment(header)
+    with making("DICOM SEG"):
+        made: Dataset = Segmentation(
+            source_images=slice_headers(source),
+            pixel_array=stored,
+            segmentation_type="BINARY" if is_binary else "LABELMAP",
+            segment_descriptions=[_described(segment, author, options.terms, uid) for segment in segments],
+            series_instance_uid=uid("series"),
+            series_number=series_number(source, SERIES_PLACE),
+            sop_instance_uid=segmentation_uid(source, identity, options),
+            instance_number=1,
+            transfer_syntax_uid=SYNTAXES[options.compression if options.compression in BY_FRAME else "none"],
+            omit_empty_frames=is_binary,
+            content_label="SEGMENTATION",
+            content_description=f"Segments of {author.name}"[:LONGEST],
+            series_description=f"Segmentation by {author.name}"[:LONGEST],
+            content_date=date,
+            content_time=time,
+            **equipment(),
+        )
+        _clear_marks(made, [source.positions[plane] for plane in marked])
+        refer(made, source)
+        _settle_dimensions(made, uid("dimensions"))
+        settle(made, header)
+    if options.compression == "deflate":
+        made.file_meta.TransferSyntaxUID = UID(SYNTAXES["deflate"])
+    return made
+
+
+def check_options(options: ObjectOptions, segments: Sequence[Segment]) -> None:
+    """Make sure that a SEG can be written so; raises as `segmentation_of` does."""
+    is_map = options.segmentation == LABELMAP
+    if options.compression in BY_FRAME and not is_map:
+        raise UsageError(
+            f"objects.compression={options.compression} is for label maps, for it cannot hold single bits: pass "
+            "objects.segmentation=labelmap, or objects.compression=deflate"
+        )
+    values = [value for segment in segments for value in segment.values]
+    if is_map and len(set(values)) < len(values):
+        raise UsageError("labels overlap, and a label map holds one per voxel: pass objects.segmentation=binary")
+    module, package = ENCODERS.get(options.compression, ("", ""))
+    if module and not _is_installed(module):
+        raise MissingExtraError(package, "dicom", f"objects.compression={options.compression}")
+
+
+def _is_installed(module: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
+
+
+def stored_planes(array: NDArray[Any], segments: Sequence[Segment], options: ObjectOptions) -> NDArray[Any]:
+    """Return segment numbers as highdicom takes them, shape (Z, Y, X); of overlapping segments (Z, Y, X, segments).
+
+    Raises:
+        DataError: when the mask holds no more than background and no segment is described.
+    """
+    if not segments:
+        raise DataError("the mask has no labels, so there is nothing to write")
+    planes = array.reshape(*array.shape[:2], -1).transpose(2, 1, 0)
+    values = [value for segment in segments for value in segment.values]
+    if len(set(values)) < len(values):
+        return np.stack([np.isin(planes, segment.values) for segment in segments], axis=-1).astype(np.uint8)
+    highest = max(segment.number for segment in segments)
+    kind = np.dtype(np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16)
+    if planes.dtype.kind in "ub" and planes.dtype.itemsize <= 2:
+        table = np.zeros(np.iinfo(np.uint16).max + 1, kind)  # in one pass, however many segments there are
+        for segment in segments:
+            table[[value for value in segment.values if 0 <= value < len(table)]] = segment.number
+        return np.ascontiguousarray(table[planes])
+    numbers = np.zeros(planes.shape, kind)
+    for segment in segments:
+        numbers[np.isin(planes, segment.values)] = segment.number
+    return numbers
+
+
+def _mark_ends(stored: NDArray[Any]) -> list[int]:
+    """Put one voxel of the first segment into the first and the last plane where those are empty; return which."""
+    marked = [plane for plane in sorted({0, len(stored) - 1}) if not stored[plane].any()]
+    for plane in marked:
+        stored[plane].reshape(-1)[0] = 1
+    return marked
+
+
+def _clear_marks(made: Dataset, positions: Sequence[Sequence[float]]) -> None:
+    """Take the marks in planes at these positions out again: the planes stay, empty."""
+    if not positions:
+        return
+    bits, pixels = bytearray(made.PixelData), int(made.Rows) * int(made.Columns)
+    for index, frame in enumerate(made.PerFrameFunctionalGroupsSequence):
+        number = frame.get("SegmentIdentificationSequence")
+        if number and number[0].ReferencedSegmentNumber != 1:
+            break  # the first segment's frames come first
+        place = [float(value) for value in frame.PlanePositionSequence[0].ImagePositionPatient]
+        if any(np.allclose(place, position, rtol=0, atol=SAME_PLACE) for position in positions):
+            bits[index * pixels // 8] &= ~(1 << index * pixels % 8) & 0xFF
+    made.PixelData = bytes(bits)
+
+
+def _described(
+    segment: Segment, author: Author, terms: Mapping[str, Any], uid: Callable[..., str]
+) -> SegmentDescription:
+    """Return a segment's name, meaning, colour and author."""
+    from highdicom import AlgorithmIdentificationSequence
+    from highdicom.color import CIELabColor
+    from highdicom.seg import SegmentDescription
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.codedict import codes
+
+    term = term_for(segment.name, terms)
+    algorithm = AlgorithmIdentificationSequence(
+        author.name[:LONGEST], codes.DCM.ArtificialIntelligence, author.version[:LONGEST], source=MANUFACTURER
+    )
+    described = SegmentDescription(
+        segment.number,
+        segment.name[:LONGEST],
+        code(term.category),
+        code(term.kind),
+        "AUTOMATIC" if author.is_algorithm else "MANUAL",
+        algorithm_identification=algorithm if author.is_algorithm else None,
+        tracking_uid=uid("segment", segment.name),
+        tracking_id=segment.name[:LONGEST],
+        display_color=CIELabColor.from_rgb(*colour_of(segment.number)),
+    )
+    if term.side:
+        described.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
+            CodedConcept.from_code(code(SIDE_CODES[term.side]))
+        ]
+    return described
+
+
+def _settle_dimensions(made: Dataset, uid: str) -> None:
+    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid
