@@ -183,8 +183,8 @@ def side_by_side(work: Work, folder: Path, peer: Path, threads: int, ways: Seque
         print(line_of(f"nnU-Net, {way}", work, theirs))
         outside = [each["seconds"] - each["forward"] for each in (ours, theirs)]
         print(
-            f"  segkit takes {ours['seconds'] / theirs['seconds']:.2f} of its time, {outside[0] / outside[1]:.2f} of that "
-            f"outside the network, {ours['mib'] / theirs['mib']:.2f} of its peak; "
+            f"  segkit takes {ours['seconds'] / theirs['seconds']:.2f} of its time, {outside[0] / outside[1]:.2f} of it"
+            f" outside the network, {ours['mib'] / theirs['mib']:.2f} of its peak; "
             f"{alike(place / 'segkit', masks):.4%} of voxels agree",
             flush=True,
         )
