@@ -10,7 +10,6 @@ from segkit.config.addresses import is_address
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
-from segkit.config.rules import in_words
 from segkit.config.shard import Shard, shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
@@ -22,6 +21,7 @@ from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.exporters import check_objects, exporters_named
 from segkit.inference.model import Model, load
+from segkit.inference.rules import said_of
 from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
@@ -82,6 +82,7 @@ def _segmented(config: PredictConfig) -> Cohort:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
         scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
+    say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
     return segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
 
 
@@ -101,7 +102,6 @@ def segment_scans(
     """
     check_apart(scans, output)
     check_writable(output)
-    say(f"postprocessing: {in_words(model.rules)}")
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
     cohort = predict_cohort(model, scans, output, export, shard, objects)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,26 +16,27 @@ from torch import nn
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels, labels_from, swapped_outputs
 from segkit.config.options import InferenceOptions, PostprocessingOptions
-from segkit.config.rules import Rules, plain_rules
+from segkit.config.rules import Rules
 from segkit.config.typed import typed
+from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
+from segkit.foundation.memory_size import amount_of
+from segkit.inference.members import check_alike, load_network, meant, members_of, prepared_alike
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values
 from segkit.inference.rules import rules_of
 from segkit.inference.segmenting import segmented
 from segkit.inference.streaming import Stream, Work
-from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
-from segkit.preparation.intensity_transforms import BEFORE, check_transforms
+from segkit.preparation.disk import HALF
+from segkit.preparation.pipeline import size_of
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, numbered, read_scan
-from segkit.runs.ensemble import is_ensemble, read_ensemble
-from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record, read_weights
-from segkit.runs.package import models_in
+from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record
 from segkit.volumes.grid import as_3d
-from segkit.volumes.label_values import as_colours
+from segkit.volumes.label_values import as_colours, voxels_of_values
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write, write_mask
@@ -58,8 +59,7 @@ class Mask:
     @property
     def volumes(self) -> dict[str, float]:
         """The volume of each label but the background in ml, over the whole mask."""
-        values, counts = np.unique(self.array, return_counts=True)
-        voxels = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        voxels = voxels_of_values(self.array)
         voxel_ml = as_3d(self.scan.grid).voxel_mm3 / 1000
         held = {name: self.labels.members[name] for name in self.labels.foreground}
         if not self.labels.is_regions:  # of merged values masks hold the first
@@ -173,6 +173,15 @@ class Model:
         work = plan_work(streams, scan.grid, self.activations, with_scores=len(streams) > 1)
         return Ready(scan, streams, work)
 
+    def bytes_to_read(self, images: Mapping[str, Location]) -> int:
+        """Return the bytes that `ready` takes at most for a scan, 0 where its headers do not tell its size."""
+        case = Case("", dict(images), None)
+        plans = [self.records[group[0]].plan for group in self.plans]
+        sizes = [(size_of(case, plan, None), plan.width) for plan in plans]
+        kept = sum(HALF * channels * math.prod(size.prepared) for size, channels in sizes[1:])
+        earlier = amount_of(self.options.memory, key="inference.memory") if self.previous else 0
+        return max(size.memory(channels) for size, channels in sizes) + kept + earlier
+
     def mask_of(self, ready: Ready) -> Mask:
         """Compute the mask of a scan that is prepared."""
         places = segmented(ready.streams, ready.scan.grid, self.labels, ready.work)
@@ -228,17 +237,6 @@ def load(
     return assembled(folders, records, choose_device(device), options or standard_options(), rules, trust)
 
 
-def check_alike(folders: Sequence[ModelFolder], records: Sequence[ModelRecord]) -> None:
-    """Refuse models that make no ensemble.
-
-    Raises:
-        DataError: when they have other labels or channels.
-    """
-    for folder, record in zip(folders, records, strict=True):
-        if meant(record) != meant(records[0]):
-            raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
-
-
 def assembled(
     folders: Sequence[ModelFolder], records: tuple[ModelRecord, ...], device: torch.device,
     options: InferenceOptions, rules: Rules, trust: Sequence[str],
@@ -258,57 +256,6 @@ def assembled(
     return Model(records, tuple(networks), options, rules, tuple(previous) if any(previous) else ())
 
 
-def members_of(path: Path) -> list[tuple[ModelFolder, ModelRecord]]:
-    """Return the models at a place with their records; those of a study bear what its folds learnt together."""
-    if not is_ensemble(path):
-        return [(folder, read_record(folder)) for folder in models_in(path)]
-    ensemble = read_ensemble(path)
-    folders = [folder for member in ensemble.members for folder in models_in(member)]
-    rules = plain_rules(ensemble.rules)
-    return [(folder, replace(read_record(folder), postprocessing=rules)) for folder in folders]
-
-
-def meant(record: ModelRecord) -> list[Any]:
-    """Return what the masks of two models must share to be averaged."""
-    channels = {name: channel.width for name, channel in record.plan.normalisation.items()}
-    return [list(record.labels.items()), record.region_order, record.mirrored, channels, record.plan.onto]
-
-
-def prepared_alike(record: ModelRecord) -> list[Any]:
-    """Return what two models must share for their logits to be averaged, window by window."""
-    plan = record.plan
-    prepared = [
-        plan.dims,
-        plan.orientation,
-        plan.spacing,
-        plan.patch,
-        plan.normalisation,
-        plan.on_scan,
-        plan.transforms,
-    ]
-    return [*prepared, plan.order, plan.onto, record.weights if record.previous else None]
-
-
 def standard_options() -> InferenceOptions:
     """Return `conf/inference/standard.yaml`."""
     return typed(InferenceOptions, read_yaml(conf_folder() / "inference" / "standard.yaml"), "inference")
-
-
-def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
-    """Build a recorded network, once nothing in its record is what a stranger may not name, and give it its weights.
-
-    Raises:
-        DataError: when the weights do not fit the network, or the record names something that may not be built.
-        UsageError: when the record names a package that is not allowed.
-    """
-    check_network(record.network, trust)
-    check_transforms(record.plan.on_scan, trust, key=BEFORE)
-    check_transforms(record.plan.transforms, trust)
-    weights = read_weights(folder, record)
-    check_size(record.network, weights)
-    network = build_network(record.network)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DataError(f"the weights in {folder} do not fit its network: {str(error).splitlines()[-1]}") from error
-    return network
