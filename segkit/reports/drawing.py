@@ -1,4 +1,4 @@
-"""A chart as a list of marks, and the SVG of it: inside a page its colours follow the page, in a file it brings its own."""
+"""A chart as a list of marks, and its SVG: inside a page its colours follow the page, a file brings its own."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ def inline_svg(drawing: Drawing) -> str:
 
 def svg_file(drawing: Drawing) -> str:
     """Return an SVG file on white, whose text stays text."""
-    rules = "".join(
-        f".s-{kind}{{stroke:{colour}}}.f-{kind}{{fill:{colour}}}" for kind, colour in palette().items()
-    )
+    rules = "".join(f".s-{kind}{{stroke:{colour}}}.f-{kind}{{fill:{colour}}}" for kind, colour in palette().items())
     width, height = _number(drawing.width), _number(drawing.height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'

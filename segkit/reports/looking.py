@@ -1,9 +1,10 @@
-"""One case as a reader of a report sees it: image, reference and mask turned to the same sides, and where they differ."""
+"""One case as a reader of a report sees it: image, reference and mask, and where they differ."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -54,7 +55,7 @@ class Seen:
         is_picture: whether it is 2D, whose axes name no sides of a body.
     """
 
-    image: NDArray[np.generic]
+    image: NDArray[Any]
     affine: NDArray[np.float64]
     reference: Places | None
     mask: Places | None
@@ -68,7 +69,7 @@ class Seen:
         return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property
-    def grey(self) -> NDArray[np.generic]:
+    def grey(self) -> NDArray[Any]:
         """The image without colour, shape (X, Y, Z)."""
         return self.image[0] if len(self.image) == 1 else np.asarray(self.image.mean(axis=0))
 
@@ -106,7 +107,7 @@ def see(files: Files, channel: str, channels: Mapping[str, Channel], labels: Lab
     return Seen(image, affine, turned[0], turned[1], sizes[0], sizes[1], is_picture)
 
 
-def _turned(array: NDArray[np.generic], turn: NDArray[np.float64]) -> NDArray[np.generic]:
+def _turned(array: NDArray[Any], turn: NDArray[np.float64]) -> NDArray[Any]:
     return np.asarray(nib.orientations.apply_orientation(array, turn))
 
 
@@ -156,7 +157,7 @@ def worst_voxel(seen: Seen) -> tuple[int, int, int]:
     return int(x), int(y), across
 
 
-def levels(image: NDArray[np.generic]) -> list[float]:
+def levels(image: NDArray[Any]) -> list[float]:
     """Return the percentiles `LEVELS` of an image, of about a million of its voxels where it has more."""
     flat = image.reshape(-1)
     return [float(level) for level in np.percentile(flat[:: max(1, flat.size // 1_000_000)], LEVELS)]

@@ -1,4 +1,4 @@
-"""Pictures of a plane of a case: contours of reference and mask, and where the mask is right, says too much, or misses."""
+"""Pictures of a plane of a case: contours of reference and mask, and where these differ."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def plane_of(seen: Seen, axis: int, index: int, window: tuple[float, float]) -> 
     low, high = window
     cut = np.take(seen.grey, index, axis).astype(np.float64)
     grey = (np.clip((cut - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
-    reference, mask = (
-        None if part is None else np.take(part, index, axis) for part in (seen.reference, seen.mask)
-    )
+    reference, mask = (None if part is None else np.take(part, index, axis) for part in (seen.reference, seen.mask))
     turned = [None if part is None else _held(part, seen.is_picture) for part in (grey, reference, mask)]
     across, along = (step for other, step in enumerate(seen.spacing) if other != axis)
     number = f"{AXES[axis]} slice {index + 1} of {seen.image.shape[axis + 1]}"
@@ -110,7 +108,7 @@ def painted(grey: Picture, found: Places, colours: Mapping[int, tuple[int, int, 
 
 
 def panels(plane: Plane) -> list[tuple[str, Picture]]:
-    """Return the pictures that tell of a plane, each with what it shows: what there is of reference, mask and errors."""
+    """Return the pictures that tell of a plane, each with what it shows."""
     found = [(name, part) for name, part in (("reference", plane.reference), ("mask", plane.mask)) if part is not None]
     shown = [(name, contoured(plane.grey, part)) for name, part in found]
     if plane.reference is not None and plane.mask is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def _faded(colour: str, opacity: float) -> str:
 def _dashes(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
     """Cut a line into the dashes that SVG would draw."""
     pieces: list[list[tuple[float, float]]] = []
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         length = max(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5, 1e-9)
         at = 0.0
         while at < length:

@@ -93,9 +93,10 @@ def read_scores(evaluation: Path) -> Scores:
     """
     summary = mapping(load_json(evaluation / SUMMARY)) if (evaluation / SUMMARY).is_file() else {}
     rows = read_cases(evaluation / CASES) if (evaluation / CASES).is_file() else []
-    cases, labels, metrics = (tuple(dict.fromkeys(row[place] for row in rows)) for place in range(3))
-    metrics = tuple(sorted(metrics, key=lambda name: name != MAIN))
-    values = {metric: np.full((len(cases), len(labels)), np.nan) for metric in metrics}
+    cases = tuple(dict.fromkeys(row[0] for row in rows))
+    labels = tuple(dict.fromkeys(row[1] for row in rows))
+    metrics = tuple(sorted(dict.fromkeys(row[2] for row in rows), key=lambda name: name != MAIN))
+    values: dict[str, Numbers] = {metric: np.full((len(cases), len(labels)), np.nan) for metric in metrics}
     row_of, column_of = ({name: index for index, name in enumerate(names)} for names in (cases, labels))
     for case, label, metric, value in rows:
         values[metric][row_of[case], column_of[label]] = value
@@ -112,7 +113,9 @@ def read_cases(path: Path) -> list[tuple[str, str, str, float]]:
         rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
         return [(row["case"], row["label"], row["metric"], float(row["value"] or "nan")) for row in rows]
     except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not a table of case,label,metric,value: {error}; run segkit evaluate again") from error
+        raise DataError(
+            f"{path} is not a table of case,label,metric,value: {error}; run segkit evaluate again"
+        ) from error
 
 
 def worst_first(scores: Scores) -> list[int]:
