@@ -1,4 +1,4 @@
-"""Volumes as a page carries them: NIfTI whose header holds geometry alone, coarser where a file would grow too large."""
+"""Volumes as a page carries them: NIfTI whose header holds a grid alone, coarser where a file would grow too large."""
 
 from __future__ import annotations
 

@@ -68,4 +68,3 @@ def write_page(path: Path, template: str, **values: Any) -> int:
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     write_text(path, text)
     return len(text.encode("utf-8"))
-

@@ -17,6 +17,8 @@ from segkit.foundation.errors import SegkitError
 from segkit.foundation.plain import plain
 from segkit.foundation.strangers import load_json, load_yaml
 from segkit.reports.looking import Files
+from segkit.reports.reliability import FILE as RELIABILITY
+from segkit.reports.reliability import Bin, read_reliability
 from segkit.reports.scores import Scores, read_scores
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import mapping, read_manifest
@@ -34,6 +36,7 @@ class RunRecord:
 
     Attributes:
         name: of the run folder.
+        labels: of the data set.
         config: as composed; {} where it cannot be read.
         overrides: what was typed.
         plan: as written, {} where there is none.
@@ -46,12 +49,13 @@ class RunRecord:
         scored: what the scored cases are, in words.
         dataset: its name.
         channels: of the data set.
-        labels: None where they cannot be read.
+        reliability: bins of probability by label; {} where probabilities were not evaluated.
         files: of every case that can be shown, by name.
         notes: what is missing, and which command makes it.
     """
 
     name: str
+    labels: Labels
     config: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
@@ -64,7 +68,7 @@ class RunRecord:
     scored: str = ""
     dataset: str = ""
     channels: Mapping[str, Channel] = field(default_factory=dict)
-    labels: Labels | None = None
+    reliability: Mapping[str, Sequence[Bin]] = field(default_factory=dict)
     files: Mapping[str, Files] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -92,6 +96,7 @@ def read_run(path: Path, trust: Sequence[str]) -> RunRecord:
     names = {part: set(cases) for part, cases in split.items()}
     return RunRecord(
         name=folder.path.name,
+        labels=labels,
         config=config,
         overrides=_texts(load_yaml(folder.overrides)) if folder.overrides.is_file() else (),
         plan=mapping(load_yaml(folder.plan)) if folder.plan.is_file() else {},
@@ -104,7 +109,7 @@ def read_run(path: Path, trust: Sequence[str]) -> RunRecord:
         scored=scored_part(set(scores.cases), names) if scores.cases else "",
         dataset=str(declared.get("name", "")),
         channels=channels_from(mapping(declared.get("channels"))),
-        labels=labels,
+        reliability=read_reliability(folder.evaluation / RELIABILITY),
         files=files,
         notes=notes,
     )
