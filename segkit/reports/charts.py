@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 460.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 450.0, 34.0, 276.0
 LIMITS = 1.96  # standard deviations that 95% of differences lie within
 MOST_LABELS = 12  # in one chart
+NEAR = 0.2  # an end of 0..1, so that the axis holds it
 Numbers = NDArray[np.float64]
 
 
@@ -89,10 +90,9 @@ def score_chart(scores: Scores, metric: str) -> Drawing:
     for index, label in enumerate(scores.labels, start=1):
         rows.append(_strip(scores, label, metric, scores.values[metric][:, index - 1], colour_kind(index)))
     everything = scores.values[metric][np.isfinite(scores.values[metric])]
-    is_share = not unit and everything.size and everything.min() >= 0 and everything.max() <= 1
     axis = f"{words(metric)} [{unit}]" if unit else words(metric)
     title = f"{words(metric)[:1].upper()}{words(metric)[1:]} by label"
-    return strips(f"scores_{metric}", title, rows, scores.cases, axis, also=(0, 1) if is_share else ())
+    return strips(f"scores_{metric}", title, rows, scores.cases, axis, also=ends_of(everything, unit))
 
 
 def _strip(scores: Scores, label: str, metric: str, values: Numbers, kind: str) -> Strip:
@@ -100,6 +100,14 @@ def _strip(scores: Scores, label: str, metric: str, values: Numbers, kind: str) 
     mean, interval = statistics.get("mean"), interval_of(statistics)
     note = number(mean) + (f" ({number(interval[0])} to {number(interval[1])})" if interval else "")
     return Strip(label, kind, values, note, mean if isinstance(mean, int | float) else None, interval)
+
+
+def ends_of(values: Numbers, unit: str) -> tuple[float, ...]:
+    """Return the ends of 0..1 that an axis of shares holds: those that the values come near."""
+    finite = values[np.isfinite(values)]
+    if unit or not finite.size or finite.min() < 0 or finite.max() > 1:
+        return ()
+    return (*([0.0] if finite.min() < NEAR else []), *([1.0] if finite.max() > 1 - NEAR else []))
 
 
 def words(metric: str) -> str:
@@ -120,9 +128,8 @@ def volume_chart(scores: Scores, volumes: Mapping[str, Numbers]) -> Drawing | No
     if not np.isfinite(sizes[sizes > 0]).any():
         return None
     values = scores.values[scores.main]
-    across = scale_of(sizes, LEFT, RIGHT, is_log=True)
-    is_share = not scores.unit(scores.main)
-    up = scale_of(values[np.isfinite(values)], BOTTOM, TOP, also=(0, 1) if is_share else ())
+    across = scale_of(sizes, LEFT, RIGHT, is_log=spans_decades(sizes[sizes > 0]))
+    up = scale_of(values[np.isfinite(values)], BOTTOM, TOP, also=ends_of(values, scores.unit(scores.main)))
     title = words(scores.main)
     marks = [*axis_below(across, TOP, BOTTOM, "volume of the reference [ml]"), *axis_left(up, LEFT, RIGHT, title)]
     for index, label in drawn:

@@ -211,9 +211,14 @@ def legend(record: RunRecord, sheets: Mapping[str, CaseSheet]) -> list[tuple[str
     colours = label_colours(len(labels))
     entries = list(zip(labels, colours, strict=False))[:IGNORED]
     if any(sheet.plane.reference is not None and sheet.plane.mask is not None for sheet in sheets.values()):
-        found = zip(ERROR_NAMES, ERROR_COLOURS.values(), strict=True)
-        entries += [(f"errors: {name}", "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in found]
+        entries += [(f"errors: {name}", colour) for name, colour in error_colours()]
     return entries
+
+
+def error_colours() -> list[tuple[str, str]]:
+    """Return what is right and wrong of a mask, in words, with its colour in pictures and viewer."""
+    colours = ("#{:02x}{:02x}{:02x}".format(*colour) for colour in ERROR_COLOURS.values())
+    return list(zip(ERROR_NAMES, colours, strict=True))
 
 
 def told(record: RunRecord) -> dict[str, Any]:
@@ -275,7 +280,7 @@ def postprocessing(learnt: Mapping[str, Any]) -> dict[str, Any] | None:
     evidence = learnt.get("evidence")
     rows = [
         (
-            str(each.get("label")), rule_text(each.get("rule")), number(each.get("gain"), 4), number(each.get("p")),
+            str(each.get("label")), rule_text(each.get("rule")), number(each.get("gain"), 4), chance(each.get("p")),
             f"{each.get('changed')} of {each.get('cases')}", "yes" if each.get("is_kept") else "no",
         )
         for each in map(mapping, evidence if isinstance(evidence, list) else [])
@@ -287,6 +292,11 @@ def postprocessing(learnt: Mapping[str, Any]) -> dict[str, Any] | None:
         "columns": ("label", "rule", "Dice gained", "p", "cases changed", "kept"),
         "rows": rows,
     }
+
+
+def chance(p: Any) -> str:
+    """Write a p value; one that rounds to nothing as below what is written."""
+    return "<0.001" if isinstance(p, float) and p < 0.0005 else number(p)
 
 
 def rule_text(rule: Any) -> str:
@@ -324,5 +334,9 @@ def viewer_book(
                 "picture": sheet.is_picture,
             }
         )
+    errors = [{"name": name, "colour": colour} for name, colour in error_colours()]
     named = [{"name": label, "colour": colours[index % len(colours)]} for index, label in enumerate(labels)]
-    return {"cases": cases, "labels": named, "metric": words(scores.main), "folder": folder, "served": is_served}
+    return {
+        "cases": cases, "labels": named, "errors": errors, "metric": words(scores.main), "folder": folder,
+        "served": is_served,
+    }  # fmt: skip

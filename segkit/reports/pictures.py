@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TILE = 240  # pixels of the longest side of a plane
 OPACITY = 0.55  # of what is painted over an image
 # Told apart by colour-blind readers, and of different lightness.
-ERROR_COLOURS = {HIT: (0, 158, 115), EXTRA: (255, 138, 77), MISSED: (86, 180, 233)}
+ERROR_COLOURS = {HIT: (0, 158, 115), EXTRA: (255, 228, 66), MISSED: (220, 38, 127)}
 AXES = ("sagittal", "coronal", "axial")
 
 

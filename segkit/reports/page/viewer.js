@@ -7,8 +7,7 @@
   const by = (name) => document.getElementById(`viewer-${name}`);
   const canvas = by("canvas"), said = by("said"), over = by("over"), cases = by("cases");
   const labels = book.labels, count = labels.length;
-  const HIT = 2 * count + 1, EXTRA = HIT + 1, MISSED = HIT + 2; // in the overlay, behind masks 1..K and references K+1..2K
-  const ERROR_COLOURS = ["#009e73", "#ff8a4d", "#56b4e9"];
+  const HIT = count + 1, EXTRA = HIT + 1, MISSED = HIT + 2; // in an overlay, behind the labels 1..K
   const shows = { labels: labels.map(() => true), opacity: 0.5 };
   let viewer = null, now = -1, loaded = null, busy = Promise.resolve();
 
@@ -44,78 +43,84 @@
     ? niivue.NVImage.loadFromBase64({ base64: content, name: `${name}.nii.gz`, ...more })
     : niivue.NVImage.loadFromUrl({ url: `${name}.nii.gz`, name: `${name}.nii.gz`, buffer: content, ...more });
 
-  // Voxels of a label beside which another value lies, within any of the three planes.
-  const outline = (places, [nx, ny, nz]) => {
-    const edge = new Uint8Array(places.length), row = nx, slab = nx * ny;
-    for (let z = 0, at = 0; z < nz; z++) for (let y = 0; y < ny; y++) for (let x = 0; x < nx; x++, at++) {
-      const value = places[at];
-      if (value && ((x && places[at - 1] !== value) || (x < nx - 1 && places[at + 1] !== value) ||
-          (y && places[at - row] !== value) || (y < ny - 1 && places[at + row] !== value) ||
-          (z && places[at - slab] !== value) || (z < nz - 1 && places[at + slab] !== value))) edge[at] = 1;
+  // The outline of the reference within the three planes of the cross, written into an overlay; it follows the cross.
+  const outlined = (places, lines, [nx, ny, nz], [cx, cy, cz], isOn) => {
+    const slab = nx * ny, size = [nx, ny, nz], step = [1, nx, slab];
+    lines.fill(0);
+    for (const [across, at] of [[2, cz], [1, cy], [0, cx]]) {
+      const [one, two] = [0, 1, 2].filter((axis) => axis !== across);
+      for (let b = 0; b < size[two]; b++) for (let a = 0; a < size[one]; a++) {
+        const voxel = at * step[across] + b * step[two] + a * step[one], value = places[voxel];
+        if (value && isOn[value] && ((a && places[voxel - step[one]] !== value) || (a < size[one] - 1 && places[voxel + step[one]] !== value) ||
+            (b && places[voxel - step[two]] !== value) || (b < size[two] - 1 && places[voxel + step[two]] !== value))) lines[voxel] = value;
+      }
     }
-    return edge;
   };
   const mix = () => {
-    const { reference, mask, overlay } = loaded, out = overlay.img;
+    const { reference, mask } = loaded, fill = loaded.fill.img, lines = loaded.lines.img;
     const hasMask = mask && by("mask").checked, hasReference = reference && by("reference").checked;
     const isErrors = mask && reference && by("errors").checked;
-    loaded.edge ??= reference && mask ? outline(reference, loaded.shape) : null;
+    by("legend").hidden = !isErrors;
     const isOn = [false, ...shows.labels];
-    out.fill(0);
-    for (let at = 0; at < out.length; at++) {
+    fill.fill(0);
+    if (hasMask && hasReference && !isErrors) outlined(reference, lines, loaded.shape, loaded.cross, isOn);
+    else lines.fill(0);
+    for (let at = 0; at < fill.length; at++) {
       const m = mask ? mask[at] : 0, r = reference ? reference[at] : 0;
       if (!m && !r) continue;
       if (isErrors) {
         if (r === 255 || !(isOn[m] || isOn[r])) continue;
-        out[at] = m === r ? HIT : m ? EXTRA : MISSED;
+        fill[at] = m === r ? HIT : m ? EXTRA : MISSED;
         continue;
       }
-      if (hasMask && isOn[m]) out[at] = m;
-      if (hasReference && isOn[r] && (!hasMask || loaded.edge[at])) out[at] = count + r;
+      if (hasMask && isOn[m]) fill[at] = m;
+      if (hasReference && !hasMask && isOn[r]) fill[at] = r;
     }
   };
-  const lut = () => {
-    const table = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
-    const add = (number, colour, opacity, name) => {
+  const colours = () => {
+    const table = { R: [0], G: [0], B: [0], I: [0], labels: [""] };
+    [...labels, ...book.errors].forEach(({ colour, name }, index) => {
       const [r, g, b] = rgb(colour);
-      table.R.push(r); table.G.push(g); table.B.push(b); table.A.push(Math.round(255 * opacity)); table.I.push(number); table.labels.push(name);
-    };
-    const outlined = by("mask").checked && loaded.mask ? 1 : shows.opacity; // an outline is thin enough to be solid
-    labels.forEach(({ colour, name }, index) => add(index + 1, colour, shows.opacity, name));
-    labels.forEach(({ colour, name }, index) => add(count + index + 1, colour, outlined, `${name} (reference)`));
-    ["right", "too much", "missed"].forEach((name, index) => add(HIT + index, ERROR_COLOURS[index], Math.min(1, shows.opacity + 0.25), name));
+      table.R.push(r); table.G.push(g); table.B.push(b); table.I.push(index + 1); table.labels.push(name);
+    });
     return table;
   };
   const redraw = () => {
-    if (!loaded?.overlay) return;
+    if (!loaded?.fill) return;
     mix();
-    loaded.overlay.setColormapLabel(lut());
-    viewer.updateGLVolume();
+    viewer.setOpacity(1, shows.opacity);
   };
 
   const start = async () => {
     if (viewer) return;
     if (!document.createElement("canvas").getContext("webgl2")) throw new Error("This browser has no WebGL 2, which the viewer needs; the pictures above show the worst cases.");
     viewer = new niivue.Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [1, 1, 1, 0.45], crosshairWidth: 1, crosshairWidthUnit: "percent", isRadiologicalConvention: true,
+      backColor: [0, 0, 0, 1], crosshairColor: [1, 1, 1, 0.45], crosshairWidthUnit: "percent", isRadiologicalConvention: true,
       sagittalNoseLeft: true, dragAndDropEnabled: false, isColorbar: false, showLegend: false, multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
-      multiplanarPadPixels: 6, isResizeCanvas: true, loadingText: "", viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
-      textHeight: 0.035, crosshairGap: 6, show3Dcrosshair: true, logLevel: "error",
+      multiplanarPadPixels: 6, isResizeCanvas: true, viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
+      multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID, crosshairWidth: 0.25, fontColor: [0.9, 0.93, 0.97, 1], show3Dcrosshair: true, logLevel: "error",
     });
-    viewer.opts.crosshairWidth = 0.15;
     await viewer.attachToCanvas(canvas);
     viewer.onLocationChange = ({ vox }) => tell(vox);
+  };
+  let following = 0;
+  const follow = (cross) => {
+    if (!loaded.fill || cross.every((place, axis) => place === loaded.cross[axis])) return;
+    loaded.cross = cross.map((place, axis) => Math.min(Math.max(place, 0), loaded.shape[axis] - 1));
+    clearTimeout(following); // a large volume takes a moment to be drawn anew: when the cross rests
+    following = setTimeout(redraw, loaded.fill.img.length > 2e6 ? 200 : 0);
   };
   const tell = (vox) => {
     if (!loaded || !vox) return;
     const [x, y, z] = vox.map(Math.round), [nx, ny, nz] = loaded.shape;
+    follow([x, y, z]);
     if (x < 0 || y < 0 || z < 0 || x >= nx || y >= ny || z >= nz) return;
     const at = x + nx * (y + ny * z), name = (value) => value === 255 ? "ignored" : value ? labels[value - 1].name : "background";
     const value = loaded.image.getValue(x, y, z), words = [`voxel ${x}, ${y}, ${z}`];
     if (!loaded.isColour) words.push(`value ${Number(value.toPrecision(4))}`);
     if (loaded.reference) words.push(`reference: ${name(loaded.reference[at])}`);
     if (loaded.mask) words.push(`mask: ${name(loaded.mask[at])}`);
-    said.textContent = words.join(" · ");
+    said.replaceChildren(...words.flatMap((text) => [text, document.createElement("br")]));
   };
   const setWindow = () => {
     const [, low, high] = book.cases[now].windows[by("window").value] || [];
@@ -128,7 +133,7 @@
     const kinds = { planes: "MULTIPLANAR", axial: "AXIAL", coronal: "CORONAL", sagittal: "SAGITTAL", solid: "RENDER" };
     viewer.setSliceType(niivue.SLICE_TYPE[book.cases[now].picture ? "AXIAL" : kinds[name]]);
     // Inside an opaque head nothing of a mask is seen: alone, the solid view shows the labels without the image.
-    viewer.setOpacity(0, name === "solid" && loaded.overlay && !book.cases[now].picture ? 0.12 : 1);
+    viewer.setOpacity(0, name === "solid" && loaded.fill && !book.cases[now].picture ? 0.12 : 1);
   };
   const layout = () => place.querySelector("[data-layout][aria-pressed=true]").dataset.layout;
 
@@ -142,22 +147,23 @@
     const image = await imageOf(volumes.image, "image", { colormap: "gray", ...range });
     const parts = {};
     for (const part of known.has) parts[part] = await imageOf(volumes[part], part, { colormap: "gray" });
-    const overlay = parts.mask || parts.reference || null;
+    const labelled = parts.mask || parts.reference || null;
     const copy = (part) => part ? Uint8Array.from(part.img) : null;
     while (viewer.volumes.length) viewer.removeVolume(viewer.volumes[0]);
     const [, nx, ny, nz] = image.hdr.dims;
-    loaded = { image, overlay, reference: copy(parts.reference), mask: copy(parts.mask), shape: [nx, ny, Math.max(nz, 1)], isColour: image.hdr.datatypeCode === 128 };
-    if (overlay) {
-      if (MISSED > 255) { // more labels than a byte tells apart
-        overlay.img = new Uint16Array(overlay.img.length);
-        overlay.hdr.datatypeCode = 512;
-        overlay.hdr.numBitsPerVoxel = 16;
+    loaded = { image, reference: copy(parts.reference), mask: copy(parts.mask), shape: [nx, ny, Math.max(nz, 1)], isColour: image.hdr.datatypeCode === 128, cross: known.worst };
+    if (labelled) {
+      loaded.fill = labelled;
+      loaded.lines = labelled.clone();
+      for (const overlay of [loaded.fill, loaded.lines]) {
+        overlay.img = new Uint8Array(labelled.img.length);
+        overlay.setColormapLabel(colours());
       }
+      loaded.fill.opacity = shows.opacity;
       mix();
-      overlay.setColormapLabel(lut());
     }
     viewer.addVolume(image);
-    if (overlay) viewer.addVolume(overlay);
+    if (labelled) [loaded.fill, loaded.lines].forEach((overlay) => viewer.addVolume(overlay));
     viewer.opts.isRadiologicalConvention = !known.picture;
     viewer.opts.isOrientationTextVisible = !known.picture;
     viewer.scene.pan2Dxyzmm = [0, 0, 0, 1];
