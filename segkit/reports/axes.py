@@ -93,8 +93,8 @@ def axis_below(scale: Scale, top: float, bottom: float, title: str) -> list[Mark
     marks: list[Mark] = []
     for tick in scale.ticks:
         x = scale(tick)
-        marks += [Line([(x, top), (x, bottom)], "grid"), Words(x, bottom + 15, shown(tick), anchor="middle", size=11)]
-    return [*marks, Words(scale.stop, bottom + 31, title, anchor="end", size=11)]
+        marks += [Line([(x, top), (x, bottom)], "grid"), Words(x, bottom + 15, shown(tick), anchor="middle", size=12)]
+    return [*marks, Words(scale.stop, bottom + 31, title, anchor="end", size=12)]
 
 
 def axis_left(scale: Scale, left: float, right: float, title: str) -> list[Mark]:
@@ -102,8 +102,8 @@ def axis_left(scale: Scale, left: float, right: float, title: str) -> list[Mark]
     marks: list[Mark] = []
     for tick in scale.ticks:
         y = scale(tick)
-        marks += [Line([(left, y), (right, y)], "grid"), Words(left - 6, y + 4, shown(tick), anchor="end", size=11)]
-    return [*marks, Words(0, scale.stop - 10, title, size=11)]
+        marks += [Line([(left, y), (right, y)], "grid"), Words(left - 6, y + 4, shown(tick), anchor="end", size=12)]
+    return [*marks, Words(0, scale.stop - 10, title, size=12)]
 
 
 def shown(value: float) -> str:

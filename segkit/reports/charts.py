@@ -14,8 +14,8 @@ from segkit.reports.scores import MEAN, Scores, interval_of, number
 from segkit.reports.strips import Strip, strips
 from segkit.training.curves import Curves, thinned
 
-WIDTH, HEIGHT = 460.0, 320.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 450.0, 34.0, 276.0
+WIDTH, HEIGHT = 400.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 48.0, 392.0, 36.0, 254.0
 LIMITS = 1.96  # standard deviations that 95% of differences lie within
 MOST_LABELS = 12  # in one chart
 NEAR = 0.2  # an end of 0..1, so that the axis holds it
@@ -79,7 +79,7 @@ def _legend(entries: Sequence[tuple[str, str]]) -> list[Mark]:
         x -= 7.0 * len(name) + 22
         if x < LEFT + 40:
             break
-        marks += [Dot(x, TOP - 18, 4, kind), Words(x + 8, TOP - 14, name, size=11.5)]
+        marks += [Dot(x, TOP - 18, 4, kind), Words(x + 8, TOP - 14, name, size=12)]
     return marks
 
 
@@ -168,7 +168,7 @@ def agreement_chart(label: str, index: int, reference: Numbers, mask: Numbers, c
     for value, name, is_dashed in ((bias, "bias", False), (limits[0], "−1.96 SD", True), (limits[1], "+1.96 SD", True)):
         y = up(value)
         marks.append(Line([(LEFT, y), (RIGHT, y)], "ink", 1.2, is_dashed))
-        marks.append(Words(RIGHT, y - 4, f"{name} {value:+.3g}", "ink", "end", 11))
+        marks.append(Words(RIGHT, y - 4, f"{name} {value:+.3g}", "ink", "end", 12))
     for case, x, y in zip(known.tolist(), means, differences, strict=True):
         said = f"{cases[case]}: {y:+.3g} ml at {x:.3g} ml"
         marks.append(Dot(across(float(x)), up(float(y)), 3, colour_kind(index), said, case))

@@ -13,7 +13,7 @@ from segkit.reports.axes import Scale, axis_below, scale_of, spans_decades
 from segkit.reports.drawing import Box, Dot, Drawing, Line, Mark, Words
 from segkit.reports.scores import number
 
-WIDTH, LEFT, RIGHT = 460.0, 6.0, 454.0
+WIDTH, LEFT, RIGHT = 400.0, 4.0, 396.0
 ROW, STRIP, TOP = 58.0, 26.0, 8.0  # height of a row, of its points, above the first
 MOST_DOTS = 3000  # of a chart; beyond, boxes alone tell it
 WHISKER = 1.5  # interquartile ranges
@@ -69,9 +69,9 @@ def strips(
 
 def _row(row: Strip, top: float, scale: Scale, cases: Sequence[str]) -> list[Mark]:
     middle = top + ROW - STRIP / 2 - 8
-    marks: list[Mark] = [Words(LEFT, top + 18, row.name, "ink", size=13, bold=True)]
+    marks: list[Mark] = [Words(LEFT, top + 18, row.name, "ink", size=13.5, bold=True)]
     if row.note:
-        marks.append(Words(RIGHT, top + 18, row.note, "muted", "end", 12))
+        marks.append(Words(RIGHT, top + 18, row.note, "muted", "end", 12.5))
     finite = np.flatnonzero(np.isfinite(row.values) & ((row.values > 0) | (not scale.is_log)))
     if not finite.size:
         return [*marks, Words(LEFT, middle + 4, "no case has a value", size=11)]
