@@ -61,9 +61,7 @@ def tell(record: RunRecord, made: Made) -> None:
         warn(note)
     say(f"{made.page.name}: {made.size / 1e6:.1f} MB, {len(made.shown)} cases in the viewer")
     if made.parts:
-        say(
-            f"the volumes of {len(made.parts)} cases lie in {made.parts[0].parent.name}, which has to stay beside the page"
-        )
+        say(f"the volumes of {len(made.parts)} cases lie in {made.parts[0].parent.name}, which belongs beside the page")
 
 
 def figures(config: ReportConfig, record: RunRecord, made: Made, options: Options) -> Sequence[Path]:

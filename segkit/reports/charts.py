@@ -168,7 +168,7 @@ def agreement_chart(label: str, index: int, reference: Numbers, mask: Numbers, c
     for value, name, is_dashed in ((bias, "bias", False), (limits[0], "−1.96 SD", True), (limits[1], "+1.96 SD", True)):
         y = up(value)
         marks.append(Line([(LEFT, y), (RIGHT, y)], "ink", 1.2, is_dashed))
-        marks.append(Words(RIGHT, y - 4, f"{name} {value:+.3g}", "ink", "end", 12))
+        marks.append(Words(RIGHT, y - 4, f"{name}: {value:+.3g}", "ink", "end", 12))
     for case, x, y in zip(known.tolist(), means, differences, strict=True):
         said = f"{cases[case]}: {y:+.3g} ml at {x:.3g} ml"
         marks.append(Dot(across(float(x)), up(float(y)), 3, colour_kind(index), said, case))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SIDE = 360  # pixels of a panel
 GAP, LINE = 8, 26  # pixels between panels, above them
+MOVING, COLOURS = 240, 96  # pixels of a panel, and colours, of an animation
 FRAME = 140  # milliseconds of a slice
 STATISTICS = ("mean", "median", "std", "n", "left_out")
 UNSAFE = re.compile(r"[^\w.,=+-]+")
@@ -120,21 +121,26 @@ def write_cases(files: Sequence[Files], called: Sequence[str], looks: Looks, fol
 
 def write_gif(seen: Seen, window: tuple[float, float], name: str, path: Path) -> Path:
     """Write the slices that hold a label, and some around them, as an animation, and return its file."""
+    from PIL import Image
+
     parts = [part for part in (seen.reference, seen.mask) if part is not None]
     held = np.flatnonzero(np.any([part.any(axis=(0, 1)) for part in parts], axis=0)) if parts else np.empty(0, int)
     last = seen.image.shape[3] - 1
     first, stop = (max(0, int(held[0]) - 2), min(last, int(held[-1]) + 2)) if held.size else (0, last)
-    frames = [frame(seen, index, window, name).quantize(128) for index in range(first, stop + 1)]
+    frames = [
+        frame(seen, index, window, name, MOVING).quantize(COLOURS, dither=Image.Dither.NONE)
+        for index in range(first, stop + 1)
+    ]
     with atomic_file(path) as temporary:
         frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
     return path
 
 
-def frame(seen: Seen, index: int, window: tuple[float, float], name: str) -> Image:
+def frame(seen: Seen, index: int, window: tuple[float, float], name: str, side: int = SIDE) -> Image:
     """Return the panels of a slice side by side, with what they show above them."""
     from PIL import Image, ImageDraw, ImageFont
 
-    plane = sized(plane_of(seen, 2, index, window), SIDE)
+    plane = sized(plane_of(seen, 2, index, window), side)
     shown: list[tuple[str, Picture]] = panels(plane)
     height, width = shown[0][1].shape[:2]
     sheet = Image.new("RGB", (len(shown) * (width + GAP) + GAP, height + 2 * LINE + GAP), "black")
@@ -166,6 +172,6 @@ def chosen(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
 
         hint = did_you_mean(absent[0], names) or ";"
         raise UsageError(
-            f"cases: {absent[0]} is no case that can be drawn{hint} the first of {len(names)} are {', '.join(names[:3])}"
+            f"cases: {absent[0]} is not there to be drawn{hint} {len(names)} are, such as {', '.join(names[:3])}"
         )
     return list(wanted)

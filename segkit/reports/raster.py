@@ -66,7 +66,8 @@ def _write(pen: ImageDraw, words: Words, factor: int, colour: str) -> None:
     font = ImageFont.load_default(words.size * factor)
     stroke = factor // 4 if words.bold else 0
     place = (words.x * factor, words.y * factor)
-    pen.text(place, words.text, colour, font, ANCHORS[words.anchor], stroke_width=stroke)
+    text = words.text.replace("−", "-")  # which the font that Pillow brings does not have
+    pen.text(place, text, colour, font, ANCHORS[words.anchor], stroke_width=stroke)
 
 
 def _faded(colour: str, opacity: float) -> str:

@@ -1,4 +1,4 @@
-"""The page of a study: its runs beside one another, what `segkit compare` says of them, and where each run's page is."""
+"""The page of a study: its runs beside one another, what `segkit compare` says of them, and their own pages."""
 
 from __future__ import annotations
 
@@ -70,13 +70,17 @@ def read_study(study: Path) -> list[Run]:
     if not isinstance(listed, list):
         raise DataError(f"{study / STUDY} is no list of a study's trials")
     trials = [mapping(row) for row in listed]
-    typed = [row.get("overrides") if isinstance(row.get("overrides"), list) else [] for row in trials]
-    everywhere = set.intersection(*(set(map(str, each)) for each in typed)) if len(typed) > 1 else set()
+    typed = [_words(row.get("overrides")) for row in trials]
+    everywhere = set.intersection(*map(set, typed)) if len(typed) > 1 else set()
     runs = [
-        _run(study, row, [str(word) for word in each if str(word) not in everywhere])
+        _run(study, row, [word for word in each if word not in everywhere])
         for row, each in zip(trials, typed, strict=True)
     ]
     return sorted(runs, key=lambda run: (-run.mean, run.name))
+
+
+def _words(overrides: object) -> list[str]:
+    return list(map(str, overrides)) if isinstance(overrides, list) else []
 
 
 def _run(study: Path, row: Mapping[str, Any], choices: Sequence[str]) -> Run:
