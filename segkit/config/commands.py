@@ -208,6 +208,24 @@ class PackageConfig:
 
 
 @dataclass(kw_only=True)
+class ReportConfig:
+    """`segkit report`."""
+
+    run: str = path_key("folder")
+    output: str | None = path_key()
+    worst: int = range_key(0)
+    channel: str | None
+    file_size: str
+    anonymous: bool
+    figures: str | None = path_key()
+    cases: list[str] | None
+    serve: bool
+    trust: list[str]
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
 class MeasureConfig:
     """`segkit measure`."""
 
@@ -262,6 +280,7 @@ CONFIGS: dict[str, type] = {
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
+    "report": ReportConfig,
     "package": PackageConfig,
     "measure": MeasureConfig,
     "convert": ConvertConfig,
