@@ -61,7 +61,7 @@ class Interval:
         return (self.low, self.high)
 
     @property
-    def grid(self) -> tuple[Scalar, ...] | None:
+    def grid(self) -> tuple[float, ...] | None:
         """Every value in order, None where there is no end of them."""
         if self.step is None and not self.is_whole:
             return None

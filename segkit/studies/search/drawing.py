@@ -33,8 +33,8 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     grid = dimension.grid if dimension.step else None
     high = grid[-1] if grid else dimension.high
     if dimension.is_whole:
-        return IntDistribution(int(dimension.low), int(high or 0), log=dimension.log, step=int(dimension.step or 1))
-    return FloatDistribution(dimension.low, float(high or 0), log=dimension.log, step=dimension.step)
+        return IntDistribution(int(dimension.low), int(high), log=dimension.log, step=int(dimension.step or 1))
+    return FloatDistribution(dimension.low, high, log=dimension.log, step=dimension.step)
 
 
 def combinations(space: Space, seed: int) -> list[dict[str, Scalar]]:
