@@ -80,7 +80,7 @@ def training_words(words: Sequence[str], space: Space) -> list[str]:
 def _comparable(words: Sequence[str]) -> list[str]:
     """Return the words that must be the same for every worker: where a training runs changes nothing that it finds."""
     free = ("launcher", "tracker", "device", "workers", "training.workers", "study", "paths", "debug", "trust")
-    return sorted(each for each in words if not each.partition("=")[0].startswith(free))
+    return sorted(each for each in words if not each.lstrip("+~").startswith(free))
 
 
 def check_ends(words: Sequence[str], space: Space, call: Call) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -15,6 +16,7 @@ from segkit.config.compose import configure
 from segkit.config.recorded import load_config
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.studies.search import search as searching
+from segkit.studies.search import study as studying
 from segkit.studies.search.storage import JOURNAL
 from segkit.studies.search.study import training_words
 from segkit.studies.sweep import sweep
@@ -36,6 +38,21 @@ def base(tmp_path, monkeypatch):
     )  # fmt: skip
 
 
+@pytest.fixture
+def quickly(base, monkeypatch):
+    """Compose one training by Hydra and vary it by hand; composing takes most of the time of these searches."""
+    first = configure("train", [word for word in base if not word.startswith(("sweep", "output"))])
+
+    def composed(command, words, config_dirs=()):
+        settings = dict(each.split("=", 1) for each in words)
+        rate, seed = float(settings.get("optimizer.lr", 0.01)), int(settings.get("seed", 1))
+        return replace(first, optimizer={**first.optimizer, "lr": rate}, seed=seed)
+
+    for module in (searching, studying):
+        monkeypatch.setattr(module, "configure", composed)
+    return base
+
+
 def search(*words):
     """Call it as the command line does."""
     config = configure("tune", words)
@@ -53,9 +70,9 @@ def rows_of(folder):
 
 
 def test_a_search_from_words_to_records(base, capsys):
-    folder = search(*base, RATES, "sweep.trials=12", "sweep.startup=4", "launcher.parallel=2")
+    folder = search(*base, RATES, "sweep.trials=5", "sweep.startup=3", "launcher.parallel=2")
     trials = trials_of(folder)
-    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 5
     for trial in trials:
         assert trial.value == pytest.approx(dice_of(trial.params["optimizer.lr"]))
         assert list(trial.intermediate_values) == list(range(1, 11))
@@ -74,8 +91,8 @@ def test_a_search_from_words_to_records(base, capsys):
     assert f"best: trial {best.number:03d}, Dice {best.value:.4f}: optimizer.lr={best.params['optimizer.lr']}" in out
 
 
-def test_hopeless_trials_are_ended_and_the_best_is_not(base):
-    words = [word for word in base if "pruner" not in word]
+def test_hopeless_trials_are_ended_and_the_best_is_not(quickly):
+    words = [word for word in quickly if "pruner" not in word]
     folder = search(*words, RATES, "sweep.trials=14", "sweep.sampler=random", "sweep.reduction=2")
     trials = trials_of(folder)
     pruned = [trial for trial in trials if trial.state.name == "PRUNED"]
@@ -88,8 +105,8 @@ def test_hopeless_trials_are_ended_and_the_best_is_not(base):
     assert all(len(trial.intermediate_values) < 10 for trial in pruned)
 
 
-def test_the_same_words_go_on_and_end_where_an_uninterrupted_search_ends(base):
-    words = (*base, RATES, "sweep.sampler=random")
+def test_the_same_words_go_on_and_end_where_an_uninterrupted_search_ends(quickly):
+    words = (*quickly, RATES, "sweep.sampler=random")
     search(*words, "sweep.trials=2")
     search(*words, "sweep.trials=5")
     folder = search(*words, "sweep.trials=5")  # nothing left to do
@@ -97,33 +114,33 @@ def test_the_same_words_go_on_and_end_where_an_uninterrupted_search_ends(base):
     assert [trial.params for trial in trials_of(folder)] == [trial.params for trial in trials_of(straight, "straight")]
 
 
-def test_a_grid_is_searched_whole_and_ends(base):
+def test_a_grid_is_searched_whole_and_ends(quickly):
     grid = ("network=unet,residual_unet", "optimizer.lr=0.1,0.01,0.001", "sweep.sampler=grid", "sweep.trials=50")
-    folder = search(*base, *grid)
+    folder = search(*quickly, *grid)
     params = [tuple(trial.params.values()) for trial in trials_of(folder)]
     assert len(params) == len(set(params)) == 6
-    search(*base, *grid)
+    search(*quickly, *grid)
     assert len(trials_of(folder)) == 6
 
 
-def test_two_objectives(base):
+def test_two_objectives(quickly):
     words = ("sweep.objectives=[dice,seconds]", "sweep.trials=4")
-    folder = search(*base, RATES, *words)
+    folder = search(*quickly, RATES, *words)
     assert [len(trial.values) for trial in trials_of(folder)] == [2] * 4
     assert rows_of(folder)[0]["seconds"] == "10.0"
     assert not trials_of(folder)[0].intermediate_values
     assert (folder / "history.png").exists()
 
 
-def test_a_trial_that_fails_is_named_and_the_others_go_on(base):
+def test_a_trial_that_fails_is_named_and_the_others_go_on(quickly):
     with pytest.raises(CasesFailedError, match=r"1 of 2 trials failed: 00\d \(failed with exit code 1\)"):
-        search(*base, "seed=1,11", "sweep.sampler=grid")
+        search(*quickly, "seed=1,11", "sweep.sampler=grid")
     states = {trial.params["seed"]: trial.state.name for trial in trials_of(Path("study"))}
     assert states == {1: "COMPLETE", toy_trainings.FAIL: "FAIL"}
 
 
-def test_a_trial_that_was_killed_is_tried_again_in_its_folder(base, capsys):
-    folder = search(*base, "seed=1,12", "sweep.sampler=grid")
+def test_a_trial_that_was_killed_is_tried_again_in_its_folder(quickly, capsys):
+    folder = search(*quickly, "seed=1,12", "sweep.sampler=grid")
     assert sorted(row["state"] for row in rows_of(folder)) == ["finished", "finished"]
     states = [trial.state.name for trial in trials_of(folder)]
     assert sorted(states) == ["COMPLETE", "COMPLETE", "FAIL"]
@@ -132,9 +149,9 @@ def test_a_trial_that_was_killed_is_tried_again_in_its_folder(base, capsys):
     assert "is tried again" in capsys.readouterr().out
 
 
-def test_a_trial_that_is_killed_again_and_again_has_failed(base):
+def test_a_trial_that_is_killed_again_and_again_has_failed(quickly):
     with pytest.raises(CasesFailedError, match="killed"):
-        search(*base, "seed=1,13", "sweep.sampler=grid", "sweep.retries=2")
+        search(*quickly, "seed=1,13", "sweep.sampler=grid", "sweep.retries=2")
     assert sum(trial.params["seed"] == toy_trainings.KILL for trial in trials_of(Path("study"))) == 3
 
 
@@ -162,30 +179,27 @@ def test_every_end_of_the_space_is_checked_before_the_first_trial(base, words, m
     assert not Path("study").exists()
 
 
-def test_a_search_that_is_stopped_hands_its_trials_back(base, monkeypatch):
-    class Stopped:
-        def __init__(self):
-            self.looks = 0
+def test_a_search_that_is_stopped_hands_its_trials_back(quickly, monkeypatch):
+    looks = iter(range(10))
 
-        def __call__(self, worker):
-            self.looks += 1
-            if self.looks == 5:
-                raise StoppedError("stopped by SIGTERM")
+    def stopped(worker):
+        if next(looks) == 2:
+            raise StoppedError("stopped by SIGTERM")
 
     watch = searching.Worker._watch
-    monkeypatch.setattr(searching.Worker, "_watch", Stopped().__call__)
+    monkeypatch.setattr(searching.Worker, "_watch", stopped)
     monkeypatch.setattr("segkit.studies.engine.GRACE", 1.0)
     with pytest.raises(StoppedError):
-        search(*base, RATES, "sweep.trials=3")
+        search(*quickly, RATES, "sweep.trials=3")
     assert [trial.state.name for trial in trials_of(Path("study"))] == ["FAIL", "WAITING"]
     monkeypatch.setattr(searching.Worker, "_watch", watch)
-    folder = search(*base, RATES, "sweep.trials=3")
+    folder = search(*quickly, RATES, "sweep.trials=3")
     assert [row["state"] for row in rows_of(folder)] == ["finished"] * 3
     assert rows_of(folder)[0]["run"].startswith("000,")
 
 
 def test_a_worker_that_is_killed_loses_nothing(base, tmp_path):
-    words = [*base, RATES, "sweep.trials=4", "sweep.sampler=random"]
+    words = [*base, RATES, "sweep.trials=3", "sweep.sampler=random"]
     code = f"""
 import sys
 sys.path.insert(0, {str(PROJECT)!r})
@@ -195,37 +209,37 @@ sys.exit(main(["tune", *{[*words, "+launcher.dies_at=1"]!r}]))
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 9
     assert trials_of(Path("study"))[1].state.name == "RUNNING"
     folder = search(*words)
-    assert [row["state"] for row in rows_of(folder)] == ["finished"] * 4
+    assert [row["state"] for row in rows_of(folder)] == ["finished"] * 3
     assert [trial.state.name for trial in trials_of(folder)].count("FAIL") == 1
 
 
-def test_time_runs_out_and_what_runs_is_finished(base):
-    folder = search(*base, RATES, "sweep.budget=0s", "sweep.trials=3")
+def test_time_runs_out_and_what_runs_is_finished(quickly):
+    folder = search(*quickly, RATES, "sweep.budget=0s", "sweep.trials=3")
     assert trials_of(folder) == []
-    search(*base, RATES, "sweep.trials=1")
+    search(*quickly, RATES, "sweep.trials=1")
     assert len(trials_of(folder)) == 1
 
 
-def test_another_search_in_the_same_folder_is_refused(base):
-    search(*base, RATES, "sweep.trials=1")
+def test_another_search_in_the_same_folder_is_refused(quickly):
+    search(*quickly, RATES, "sweep.trials=1")
     with pytest.raises(UsageError, match="the study study has another space"):
-        search(*base, "seed=1,2", "sweep.trials=1")
+        search(*quickly, "seed=1,2", "sweep.trials=1")
     with pytest.raises(UsageError, match="has other settings of its trainings"):
-        search(*base, RATES, "sweep.trials=1", "loss=dice")
+        search(*quickly, RATES, "sweep.trials=1", "loss=dice")
     search(
-        *base, RATES, "sweep.trials=2", "launcher.parallel=2", "sweep.sampler=random"
+        *quickly, RATES, "sweep.trials=2", "launcher.parallel=2", "sweep.sampler=random"
     )  # how it is searched may change
 
 
-def test_a_sweep_does_not_take_a_search_for_its_own(base):
-    search(*base, RATES, "sweep.trials=1")
+def test_a_sweep_does_not_take_a_search_for_its_own(quickly):
+    search(*quickly, RATES, "sweep.trials=1")
     with pytest.raises(UsageError, match="is a search: type its own words again"):
         sweep(Call("train", ("study.resume=study",), cwd=Path.cwd()))
 
 
-def test_a_password_is_written_nowhere(base, tmp_path):
+def test_a_password_is_written_nowhere(quickly, tmp_path):
     storage = f"sqlite:///{tmp_path / 'search.db'}?secret=x"
-    folder = search(*base, RATES, "sweep.trials=1", f"sweep.storage={storage}", "sweep.study=mine")
+    folder = search(*quickly, RATES, "sweep.trials=1", f"sweep.storage={storage}", "sweep.study=mine")
     assert optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path / 'search.db'}").trials
     texts = [path.read_text() for path in folder.rglob("*") if path.suffix in (".json", ".yaml", ".csv", ".txt")]
     assert texts

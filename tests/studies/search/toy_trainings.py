@@ -56,9 +56,9 @@ class Job:
 class Toy(nullcontext):
     """Room for so many at a time; `dies_at` ends this very process when a trial of that number starts."""
 
-    def __init__(self, parallel: int = 1, dies_at: int | None = None, **options):
+    def __init__(self, parallel: int | None = None, dies_at: int | None = None, **options):
         super().__init__(self)
-        self.parallel, self.dies_at, self.jobs = parallel, dies_at, []
+        self.parallel, self.dies_at, self.jobs = parallel or 1, dies_at, []
 
     def has_room(self):
         return sum(job.exit_code() is None for job in self.jobs[-self.parallel :]) < self.parallel
