@@ -181,6 +181,7 @@ class StudyOptions:
 
     resume: str | None = path_key("folder")
     folder: str | None = path_key()
+    sweep: dict[str, Any]
     score: bool
 
 

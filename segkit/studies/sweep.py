@@ -81,11 +81,7 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
         The study, in which trials that an earlier call of the same words finished are finished, where it runs, and
         where it is told to.
     """
-    composed = [
-        (combination, config)
-        for swept in expand(unmeasured(call.overrides), config_sources(call.config_dirs))
-        for combination, config in _each_fold(swept, call)
-    ]
+    composed = compositions(call)
     combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
     folder = _study_folder(configs)
     launcher, tracker = build_launcher(configs[0].launcher), build_tracker(configs[0].tracker)
@@ -100,6 +96,22 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
         entries.append(entry)
     command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
     return Study(folder, entries, command), launcher, tracker
+
+
+def compositions(call: Call) -> list[tuple[Combination, Any]]:
+    """Return every combination with its checked config: of what was typed, and of what a chosen experiment sweeps.
+
+    Raises:
+        UsageError: naming the first trial whose config does not hold.
+    """
+    sources, found = config_sources(call.config_dirs), []
+    typed = {word.partition("=")[0].lstrip("+~") for word in call.overrides}
+    for base in expand(unmeasured(call.overrides), sources):
+        swept = _checked(base, call).study.sweep
+        own = [f"{key}={value}" for key, value in swept.items() if key not in typed]
+        for one in expand([*base.words, *own], sources):
+            found += _each_fold(Combination((*base.swept, *one.swept), one.words), call)
+    return found
 
 
 def _each_fold(combination: Combination, call: Call) -> list[tuple[Combination, Any]]:
