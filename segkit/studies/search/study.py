@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from segkit.config.call import Call
 from segkit.config.checks import check_inputs
 from segkit.config.commands import TuneConfig
 from segkit.config.compose import configure
-from segkit.config.search import Space, space_from, word
+from segkit.config.search import Space, SweepOptions, space_from, word
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import CasesFailedError, UsageError
@@ -61,10 +62,18 @@ def search(config: TuneConfig, call: Call) -> Path:
     with lock(folder / LOCK, doing="opening the study"):
         storage = open_storage(config.sweep.storage, folder)
         study = open_study(storage, config.sweep.study or folder.name, record, pruner)
-    say(f"{config.sweep.trials} trials in {folder}: {', '.join(space)}")
+    most = number_of_trials(config.sweep, space)
+    say(f"{most} trial{'s' * (most > 1)} in {folder}: {', '.join(space)}")
     records = Records(folder, space, words, command_of(call), config.data.name)
     Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
     return conclude(study, records)
+
+
+def number_of_trials(options: SweepOptions, space: Space) -> int:
+    """Return how many trials there will be at most: a grid has an end of its own."""
+    if options.sampler != "grid":
+        return options.trials
+    return min(options.trials, prod(len(dimension.grid or ()) for dimension in space.values()))
 
 
 def training_words(words: Sequence[str], space: Space) -> list[str]:

@@ -114,9 +114,10 @@ def test_the_same_words_go_on_and_end_where_an_uninterrupted_search_ends(quickly
     assert [trial.params for trial in trials_of(folder)] == [trial.params for trial in trials_of(straight, "straight")]
 
 
-def test_a_grid_is_searched_whole_and_ends(quickly):
+def test_a_grid_is_searched_whole_and_ends(quickly, capsys):
     grid = ("network=unet,residual_unet", "optimizer.lr=0.1,0.01,0.001", "sweep.sampler=grid", "sweep.trials=50")
     folder = search(*quickly, *grid)
+    assert "6 trials in " in capsys.readouterr().out
     params = [tuple(trial.params.values()) for trial in trials_of(folder)]
     assert len(params) == len(set(params)) == 6
     search(*quickly, *grid)
