@@ -14,7 +14,7 @@ from segkit.config.compose import configure
 from segkit.config.search import Space, SweepOptions, space_from, word
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
-from segkit.foundation.errors import CasesFailedError, UsageError
+from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.locks import lock
 from segkit.foundation.plain import plain
@@ -49,6 +49,7 @@ def search(config: TuneConfig, call: Call) -> Path:
         UsageError: when a setting of the space does not hold, or the study in `output` searches something else.
         CasesFailedError: when trials failed, naming them; the others were finished.
         MissingExtraError: when Optuna is not installed.
+        StoppedError: after Ctrl-C or SIGTERM, once every trial has saved its state.
     """
     check_optuna()
     space = space_from(config.sweep.space)
@@ -65,7 +66,12 @@ def search(config: TuneConfig, call: Call) -> Path:
     most = number_of_trials(config.sweep, space)
     say(f"{most} trial{'s' * (most > 1)} in {folder}: {', '.join(space)}")
     records = Records(folder, space, words, command_of(call), config.data.name)
-    Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
+    try:
+        Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
+    except (KeyboardInterrupt, StoppedError) as error:
+        raise StoppedError(
+            f"stopped; every trial's state is saved, and the same words with output={folder} go on"
+        ) from error
     return conclude(study, records)
 
 
