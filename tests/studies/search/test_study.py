@@ -190,9 +190,7 @@ def test_a_search_that_is_stopped_hands_its_trials_back(quickly, monkeypatch):
     watch = searching.Worker._watch
     monkeypatch.setattr(searching.Worker, "_watch", stopped)
     monkeypatch.setattr("segkit.studies.engine.GRACE", 1.0)
-    with pytest.raises(
-        StoppedError, match="every trial's state is saved, and the same words with output=.*study go on"
-    ):
+    with pytest.raises(StoppedError, match=r"the same words with output=.*study go on"):
         search(*quickly, RATES, "sweep.trials=3")
     assert [trial.state.name for trial in trials_of(Path("study"))] == ["FAIL", "WAITING"]
     monkeypatch.setattr(searching.Worker, "_watch", watch)
