@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -50,12 +52,14 @@ from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
 from segkit.training.patches import Patches
+from segkit.training.ranks import hand_over, handed_over, rank, share_of
 from segkit.training.rules import announce, evidence_of, learn_on
 from segkit.training.validation import Validator
 from segkit.training.validations import early_end
 from segkit.version import __version__
 
 SAVING_SECONDS = 60.0
+LOOKING_SECONDS = 0.5  # between two looks at what the first of several processes has decided
 
 
 def train(config: TrainConfig, call: Call | None = None) -> Path:
@@ -83,6 +87,9 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
         raise UsageError(f"training.fold={EACH} is a training for each fold: add -m, or say which one")
     device = choose_device(config.device)
     folder = folder_of(config)
+    if rank() > 0:
+        follow(config, folder, device)
+        return folder.path
     check_writable(folder.path)
     # A trial whose worker or study was killed is still saving its state when another process goes on with it.
     patience = SAVING_SECONDS if is_trial(config) else 1
@@ -102,7 +109,7 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
 
 def folder_of(config: TrainConfig) -> RunFolder:
     """Return the run folder: the one to go on with, the one named, or a new one."""
-    named = config.resume or config.output
+    named = handed_over() or config.resume or config.output
     return RunFolder(Path(named)) if named else new_run_folder(Path(config.paths.runs), config.name)
 
 
@@ -152,7 +159,24 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         start_from_outside(module.network, Path(config.training.weights), folder)
     if not before:
         record_study(folder, config, list(call.overrides) if call else [], study)
-    patches = Patches(
+    if config.debug == OVERFIT:
+        learn_one_batch(module, patches_of(config, study), device)
+        folder.set_status("debugged")
+        return
+    share_of(study.plan.batch, config.training.devices or 1)
+    hand_over(folder.path)
+    trainer = fitted(config, folder, device, study, module, clock)
+    done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
+    training = {**done, "cases": len(study.split.training)}
+    write_model(folder.model, replace(record, training=training), module.network.state_dict())
+    learn_postprocessing(folder, module, study, device)
+    reason = early_end(trainer)
+    folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
+
+
+def patches_of(config: TrainConfig, study: Study) -> Patches:
+    """Return what batches come from."""
+    return Patches(
         study.of("training"),
         study.of("validation"),
         study.plan,
@@ -160,21 +184,30 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         foreground=config.training.foreground,
         workers=config.training.workers,
     )
-    if config.debug == OVERFIT:
-        learn_one_batch(module, patches, device)
-        folder.set_status("debugged")
-        return
-    trainer = fit(
-        module, patches, config.training, folder, clock=clock, labels=list(study.labels.foreground), device=device,
-        callbacks=build_callbacks(config.callbacks), logger=build_logger(config.logger, folder.path),
-        profiler=build_profiler(config.profiler, folder.path), plugins=build_plugins(config.plugins),
+
+
+def fitted(
+    config: TrainConfig, folder: RunFolder, device: torch.device, study: Study, module: Segmentation, clock: Clock
+) -> pl.Trainer:
+    """Train to the end; every process that shares the batches comes here."""
+    is_first = rank() == 0
+    return fit(
+        module, patches_of(config, study), config.training, folder, clock=clock, labels=list(study.labels.foreground),
+        device=device, callbacks=build_callbacks(config.callbacks),
+        logger=build_logger(config.logger, folder.path) if is_first else None,
+        profiler=build_profiler(config.profiler, folder.path) if is_first else None,
+        plugins=build_plugins(config.plugins),
     )  # fmt: skip
-    done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
-    training = {**done, "cases": len(study.split.training)}
-    write_model(folder.model, replace(record, training=training), module.network.state_dict())
-    learn_postprocessing(folder, module, study, device)
-    reason = early_end(trainer)
-    folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
+
+
+def follow(config: TrainConfig, folder: RunFolder, device: torch.device) -> None:
+    """Train beside the first process, which prepares, decides and writes; it may have been started at the same time."""
+    keep_freed_memory()
+    while not (before := recorded_decisions(folder, config)):
+        time.sleep(LOOKING_SECONDS)
+    study = prepare_study(config, before=before)
+    clock = make_clock(config.training)
+    fitted(config, folder, device, study, build_module(config, study, model_record(config, study), clock), clock)
 
 
 def start_from_outside(network: nn.Module, weights: Path, folder: RunFolder) -> None:
