@@ -94,7 +94,18 @@ def training_words(words: Sequence[str], space: Space) -> list[str]:
 
 def _comparable(words: Sequence[str]) -> list[str]:
     """Return the words that must be the same for every worker: where a training runs changes nothing that it finds."""
-    free = ("launcher", "tracker", "device", "workers", "training.workers", "study", "paths", "debug", "trust")
+    free = (
+        "launcher",
+        "tracker",
+        "device",
+        "workers",
+        "training.workers",
+        "training.devices",
+        "study",
+        "paths",
+        "debug",
+        "trust",
+    )
     return sorted(each for each in words if not each.lstrip("+~").startswith(free))
 
 
