@@ -67,6 +67,7 @@ def earlier_stage(config: TrainConfig, folder: RunFolder) -> EarlierStage | None
         "plan.resolution=low: it is the earlier stage that has a low resolution": config.plan.resolution == "low",
         "debug=overfit: one batch has no earlier stage": config.debug == OVERFIT,
         "cascade.folds=1: its one network would have seen every case that it shows": config.cascade.folds == 1,
+        "training.devices above 1: its stages are of one process": (config.training.devices or 1) > 1,
         "cascade.share=0: the earlier stage needs a share of the time": config.cascade.share == 0,
         "data.region_order with data.mirrored: cascades of sided regions are not built": bool(
             config.data.region_order and config.data.mirrored

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -22,7 +24,7 @@ from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_
 from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions
-from segkit.commands.scoring import is_scored, score_validation
+from segkit.commands.scoring import is_scored, is_trial, score_validation
 from segkit.config.call import Call
 from segkit.config.checks import EACH
 from segkit.config.commands import TrainConfig
@@ -59,10 +61,14 @@ from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
 from segkit.training.partial_labels import annotated_outputs
 from segkit.training.patches import Patches
+from segkit.training.ranks import hand_over, handed_over, rank, share_of
 from segkit.training.rules import announce, evidence_of, learn_on
 from segkit.training.validation import Validator
 from segkit.training.validations import early_end
 from segkit.version import __version__
+
+SAVING_SECONDS = 60.0
+LOOKING_SECONDS = 0.5  # between two looks at what the first of several processes has decided
 
 
 def train(config: TrainConfig, call: Call | None = None) -> Path:
@@ -91,8 +97,13 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
     device = choose_device(config.device)
     folder = folder_of(config)
     stage = earlier_stage(config, folder)
+    if rank() > 0:
+        follow(config, folder, device)
+        return folder.path
     check_writable(folder.path)
-    with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=1):
+    # A trial whose worker or study was killed is still saving its state when another process goes on with it.
+    patience = SAVING_SECONDS if is_trial(config) else 1
+    with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=patience):
         if is_finished(folder, config):
             say(f"{folder.path} is finished already")
         else:
@@ -108,7 +119,7 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
 
 def folder_of(config: TrainConfig) -> RunFolder:
     """Return the run folder: the one to go on with, the one named, or a new one."""
-    named = config.resume or config.output
+    named = handed_over() or config.resume or config.output
     return RunFolder(Path(named)) if named else new_run_folder(Path(config.paths.runs), config.name)
 
 
@@ -162,27 +173,47 @@ def run(
     module = build_module(config, study, record, clock)
     if config.training.weights and not folder.last.exists():
         start_from_outside(module.network, Path(config.training.weights), folder)
-    freeze(module.network, config.training.frozen or ())
     if not before:
         record_study(folder, asked, list(call.overrides) if call else [], study)
     if stage:
         compare_resolutions(stage, folder)
-    patches = patches_of(config, study)
     if config.debug == OVERFIT:
-        learn_one_batch(module, patches, device)
+        learn_one_batch(module, patches_of(config, study), device)
         folder.set_status("debugged")
         return
-    trainer = fit(
-        module, patches, config.training, folder, clock=clock, labels=list(study.labels.foreground), device=device,
-        callbacks=build_callbacks(config.callbacks), logger=build_logger(config.logger, folder.path),
-        profiler=build_profiler(config.profiler, folder.path), plugins=build_plugins(config.plugins),
-    )  # fmt: skip
+    share_of(study.plan.batch, config.training.devices or 1)
+    hand_over(folder.path)
+    trainer = fitted(config, folder, device, study, module, clock)
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
     record = replace(record, training={**done, "cases": len(study.split.training)})
     write_model(folder.model, record, module.network.state_dict(), stage.models if stage else ())
     learn_postprocessing(folder, module, study, device)
     reason = early_end(trainer)
     folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
+
+
+def fitted(
+    config: TrainConfig, folder: RunFolder, device: torch.device, study: Study, module: Segmentation, clock: Clock
+) -> pl.Trainer:
+    """Train to the end; every process that shares the batches comes here."""
+    is_first = rank() == 0
+    return fit(
+        module, patches_of(config, study), config.training, folder, clock=clock, labels=list(study.labels.foreground),
+        device=device, callbacks=build_callbacks(config.callbacks),
+        logger=build_logger(config.logger, folder.path) if is_first else None,
+        profiler=build_profiler(config.profiler, folder.path) if is_first else None,
+        plugins=build_plugins(config.plugins),
+    )  # fmt: skip
+
+
+def follow(config: TrainConfig, folder: RunFolder, device: torch.device) -> None:
+    """Train beside the first process, which prepares, decides and writes; it may have been started at the same time."""
+    keep_freed_memory()
+    while not (before := recorded_decisions(folder, config)):
+        time.sleep(LOOKING_SECONDS)
+    study = prepare_study(config, before=before)
+    clock = make_clock(config.training)
+    fitted(config, folder, device, study, build_module(config, study, model_record(config, study), clock), clock)
 
 
 def patches_of(config: TrainConfig, study: Study) -> Patches:
@@ -239,8 +270,10 @@ def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: 
     labels, mirrored = study.labels, study.dataset.options.mirrored
     cases = study.dataset.cases
     references = {name: case.reference for name, case in cases.items() if case.reference is not None}
+    network = initial_network(record.network, config.seed)
+    freeze(network, config.training.frozen or ())
     return Segmentation(
-        initial_network(record.network, config.seed),
+        network,
         loss=build(config.loss),
         optimizer=build_optimizer(config.optimizer),
         schedule=build(config.schedule),

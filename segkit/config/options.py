@@ -40,9 +40,14 @@ def range_key(minimum: float, maximum: float = float("inf")) -> Any:
     return field(metadata={"minimum": minimum, "maximum": maximum})
 
 
-def only_some_key() -> Any:
-    """Declare a key that only some of a group's yamls have; in the others it is None."""
-    return field(default=None, metadata={"only_some": True})
+def only_some_key(*, minimum: float | None = None) -> Any:
+    """Declare a key that only some of a group's yamls, or of the runs recorded so far, have; in others it is None.
+
+    Args:
+        minimum: of a number.
+    """
+    bounds = {} if minimum is None else {"minimum": minimum, "maximum": float("inf")}
+    return field(default=None, metadata={"only_some": True, **bounds})
 
 
 @dataclass(kw_only=True)
@@ -173,6 +178,7 @@ class TrainingOptions:
     precision: str = choice_key("auto", "bf16", "32")
     foreground: float = range_key(0, 1)
     accumulate: int = range_key(1)
+    devices: int | None = only_some_key(minimum=1)
     gradient_clip: float = range_key(0)
     ema: float = range_key(0, 1)
     workers: int = range_key(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from segkit.config.options import choice_key, duration_key, range_key, text_key
@@ -60,13 +61,14 @@ class Interval:
         return (self.low, self.high)
 
     @property
-    def grid(self) -> tuple[Scalar, ...] | None:
+    def grid(self) -> tuple[float, ...] | None:
         """Every value in order, None where there is no end of them."""
-        step = 1 if self.is_whole and self.step is None else self.step
-        if step is None:
+        if self.step is None and not self.is_whole:
             return None
-        count = math.floor((self.high - self.low) / step + 1e-9) + 1
-        return tuple(self.low + index * step for index in range(count))
+        # Decimal, so that three steps of 0.3 are 0.9.
+        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step or 1))
+        values = (low + index * step for index in range(int((high - low) / step) + 1))
+        return tuple(int(value) if self.is_whole else float(value) for value in values)
 
 
 @dataclass(frozen=True)

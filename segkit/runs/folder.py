@@ -14,16 +14,8 @@ from segkit.foundation.files import read_json, write_json
 from segkit.foundation.strangers import load_yaml
 
 FINISHED = "finished"
-FREE = (
-    *RESUMABLE,
-    "output",
-    "launcher",
-    "tracker",
-    "study",
-    "paths",
-    "inference",
-    "profiler",
-)  # keys that do not change what a run learns
+# Keys that do not change what a run learns.
+FREE = (*RESUMABLE, "output", "launcher", "tracker", "study", "paths", "inference", "profiler", "training.devices")
 
 
 @dataclass(frozen=True)

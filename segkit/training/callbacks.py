@@ -17,6 +17,7 @@ from torch import Tensor
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.files import atomic_file
 from segkit.training.clock import Clock
+from segkit.training.ranks import any_of
 from segkit.training.stepwise import Stepwise
 from segkit.training.validations import Every
 
@@ -67,7 +68,7 @@ class ClockKeeper(Stepwise):
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """End the training when the clock says so."""
         self.clock.end_step()
-        if self.clock.is_over(trainer.global_step):
+        if any_of(self.clock.is_over(trainer.global_step), module.device):
             trainer.should_stop = True
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -115,9 +116,10 @@ class Checkpoints(Stepwise):
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Save when it is time, and leave when that was asked."""
         due = self.interval.is_due(trainer.global_step, self.clock.elapsed - self.saved_at)
-        if due or trainer.should_stop or self.stop_asked():
+        stop = any_of(self.stop_asked(), module.device)
+        if any_of(due, module.device) or trainer.should_stop or stop:
             self.keep(trainer)
-        self.leave_when_asked()
+        self.leave_when(stop)
 
     def keep(self, trainer: pl.Trainer) -> None:
         """Write last.ckpt, where it does not hold this step already."""
@@ -134,11 +136,11 @@ class Checkpoints(Stepwise):
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         """Leave when that was asked; the checkpoint before this validation stands."""
-        self.leave_when_asked()
+        self.leave_when(any_of(self.stop_asked(), module.device))
 
-    def leave_when_asked(self) -> None:
+    def leave_when(self, stop: bool) -> None:
         """Raise when Ctrl-C or SIGTERM came."""
-        if self.stop_asked():
+        if stop:
             raise StoppedError(f"stopped; {self.last} is saved, and the same command goes on")
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -158,7 +160,10 @@ class Checkpoints(Stepwise):
 
 
 def save(trainer: pl.Trainer, path: Path) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint, whole or not at all; every process must come here, and the first one writes."""
+    if not trainer.is_global_zero:
+        trainer.save_checkpoint(path)
+        return
     with atomic_file(path) as temporary:
         trainer.save_checkpoint(temporary)
 

@@ -31,6 +31,7 @@ from segkit.training.module import Segmentation
 from segkit.training.patches import Patches
 from segkit.training.pictures import Pictures
 from segkit.training.progress import ProgressLine
+from segkit.training.ranks import rank
 from segkit.training.validations import NEVER, Every, Patience, Validations, every
 from segkit.training.waiting import Waiting
 
@@ -110,9 +111,11 @@ def own_callbacks(
     validates: bool, signals: StopSignals,
 ) -> list[pl.Callback]:  # fmt: skip
     """Return segkit's own callbacks, in the order in which they hear of a step."""
-    metrics = MetricsFile(folder.metrics, clock, labels, waiting)
+    is_first = rank() == 0  # of processes that train together, this one writes and shows
     callbacks: list[pl.Callback] = [AveragedWeights(options.ema)] if options.ema > 0 else []
-    callbacks += [ClockKeeper(clock), metrics, ProgressLine(clock, waiting)]
+    callbacks += [ClockKeeper(clock)]
+    if is_first:
+        callbacks += [MetricsFile(folder.metrics, clock, labels, waiting), ProgressLine(clock, waiting)]
     if validates:
         # A checkpoint tells whether a validation is owed, so that is settled before it is written ...
         callbacks += [Validations(validation_interval(options, clock), clock)]
@@ -123,7 +126,7 @@ def own_callbacks(
         folder.last, folder.best, interval=every(options.checkpoint_every), clock=clock,
         stop_asked=lambda: signals.asked,
     )  # fmt: skip
-    return [*callbacks, keeping, Pictures(folder, clock, labels)]
+    return [*callbacks, keeping, *([Pictures(folder, clock, labels)] if is_first else [])]
 
 
 def make_trainer(
@@ -140,9 +143,11 @@ def make_trainer(
     quiet_lightning()
     precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if uses_bf16(options.precision, device) else "32-true"
     validates = any(isinstance(callback, Validations) for callback in callbacks)
+    processes = options.devices or 1
     return pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
-        devices=[device.index or 0] if device.type == "cuda" else 1,
+        devices=processes if processes > 1 else [device.index or 0] if device.type == "cuda" else 1,
+        strategy="ddp" if processes > 1 else "auto",
         precision=None if any(isinstance(each, Precision) for each in plugins) else precision,
         max_epochs=1,
         max_steps=clock.steps or -1,
@@ -174,5 +179,6 @@ def quiet_lightning() -> None:
         ".*does not have many workers.*",
         ".*`IterableDataset` has `__len__`.*",
         ".*isinstance.treespec, LeafSpec.*",
+        ".*sync_dist=True.*",  # every process scores every case
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from segkit.foundation.errors import SegkitError
 from segkit.foundation.files import atomic_file
 from segkit.training.clock import Clock
+from segkit.training.module import OF_ALL
 from segkit.training.stepwise import Stepwise
 from segkit.training.waiting import Waiting
 
@@ -58,8 +59,8 @@ class MetricsFile(Stepwise):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add up the loss of a step's batches; Lightning has divided each by their number."""
-        self.loss += float(outputs["loss"])
+        """Add up the loss of a step's batches."""
+        self.loss += float(outputs[OF_ALL]) / trainer.accumulate_grad_batches
         super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -19,8 +19,10 @@ from segkit.training.augmentation import Augmentation
 from segkit.training.fine_tuning import learning, set_rates
 from segkit.training.losses import supervised
 from segkit.training.partial_labels import marginal
+from segkit.training.ranks import mean_of, of_first
 from segkit.training.validation import Validator
 
+OF_ALL = "loss_of_all"  # the mean over the processes that share a batch
 DROPOUT = 3  # the stream of a step's own draws inside the network
 
 
@@ -83,7 +85,7 @@ class Segmentation(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:
         """Set the rates of this step."""
-        factor = self.schedule(self.progress(self.global_step))
+        factor = of_first(self.schedule(self.progress(self.global_step)), self.device)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["initial_lr"] * factor
 
@@ -98,15 +100,16 @@ class Segmentation(pl.LightningModule):
                 images, references = self.augmentation(images, references, batch["counter"].tolist())
         return images, references.long() if self.region_table is None else in_regions(references, self.region_table)
 
-    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch; dropout draws from the counter of its first sample."""
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Return the loss of a batch, and its mean over processes; dropout draws from its first sample's counter."""
         images, target = self.augmented(batch)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed_from(self.seed, *batch["counter"][0].tolist(), DROPOUT))
             outputs = self.network(images)
         if "annotated" in batch:
             outputs = self.speaking(outputs, batch["annotated"])
-        return self.loss_of(outputs, target)
+        loss = self.loss_of(outputs, target)
+        return {"loss": loss, OF_ALL: mean_of(loss)}
 
     def speaking(self, outputs: Tensor | Sequence[Tensor], annotated: Tensor) -> Tensor | list[Tensor]:
         """Return outputs in which labels that nobody drew in a sample's reference teach nothing."""

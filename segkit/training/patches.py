@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from segkit.config.plan import Plan
 from segkit.preparation.store import PreparedCase
+from segkit.training.ranks import share_of
 from segkit.training.sampling import CountedBatches, PatchDataset, Sample
 
 
@@ -55,6 +56,7 @@ class Patches(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return batches without end, from the step that the trainer stands at."""
         trainer = self.trainer
+        processes = 1 if trainer is None else trainer.world_size
         place = {} if trainer is None else {
             "start": trainer.global_step, "rank": trainer.global_rank, "accumulate": trainer.accumulate_grad_batches,
         }  # fmt: skip
@@ -62,7 +64,7 @@ class Patches(pl.LightningDataModule):
             PatchDataset(  # type: ignore[arg-type]
                 self.training, self.plan.patch, self.seed, self.foreground, self.annotated
             ),
-            batch_sampler=CountedBatches(self.plan.batch, **place),
+            batch_sampler=CountedBatches(share_of(self.plan.batch, processes), **place),
             num_workers=self.workers,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         )

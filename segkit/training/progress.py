@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from segkit.foundation.console import progress_bar, say
 from segkit.foundation.durations import format_duration
 from segkit.training.clock import Clock
+from segkit.training.module import OF_ALL
 from segkit.training.stepwise import Stepwise
 from segkit.training.waiting import Waiting
 
@@ -44,8 +45,8 @@ class ProgressLine(Stepwise):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Remember the loss; Lightning has divided it by the batches of a step."""
-        self.losses.append(float(outputs["loss"]) * trainer.accumulate_grad_batches)
+        """Remember the loss."""
+        self.losses.append(float(outputs[OF_ALL]))
         super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

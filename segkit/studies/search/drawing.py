@@ -29,14 +29,12 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
     if isinstance(dimension, Choices):
         return CategoricalDistribution(dimension.values)
+    # Optuna wants the upper end to be a step itself.
+    grid = dimension.grid if dimension.step else None
+    high = grid[-1] if grid else dimension.high
     if dimension.is_whole:
-        step = int(dimension.step or 1)
-        # Optuna wants the upper end to be a step itself.
-        high = int(dimension.high) - (int(dimension.high) - int(dimension.low)) % step
-        return IntDistribution(int(dimension.low), high, log=dimension.log, step=step)
-    stepped = dimension.grid if dimension.step else None
-    high_end = float(stepped[-1]) if stepped and stepped[-1] is not None else dimension.high
-    return FloatDistribution(dimension.low, high_end, log=dimension.log, step=dimension.step)
+        return IntDistribution(int(dimension.low), int(high), log=dimension.log, step=int(dimension.step or 1))
+    return FloatDistribution(dimension.low, high, log=dimension.log, step=dimension.step)
 
 
 def combinations(space: Space, seed: int) -> list[dict[str, Scalar]]:

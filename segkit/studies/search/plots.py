@@ -94,7 +94,7 @@ def _draw_trials(axes: Axes, ended: Sequence[FrozenTrial]) -> None:
     axes.set_xlabel("trial")
     axes.set_ylabel("validation Dice")
     axes.grid(visible=True, color="0.9")
-    axes.legend(loc="lower right", fontsize="small")
+    axes.legend(loc="best", fontsize="small")
 
 
 def _draw_courses(axes: Axes, ended: Sequence[FrozenTrial], best: int) -> None:
@@ -110,7 +110,8 @@ def _draw_courses(axes: Axes, ended: Sequence[FrozenTrial], best: int) -> None:
 
 def _draw_front(axes: Axes, ended: Sequence[FrozenTrial], front: set[int]) -> None:
     for trial in _finished(ended):
-        axes.scatter(trial.values[1], trial.values[0], color=_BEST if trial.number in front else _FINISHED)
+        colour = _BEST if trial.number in front else _FINISHED
+        axes.scatter(trial.values[1], trial.values[0], color=colour, zorder=3)
         axes.annotate(str(trial.number), (trial.values[1], trial.values[0]), fontsize="small", xytext=(4, 4),
                       textcoords="offset points")  # fmt: skip
     axes.set_xlabel("seconds of training")

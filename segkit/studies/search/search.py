@@ -14,7 +14,7 @@ from segkit.config.compose import configure
 from segkit.config.search import Scalar, Space, word
 from segkit.foundation.console import say
 from segkit.foundation.durations import format_duration, parse_duration
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import SegkitError, UsageError
 from segkit.foundation.locks import lock
 from segkit.studies.engine import Engine
 from segkit.studies.search import workers
@@ -138,9 +138,13 @@ class Worker:
             return
         trial.set_user_attr(workers.RUN, name)
         written = write_trial(self.folder, name, words, config)
-        # The training of a dead worker may still be saving its state.
-        with lock(written.run / ".lock", doing=f"training in {written.run}", timeout=_LET_GO):
-            pass
+        try:
+            # The training of a dead worker may still be saving its state.
+            with lock(written.run / ".lock", doing=f"training in {written.run}", timeout=_LET_GO):
+                pass
+        except SegkitError as error:
+            self._end_failed(trial, str(error))
+            return
         self.engine.submit(written)
         self.underway[name] = Underway(trial)
         again = f", goes on in {name}" if workers.RETRY in trial.user_attrs else ""

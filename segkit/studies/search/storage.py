@@ -135,7 +135,6 @@ def objectives_of(study: Study) -> list[str]:
 def _check_same(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
     for part, value in now.items():
         if before.get(part) != value:
-            what = part if part in ("space", "objectives") else "settings of its trainings"
-            raise UsageError(
-                f"the study {name} has another {what}: type what it was begun with, or choose another output"
-            )
+            other = {"space": "another space", "objectives": "other objectives"}
+            what = other.get(part, "other settings of its trainings")
+            raise UsageError(f"the study {name} has {what}: type what it was begun with, or choose another output")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ from segkit.config.call import Call
 from segkit.config.checks import check_inputs
 from segkit.config.commands import TuneConfig
 from segkit.config.compose import configure
-from segkit.config.search import Space, space_from, word
+from segkit.config.search import Space, SweepOptions, space_from, word
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
-from segkit.foundation.errors import CasesFailedError, UsageError
+from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.locks import lock
 from segkit.foundation.plain import plain
@@ -48,6 +49,7 @@ def search(config: TuneConfig, call: Call) -> Path:
         UsageError: when a setting of the space does not hold, or the study in `output` searches something else.
         CasesFailedError: when trials failed, naming them; the others were finished.
         MissingExtraError: when Optuna is not installed.
+        StoppedError: after Ctrl-C or SIGTERM, once every trial has saved its state.
     """
     check_optuna()
     space = space_from(config.sweep.space)
@@ -61,10 +63,23 @@ def search(config: TuneConfig, call: Call) -> Path:
     with lock(folder / LOCK, doing="opening the study"):
         storage = open_storage(config.sweep.storage, folder)
         study = open_study(storage, config.sweep.study or folder.name, record, pruner)
-    say(f"{config.sweep.trials} trials in {folder}: {', '.join(space)}")
+    most = number_of_trials(config.sweep, space)
+    say(f"{most} trial{'s' * (most > 1)} in {folder}: {', '.join(space)}")
     records = Records(folder, space, words, command_of(call), config.data.name)
-    Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
+    try:
+        Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
+    except (KeyboardInterrupt, StoppedError) as error:
+        raise StoppedError(
+            f"stopped; every trial's state is saved, and the same words with output={folder} go on"
+        ) from error
     return conclude(study, records)
+
+
+def number_of_trials(options: SweepOptions, space: Space) -> int:
+    """Return how many trials there will be at most: a grid has an end of its own."""
+    if options.sampler != "grid":
+        return options.trials
+    return min(options.trials, prod(len(dimension.grid or ()) for dimension in space.values()))
 
 
 def training_words(words: Sequence[str], space: Space) -> list[str]:
@@ -79,8 +94,19 @@ def training_words(words: Sequence[str], space: Space) -> list[str]:
 
 def _comparable(words: Sequence[str]) -> list[str]:
     """Return the words that must be the same for every worker: where a training runs changes nothing that it finds."""
-    free = ("launcher", "tracker", "device", "workers", "training.workers", "study", "paths", "debug", "trust")
-    return sorted(each for each in words if not each.partition("=")[0].startswith(free))
+    free = (
+        "launcher",
+        "tracker",
+        "device",
+        "workers",
+        "training.workers",
+        "training.devices",
+        "study",
+        "paths",
+        "debug",
+        "trust",
+    )
+    return sorted(each for each in words if not each.lstrip("+~").startswith(free))
 
 
 def check_ends(words: Sequence[str], space: Space, call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -46,6 +47,7 @@ class MlflowTracker:
     def _open(self, study: Path) -> tuple[MlflowClient, str]:
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table of a new database
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         # MLflow would put artifacts of a database into the working directory.
         place = None if uri else (study / "mlflow_artifacts").absolute().as_uri()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segkit.config.labels import IGNORED
+from segkit.training.ranks import sum_of, world
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Comparison:
 
     def mean(self, values: Tensor) -> Tensor:
         """Return the mean over counted voxels of what is 0 at others, shape of `counted`; 0 where none counts."""
-        return values.sum() / self.counted.sum().clamp(min=1)
+        # Where several processes share a batch, the mean over them of what each returns is that of the whole batch.
+        counted = sum_of(self.counted.sum()) / world()
+        return values.sum() / counted.clamp(min=1 / world())
 
 
 class Loss(nn.Module, ABC):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from segkit.training.losses.comparison import Comparison
+from segkit.training.ranks import sum_of, world
 
 SMOOTH = 1e-5  # keeps a class that is absent from both out of the gradient
 
@@ -66,4 +68,7 @@ def overlap_of(
     probabilities = probabilities * counted
     shared = (probabilities * reference).sum(space)
     predicted = (probabilities.square() if squared else probabilities).sum(space)
-    return Overlap(shared, predicted, reference.sum(space).to(shared.dtype))
+    referred = reference.sum(space).to(shared.dtype)
+    if per_sample or world() == 1:
+        return Overlap(shared, predicted, referred)
+    return Overlap(*sum_of(torch.stack([shared, predicted, referred])))  # of the whole batch, which processes share
