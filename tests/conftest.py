@@ -5,10 +5,13 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    from tests.orthanc import Orthanc
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +36,22 @@ def dicom_archive(segkit_data, tmp_path_factory) -> Path:
                 archive.extractall(unfinished, filter="data")
             unfinished.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def orthanc_server(tmp_path_factory) -> Iterator["Orthanc"]:
+    """A PACS of this worker's own; tests that need it are skipped where Orthanc is not installed."""
+    from tests.orthanc import running
+
+    with running(tmp_path_factory.mktemp("orthanc")) as server:
+        yield server
+
+
+@pytest.fixture
+def orthanc(orthanc_server) -> Iterator["Orthanc"]:
+    """The PACS, empty."""
+    yield orthanc_server
+    orthanc_server.clear()
 
 
 @pytest.fixture

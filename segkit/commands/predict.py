@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from segkit.commands.exchange import through_pacs
+from segkit.config.addresses import is_address
 from segkit.config.commands import PredictConfig, TrainConfig
-from segkit.config.options import DicomOptions, SeriesOptions
+from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
-from segkit.config.rules import in_words
-from segkit.config.shard import shard_from
+from segkit.config.shard import Shard, shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
@@ -19,7 +20,9 @@ from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.exporters import check_objects, exporters_named
-from segkit.inference.model import load
+from segkit.inference.model import Model, load
+from segkit.inference.rules import said_of
+from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
@@ -33,17 +36,20 @@ Scans = dict[str, dict[str, Location]]
 
 
 def predict(config: PredictConfig) -> Cohort:
-    """Segment a file, a DICOM series, a folder of volumes, or a split of the run's own data set.
+    """Segment a file, a DICOM series, a folder of volumes, a study in a PACS, or a split of the run's own data set.
 
     Returns:
-        the masks written.
+        the masks written; of those that went into a PACS the files are gone.
 
     Raises:
         UsageError: when both or neither of `input` and `split` are given, or no output for an input.
         DataError: when the run holds no model or nothing can be read.
         CasesFailedError: when scans could not be segmented; the others were.
     """
-    cohort = segment(config)
+    is_remote = is_address(config.input) or is_address(config.output)
+    cohort = through_pacs(config, _segmented) if is_remote else _segmented(config)
+    if not is_address(config.output):
+        paths_written([output_of(config)])
     if cohort.failed:
         count = len(cohort.failed) + len(cohort.masks)
         raise CasesFailedError(f"{len(cohort.failed)} of {count} scans failed: {', '.join(list(cohort.failed)[:5])}")
@@ -51,14 +57,20 @@ def predict(config: PredictConfig) -> Cohort:
 
 
 def segment(config: PredictConfig) -> Cohort:
-    """Segment as `predict` does; scans that fail are named, and returned with the others."""
+    """Segment as `predict` does with folders; scans that fail are named, and returned with the others."""
+    cohort = _segmented(config)
+    paths_written([output_of(config)])
+    return cohort
+
+
+def _segmented(config: PredictConfig) -> Cohort:
     if (config.input is None) == (config.split is None):
         raise UsageError("say what to segment: input=PATH, or split=held_out (validation, training)")
     if config.input is not None and config.output is None:
         raise UsageError("output is not set: pass output=DIR, the folder for the masks")
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
-    output = Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
+    output = output_of(config)
     wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
     model = load(
         config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
@@ -69,18 +81,38 @@ def segment(config: PredictConfig) -> Cohort:
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
-        scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
+        scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
+    say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
+    return segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
+
+
+def segment_scans(
+    model: Model,
+    scans: Scans,
+    output: Path,
+    export: Sequence[str],
+    shard: Shard | None = None,
+    objects: ObjectOptions | None = None,
+) -> Cohort:
+    """Segment scans into a folder; those that fail are named, and returned with the others.
+
+    Raises:
+        UsageError: when scans lie in the output folder itself.
+        SegkitError: when the folder cannot be written.
+    """
     check_apart(scans, output)
     check_writable(output)
-    say(f"postprocessing: {in_words(model.rules)}")
-    shard = shard_from(config.shard)
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
-    cohort = predict_cohort(model, scans, output, config.export, shard, config.objects)
+    cohort = predict_cohort(model, scans, output, export, shard, objects)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
-    paths_written([output])
     return cohort
+
+
+def output_of(config: PredictConfig) -> Path:
+    """Return the folder of the masks: `output`, or of a split its own in the first run."""
+    return Path(config.output) if config.output else RunFolder(Path(config.run[0])).predictions(config.split or "")
 
 
 def check_apart(scans: Scans, output: Path) -> None:

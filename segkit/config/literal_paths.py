@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from segkit.config.addresses import address_from, is_address
 from segkit.config.keys import Key, literal_keys
 from segkit.foundation.errors import UsageError
 
@@ -49,7 +50,7 @@ def literal_value(key: Key, text: str) -> PathValue:
     unless a file or folder has that very name.
 
     Raises:
-        UsageError: when `text` is empty, or a pattern matches nothing.
+        UsageError: when `text` is empty, a pattern matches nothing, or what should be an address is none.
     """
     if text == "null":
         return None
@@ -58,7 +59,7 @@ def literal_value(key: Key, text: str) -> PathValue:
     if key.is_text:
         return text
     if not key.is_list:
-        return absolute(text)
+        return located(key, text)
     if text[0] == "[" and text[-1] == "]" and not os.path.lexists(absolute(text)):
         members = [member.strip() for member in text[1:-1].split(",")]
     else:
@@ -75,6 +76,18 @@ def _expanded(key: Key, text: str) -> list[str]:
     if not found:
         raise UsageError(f"{key.name}: no file or folder matches {text}")
     return [absolute(match) for match in found]
+
+
+def located(key: Key, text: str) -> str:
+    """Return a path as an absolute one, and an address, where the key takes one, as it is.
+
+    Raises:
+        UsageError: when what should be an address is none.
+    """
+    if key.metadata.get("or_address") and is_address(text):
+        address_from(text, key.name)
+        return text
+    return absolute(text)
 
 
 def absolute(text: str) -> str:

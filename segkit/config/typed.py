@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from segkit.config.hints import accepts, coerced, describe
 from segkit.config.keys import Key, keys_of, unknown_key
-from segkit.config.literal_paths import absolute
+from segkit.config.literal_paths import located
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
@@ -71,7 +71,7 @@ def checked(key: Key, value: Any) -> Any:
     if value is None:
         return None
     if key.is_path:
-        return [absolute(path) for path in value] if key.is_list else absolute(value)
+        return [located(key, path) for path in value] if key.is_list else located(key, value)
     _check_range(key, value)
     _check_choice(key, value)
     _check_duration(key, value)
