@@ -12,11 +12,18 @@ from pydicom import dcmread
 
 from segkit.volumes.reading import read
 from segkit.volumes.writing import write, write_mask
+from tests.end_to_end.test_dicom_exports import WarmLine
 from tests.volumes.dicom.conftest import Maker
 
 FORMS = {"nifti": ".nii.gz", "dicom_seg": ".seg.dcm", "rtstruct": ".rtstruct.dcm", "sr": ".sr.dcm"}
 ALL = f"export=[{','.join(FORMS)}]"
 QUICK = ("inference.mirror=none", "inference.precision=32")
+
+
+@pytest.fixture
+def segkit(tmp_path):
+    """The command line in the test's folder."""
+    return WarmLine(tmp_path)
 
 
 @pytest.fixture
