@@ -15,7 +15,13 @@ from segkit.volumes.writing import write, write_mask
 from tests.end_to_end.test_dicom_exports import WarmLine
 from tests.volumes.dicom.conftest import Maker
 
-FORMS = {"nifti": ".nii.gz", "dicom_seg": ".seg.dcm", "rtstruct": ".rtstruct.dcm", "sr": ".sr.dcm"}
+FORMS = {
+    "nifti": ".nii.gz",
+    "dicom_seg": ".seg.dcm",
+    "rtstruct": ".rtstruct.dcm",
+    "sr": ".sr.dcm",
+    "secondary_capture": ".sc.dcm",
+}
 ALL = f"export=[{','.join(FORMS)}]"
 QUICK = ("inference.mirror=none", "inference.precision=32")
 
@@ -65,6 +71,10 @@ def test_each_series_is_a_case_with_every_object(segkit, untrained_run, export, 
                 assert "\nError" not in "\n" + done.stdout + done.stderr
     # What a reader of the report sees is what measure finds, from the mask of either form.
     segkit("measure", f"masks={masks}", f"images={export}", f"output={tmp_path / 'features.csv'}")
+    (tmp_path / "references").mkdir()
+    for path in masks.glob("*.nii.gz"):
+        shutil.copy(path, tmp_path / "references")
+    segkit("evaluate", f"predictions={masks}", f"references={tmp_path / 'references'}", f"output={tmp_path / 'scores'}")
     rows = list(csv.DictReader((tmp_path / "features.csv").open()))
     assert [(row["case"], row["label"]) for row in rows] == [
         ("a", "left"),
