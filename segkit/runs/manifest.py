@@ -58,9 +58,13 @@ class Manifest:
         )
 
     def further(self, folder: Path) -> set[Path]:
-        """Return the files in which masks stand once more, in another form than `mask`."""
+        """Return the files in which masks stand once more, in another form than `mask`.
+
+        The folder is among them where there are such: captures in it, which are images, make it no series of its own.
+        """
         forms = {str(file) for entry in self.cases.values() for file in entry.get("files", {}).values()}
-        return {folder / Path(file).name for file in forms - {entry["mask"] for entry in self.cases.values()}}
+        again = forms - {entry["mask"] for entry in self.cases.values()}
+        return {folder / Path(file).name for file in again} | ({folder} if again else set())
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -34,6 +34,10 @@ IDENTITY = (
     *("SpecificCharacterSet", "TimezoneOffsetFromUTC"),
 )
 DATED = ("Content", "Acquisition", "Series", "Study")  # the source's dates, the first that is given
+CLOCKED = (  # what highdicom takes from the clock, and may be missing; and what it copies beyond need
+    *("InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
+    "StudyDescription",
+)
 LONGEST_SERIES = 10_000_000  # a larger SeriesNumber is not taken further: the derived one has nine digits
 
 
@@ -72,7 +76,7 @@ def settle(made: Dataset, header: Dataset) -> None:
         # Groups 0010 and 0032 are the patient's and the study's own.
         if tag.group in (0x0010, 0x0012, 0x0032) and tag not in kept:
             del made[tag]
-    for keyword in ("InstanceCreationDate", "InstanceCreationTime", "StudyDescription"):
+    for keyword in CLOCKED:
         if keyword in made:
             delattr(made, keyword)
     date, time = moment(header)
