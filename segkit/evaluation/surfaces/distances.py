@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from segkit.evaluation.surfaces.elements import Convention, Elements, elements_of
+from segkit.evaluation.surfaces.nearest import nearest
 
-LEAF = 24  # points compared one by one: measured on surfaces of 1e4 to 1e6 points
-QUERY = 1 << 18  # points looked up together: 6 MB
 SLACK = 1e-9  # of the tolerance and in mm: three steps of 0.1 mm are within 0.3 mm
 
 
@@ -120,9 +118,6 @@ def surface_distances(
 ) -> SurfaceDistances:
     """Measure the distances between the surfaces of two masks.
 
-    Elements that both surfaces share are 0 mm apart; only the others are looked up, in a k-d tree of points in mm, so
-    that sheared grids need no resampling.
-
     Args:
         mask: prediction, shape (X, Y[, Z]), with at least one voxel; best cropped to what both masks hold.
         reference: the expert's, same shape, with at least one voxel.
@@ -139,16 +134,6 @@ def surface_distances(
 
 
 def _direction(start: Elements, target: Elements, steps: NDArray[np.float64], convention: Convention) -> Direction:
-    apart = ~np.isin(start.places, target.places, assume_unique=True)
-    distances = np.zeros(start.places.size)
-    if apart.any():
-        tree = KDTree(target.points(steps), leafsize=LEAF, compact_nodes=False, balanced_tree=False)
-        distances[apart] = _nearest(tree, start.points(steps, apart))
+    distances = nearest(start, target, steps)
     order = np.argsort(distances, kind="stable")
     return Direction(distances[order], start.weights[order], convention == "voxel")
-
-
-def _nearest(tree: KDTree, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance in mm to the nearest point of the tree, shape (n,) from (n, 3)."""
-    found = [tree.query(points[start : start + QUERY])[0] for start in range(0, len(points), QUERY)]
-    return np.concatenate(found)

@@ -42,12 +42,12 @@ class Elements:
     shape: tuple[int, ...]
     weights: NDArray[np.float64]
 
-    def points(self, steps: NDArray[np.float64], chosen: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    def points(self, steps: NDArray[np.float64], chosen: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
         """Return where elements lie in mm from the lattice's first place, shape (n, 3).
 
         Args:
             steps: shape (3, dims), column n the step in mm from a voxel to the next along axis n.
-            chosen: which elements, shape (n,); None means all.
+            chosen: which elements, by number; None means all.
         """
         places = self.places if chosen is None else self.places[chosen]
         indices = np.unravel_index(places, self.shape)
