@@ -2,8 +2,9 @@
 
     python scripts/benchmarks/metrics.py [--islands] [--repeats 5] [--without MedPy]
 
-Each contestant has a process of its own. The time is that of label arrays in memory to figures per label, the memory
-what a process needs beside them at its peak. Figures that one convention makes equal are compared and must agree within
+Each contestant has a process of its own and one thread. The time is the processor's, from label arrays in memory to
+figures per label, so that others on the machine count little; the memory is what a process needs beside the arrays at
+its peak. Figures that one convention makes equal are compared and must agree within
 1e-6: surface-distance's with elements weighted by area, MONAI's and MedPy's with boundary voxels. `--islands` scatters
 3,000 pieces of the first label over the mask. MedPy knows no cropping and is given the labels' boxes, to its favour; it
 is installed into a virtual environment beside this one when it is first needed.
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +34,7 @@ TOLERANCE = 1.0  # mm
 ISLANDS = 3000
 SAME = ("overlap", "hd", "hd95", "assd", "nsd")
 EQUAL = 1e-6
+ROUNDED = {"precision": 2e-5}  # MONAI's: false positives come out of float32 counts of more than 2^24 voxels
 
 Figures = dict[str, list[float]]  # metric -> of each label
 
@@ -66,7 +70,7 @@ def report(rows: dict[str, dict[str, Any]]) -> None:
             here = np.array(rows[ours]["figures"][metric])
             apart = float(np.max(np.abs(here - values) / np.maximum(np.abs(values), 1e-12)))
             print(f"{name}: {metric:12} differs by at most {apart:.1e} from {ours}")
-            if apart > EQUAL:
+            if apart > (ROUNDED if name == "MONAI" else {}).get(metric, EQUAL):
                 sys.exit(f"{metric} of {name} is {values}, ours {here.tolist()}")
 
 
@@ -76,8 +80,8 @@ def save_masks(folder: Path, *, islands: bool) -> None:
     axes = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
     mask, reference = (np.zeros(SHAPE, np.uint8, order="F") for _ in range(2))
     for value in LABELS.values():
-        centre, radius = random.uniform((130, 130, 60), (380, 380, 140)), random.uniform(40, 90)
-        for array, moved in ((reference, 0.0), (mask, random.uniform(-3, 3, 3))):
+        centre, radius = random.uniform((130, 130, 60), (380, 380, 140)), random.uniform(50, 110)
+        for array, moved in ((reference, 0.0), (mask, random.uniform(-2, 2, 3))):
             away = [
                 (axis - c) * s for axis, c, s in zip(axes, centre + moved, (1, 1, SPACING[2] / SPACING[0]), strict=True)
             ]
@@ -119,8 +123,16 @@ def measure(contestant: Callable[..., Figures], folder: Path, repeats: int) -> d
         small[:, 2 * value : 2 * value + 2, 4:8, 4:8] = value
     contestant(*small)  # imports and first calls are not what is measured
     mask, reference = (np.load(folder / f"{name}.npy") for name in ("mask", "reference"))
-    figures, measures = measured(lambda: contestant(mask, reference), repeats)
-    return {**measures, "figures": figures}
+    seconds: list[float] = []
+
+    def timed() -> Figures:
+        start = time.process_time()
+        found = contestant(mask, reference)
+        seconds.append(time.process_time() - start)
+        return found
+
+    figures, measures = measured(timed, repeats)
+    return {"seconds": statistics.median(seconds), "mib": measures["mib"], "figures": figures}
 
 
 def segkit(
@@ -159,8 +171,9 @@ def monai(mask: np.ndarray, reference: np.ndarray) -> Figures:
     tensors = (torch.from_numpy(array)[None, None] for array in (mask, reference))
     pair = [one_hot(tensor, num_classes=len(LABELS) + 1, dtype=torch.uint8) for tensor in tensors]
     confusion = metrics.get_confusion_matrix(*pair, include_background=False)
-    words = {"dice": "f1 score", "iou": "threat score", "precision": "precision", "sensitivity": "sensitivity"}
-    found = {name: metrics.compute_confusion_matrix_metric(word, confusion) for name, word in words.items()}
+    found = {name: metrics.compute_confusion_matrix_metric(name, confusion) for name in ("precision", "sensitivity")}
+    found["dice"] = metrics.compute_dice(*pair, include_background=False)
+    found["iou"] = metrics.compute_iou(*pair, include_background=False)
     found["hd"] = metrics.compute_hausdorff_distance(*pair, spacing=SPACING)
     found["hd95"] = metrics.compute_hausdorff_distance(*pair, spacing=SPACING, percentile=95)
     found["assd"] = metrics.compute_average_surface_distance(*pair, spacing=SPACING, symmetric=True)

@@ -116,16 +116,20 @@ def boxes_of(array: NDArray[Any], name: str, *, zero: bool = False) -> dict[int,
 
 def _occupied_box(numbers: NDArray[Any]) -> Box:
     """Return a box beyond which all is 0, found line by line: most of a scan is background."""
-    lines = 0 if numbers.flags.f_contiguous and not numbers.flags.c_contiguous else numbers.ndim - 1
     if numbers.dtype != np.uint8 or numbers.ndim == 1:
         return (slice(0, None),) * numbers.ndim
+    lines = 0 if numbers.flags.f_contiguous and not numbers.flags.c_contiguous else numbers.ndim - 1
     occupied = numbers.max(axis=lines) > 0
-    box = [
-        np.flatnonzero(occupied.any(axis=tuple(set(range(occupied.ndim)) - {axis}))) for axis in range(occupied.ndim)
-    ]
-    sides = [slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0) for places in box]
-    sides.insert(lines, slice(0, None))
+    sides = [_extent(occupied.any(axis=tuple(set(range(occupied.ndim)) - {axis}))) for axis in range(occupied.ndim)]
+    within = numbers[(*sides[:lines], slice(0, None), *sides[lines:])]
+    sides.insert(lines, _extent(within.max(axis=tuple(set(range(numbers.ndim)) - {lines}), initial=0) > 0))
     return tuple(sides)
+
+
+def _extent(occupied: NDArray[np.bool_]) -> slice:
+    """Return the slice from the first true place to the last, which is empty where there is none."""
+    places = np.flatnonzero(occupied)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
 
 
 def _moved(boxes: list[Box | None], around: Box) -> list[Box | None]:

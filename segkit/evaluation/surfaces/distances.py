@@ -84,7 +84,9 @@ class SurfaceDistances:
         Source: Heimann et al. 2009, IEEE TMI 28(8), "Comparison and evaluation of methods for liver segmentation from
         CT datasets". MONAI's symmetric average and MedPy's `assd` since 0.5 are this one; older MedPy's is `masd` here.
         """
-        return self._pooled.mean
+        sides = (self.from_mask, self.from_reference)
+        total = sum(float(side.weights.sum()) for side in sides)
+        return sum(float(side.distances @ side.weights) for side in sides) / total
 
     @property
     def masd(self) -> float:

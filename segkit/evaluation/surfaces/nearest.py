@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from segkit.evaluation.surfaces.elements import Elements
 
 SHIFTS = 1024  # steps that are tried at most, about
-BUILT, LOOKED_UP = 25, 150  # a tree takes as long as so many tries for each point in it, and for each that is looked up
+BUILT, LOOKED_UP = 25, 400  # a tree takes as long as so many tries for each point in it, and for each that is looked up
 LEAF = 24  # points compared one by one: measured on surfaces of 1e4 to 1e6 points
 QUERY = 1 << 18  # points looked up together: 6 MB
 
@@ -50,14 +50,14 @@ def _tried(
     flat[_padded(target, reach, shape)] = True
     left, places = np.arange(start.places.size), _padded(start, reach, shape)
     spent = 0
-    for offset, length in zip(offsets.tolist(), lengths.tolist(), strict=True):
+    for tried, (offset, length) in enumerate(zip(offsets.tolist(), lengths.tolist(), strict=True), start=1):
         hit = flat[places + offset]
         if hit.any():
             distances[left[hit]] = length
             left, places = left[~hit], places[~hit]
         spent += hit.size
-        if spent > BUILT * target.places.size + LOOKED_UP * left.size:
-            break
+        if min(spent, left.size * (len(offsets) - tried)) > BUILT * target.places.size + LOOKED_UP * left.size:
+            break  # a tree would have been ready by now, and the other steps would take as long again
     return left
 
 
