@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from segkit.evaluation.surfaces.elements import Convention, Elements, elements_of
 from segkit.evaluation.surfaces.nearest import nearest
 
+MAXIMUM = 100  # per cent
 SLACK = 1e-9  # of the tolerance and in mm: three steps of 0.1 mm are within 0.3 mm
 
 
@@ -38,11 +40,19 @@ class Direction:
         Of counted elements it is NumPy's, with linear interpolation; of weighted ones the smallest distance within
         which at least `percent` of the surface lies.
         """
+        if percent == MAXIMUM:
+            return float(self.distances[-1])
         if self.counted:
             return float(np.percentile(self.distances, percent))
-        shares = np.cumsum(self.weights)
-        place = np.searchsorted(shares / shares[-1], percent / 100)
+        place = np.searchsorted(self._shares, percent / 100)
         return float(self.distances[min(int(place), self.distances.size - 1)])
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float64]:
+        """The part of the surface that is as near as each element or nearer, shape (n,)."""
+        shares = np.cumsum(self.weights)
+        shares /= shares[-1]
+        return shares
 
     def within(self, tolerance: float) -> float:
         """Return the weight of the elements that are at most `tolerance` mm away."""
