@@ -12,7 +12,8 @@ from scipy.spatial import KDTree
 from segkit.evaluation.surfaces.elements import Elements
 
 SHIFTS = 1024  # steps that are tried at most, about
-BUILT, LOOKED_UP = 60, 800  # a tree takes as long as so many tries for each point in it, and for each that is looked up
+CALL = 4000  # tries that take as long as the calls around one step's
+STARTED, BUILT, LOOKED_UP = 100_000, 60, 800  # tries that take as long as a tree: any, per point in it, per look-up
 STALE = 0.8  # share of elements still waiting, below which those that wait are gathered
 LEAF = 24  # points compared one by one: measured on surfaces of 1e4 to 1e6 points
 QUERY = 1 << 18  # points looked up together: 6 MB
@@ -56,12 +57,13 @@ def _tried(
         found = np.flatnonzero(flat[offset - lowest :][places] & waiting)
         distances[left[found]] = length
         waiting[found] = False
-        spent += left.size
+        spent += left.size + CALL
         if np.count_nonzero(waiting) < STALE * left.size:
             left, places = left[waiting], places[waiting]
             waiting = np.ones(left.size, bool)
-        if min(spent, left.size * (len(offsets) - tried)) > BUILT * target.places.size + LOOKED_UP * left.size:
-            break  # a tree would have been ready by now, and the other steps would take as long again
+        ahead = (left.size + CALL) * (len(offsets) - tried)
+        if not left.size or min(spent, ahead) > STARTED + BUILT * target.places.size + LOOKED_UP * left.size:
+            break  # nothing waits; or a tree would have been ready by now, and the other steps would take as long again
     return left[waiting]
 
 
