@@ -7,7 +7,7 @@ figures per label, so that others on the machine count little; the memory is wha
 its peak. Figures that one convention makes equal are compared and must agree within
 1e-6: surface-distance's with elements weighted by area, MONAI's and MedPy's with boundary voxels. `--islands` scatters
 3,000 pieces of the first label over the mask. MedPy knows no cropping and is given the labels' boxes, to its favour; it
-is installed into a virtual environment beside this one when it is first needed.
+is installed into a virtual environment in the folder for temporary files when it is first needed.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def in_own_process(name: str, folder: str, repeats: int) -> dict[str, Any]:
 
 def medpy_python() -> str:
     """Return the interpreter of an environment with MedPy, made where it is not there yet."""
-    folder = Path(sys.prefix).resolve().parent / ".venv-medpy"
+    folder = Path(tempfile.gettempdir()) / "medpy-0.5.2"
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -205,7 +205,7 @@ def medpy(mask: np.ndarray, reference: np.ndarray) -> Figures:
     found: Figures = {name: [] for name in (*figures, *distances)}
     for value in LABELS.values():
         pair = mask == value, reference == value
-        box = ndimage.find_objects(pair[0] | pair[1])[0]
+        box = ndimage.find_objects((pair[0] | pair[1]).view(np.uint8))[0]
         pair = pair[0][box], pair[1][box]
         for name, figure in figures.items():
             found[name].append(float(figure(*pair)))
