@@ -27,7 +27,8 @@ def test_means_are_those_of_the_arrays():
     metric.update(masks[2:, 0], references[2:, 0], spacing=SPACING)
     grid = Grid((6, 5, 4), affine_from(SPACING))
     cases = [
-        evaluate_arrays(m.numpy(), r.numpy(), grid, LABELS, SETTINGS) for m, r in zip(masks[:, 0], references[:, 0])
+        evaluate_arrays(m.numpy(), r.numpy(), grid, LABELS, SETTINGS)
+        for m, r in zip(masks[:, 0], references[:, 0], strict=True)
     ]
     found = {name: float(value) for name, value in metric.compute().items()}
     for name in ("dice", "hd95"):
