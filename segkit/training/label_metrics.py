@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 from segkit.config.labels import Declared
 from segkit.evaluation.cases import evaluate_arrays, foreground_of
@@ -69,7 +70,7 @@ class LabelMetrics(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """Return the mean of each metric over the cases, for each label and over the labels of each case."""
-        values = self.values if isinstance(self.values, Tensor) else torch.cat(self.values)
+        values = dim_zero_cat(self.values)  # a list of cases, or one tensor once processes are gathered
         means, overall = values.nanmean(dim=0), values.nanmean(dim=1).nanmean(dim=0)
         found = {name: overall[at] for at, name in enumerate(self.names)}
         for row, label in enumerate(self.foreground):
