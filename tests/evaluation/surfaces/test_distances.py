@@ -149,7 +149,7 @@ def test_spheres_within_each_other():
     away = sum(axis**2 for axis in axes)
     inner, outer = away <= 15**2, away <= 25**2
     for convention in CONVENTIONS:
-        found = figures(surface_distances(inner, outer, np.eye(3), convention), tolerance=9.0)
+        found = figures(surface_distances(inner, outer, np.eye(3), convention), tolerance=8.0)
         assert found["hd"] == pytest.approx(10, abs=1)
         assert found["assd"] == pytest.approx(10, abs=1)
         assert found["nsd"] < 0.05
