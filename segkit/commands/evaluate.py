@@ -55,20 +55,20 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     for title, rows in group_tables(evaluation):
         table(title, *rows)
     written = write_evaluation(evaluation, masks.output, masks.source)
-    paths_written([*written, *write_extras(evaluation, masks, config.format)])
+    paths_written([*written, *write_extras(evaluation, masks, config)])
     if evaluation.failed:
         names = ", ".join(list(evaluation.failed)[:5])
         raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {names}")
     return evaluation
 
 
-def write_extras(evaluation: Evaluation, masks: Masks, layout: str) -> list[Path]:
+def write_extras(evaluation: Evaluation, masks: Masks, config: EvaluateConfig) -> list[Path]:
     """Write what is asked for beside `cases.csv` and `summary.json`, and return the files."""
     written = []
     if evaluation.reliability:
         written.append(write_reliability(evaluation.reliability, masks.output / "reliability.csv"))
-    if layout == "nnunet":
-        labels = masks.labels or {label: int(label) for label in evaluation.labels}
+    if config.format == "nnunet":
+        labels = config.labels or masks.labels or {label: int(label) for label in evaluation.labels}
         written.append(write_nnunet_summary(evaluation, labels, masks.pairs, masks.output / "nnunet" / "summary.json"))
     return written
 

@@ -25,7 +25,7 @@ from segkit.volumes.selection import Location
 
 __all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "group_tables", "write_evaluation"]
 
-BYTES_PER_VOXEL = 16  # two files read as float64, the widest that is common
+BYTES_PER_VOXEL = 22  # two files read as float64, the widest that is common, and a label that fills the image
 FEW_VOXELS = 100_000_000  # read and counted in about the time that other processes take to start
 
 Value = TypeVar("Value")

@@ -61,6 +61,11 @@ class Cropped:
     box: Box
     turned: bool
 
+    @property
+    def in_order(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Mask and reference with the axes of the whole array: thinning depends on which is first."""
+        return (self.mask.T, self.reference.T) if self.turned else (self.mask, self.reference)
+
     def part_of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the voxels of another array on the same grid, axes as `mask` has them."""
         return array[self.box].T if self.turned else array[self.box]

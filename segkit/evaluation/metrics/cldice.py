@@ -17,9 +17,9 @@ def cldice(pair: LabelPair) -> float:
     Source: Shit et al. 2021, CVPR, "clDice: a novel topology-preserving loss function for tubular structure
     segmentation".
     """
-    seen = pair.cropped
-    precise = _share(centreline_of(seen.mask), seen.reference)
-    sensitive = _share(centreline_of(seen.reference), seen.mask)
+    mask, reference = pair.cropped.in_order
+    precise = _share(centreline_of(mask), reference)
+    sensitive = _share(centreline_of(reference), mask)
     return 2 * precise * sensitive / (precise + sensitive) if precise + sensitive else 0.0
 
 
@@ -36,4 +36,5 @@ METRIC = Metric(
     one_empty=0.0,
     group="centreline",
     best=1.0,
+    needs_package=("skimage", "centrelines"),
 )
