@@ -42,6 +42,7 @@ def through_pacs(config: PredictConfig, segment: Callable[[PredictConfig], Cohor
         DataError: when the PACS cannot be reached or has nothing that fits.
         MissingExtraError: when dicomweb-client is not installed.
     """
+    export = storable(config.export) if is_address(config.output) else config.export
     source = connect(address_from(config.input or "", "input"), config.pacs) if is_address(config.input) else None
     sink = connect(address_from(config.output or "", "output"), config.pacs) if is_address(config.output) else None
     folder = Path(config.pacs.folder) / value_hash([config.input, config.output])[:16]
@@ -50,7 +51,7 @@ def through_pacs(config: PredictConfig, segment: Callable[[PredictConfig], Cohor
         folder.mkdir(exist_ok=True, mode=0o700)  # whoever was waited for may have cleared it away
         local = replace(config, input=str(folder / SCANS)) if source else config
         if sink:
-            local = replace(local, output=str(folder / OBJECTS), export=storable(config.export))
+            local = replace(local, output=str(folder / OBJECTS), export=export)
         if source:
             retrieve(source, config.series, folder / SCANS)
         cohort = segment(local)
