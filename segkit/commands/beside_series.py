@@ -12,7 +12,7 @@ from segkit.config.commands import ConvertConfig
 from segkit.config.labels import BACKGROUND, Declared, Labels, labels_from
 from segkit.foundation.console import paths_written
 from segkit.foundation.errors import DataError, GeometryError, UsageError
-from segkit.inference.exporters import Exporter, Segmented, exporters
+from segkit.inference.exporters import Exporter, Segmented, check_objects, exporters
 from segkit.runs.manifest import read_manifest
 from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.dicom.files import DicomFile, is_dicom
@@ -71,6 +71,7 @@ def write_beside(config: ConvertConfig, exporter: Exporter) -> Path:
     if output.exists() and output.samefile(path):
         raise UsageError(f"output={output} is the input itself: choose another name")
     laid = from_dicom(path, like, config) if is_dicom(DicomFile(path)) else from_volume(path, like, config)
+    check_objects([exporter], laid.labels, config.objects)
     scan = laid.series.read()
     exporter.write(Segmented(laid.values, laid.labels, scan, DRAWN_BY_HAND, config.objects), output)
     paths_written([output])

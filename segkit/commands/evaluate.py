@@ -79,10 +79,10 @@ def masks_in_folders(config: EvaluateConfig) -> Masks:
     """
     if not (config.predictions and config.references and config.output):
         raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
-    matched = match_folders(Path(config.predictions), Path(config.references))
+    masks, manifest = Path(config.predictions), read_manifest(Path(config.predictions))
+    matched = match_folders(masks, Path(config.references), manifest.further(masks))
     if matched.skipped:
         warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
-    manifest = read_manifest(Path(config.predictions))
     unpredicted = {stem(path): manifest.failed.get(stem(path)) for path in matched.missing}
     failed = {case: f"it was not segmented: {reason}" for case, reason in unpredicted.items() if reason}
     if len(failed) < len(unpredicted):

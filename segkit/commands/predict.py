@@ -20,7 +20,7 @@ from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
-from segkit.inference.exporters import exporters_named
+from segkit.inference.exporters import check_objects, exporters_named
 from segkit.inference.model import load
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
@@ -70,11 +70,12 @@ def _segmented(config: PredictConfig) -> Cohort:
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = output_of(config)
-    exporters_named(config.export)  # a mistake in a name is found before anything large is read
+    wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
     model = load(
         config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
         trust=config.trust,
     )  # fmt: skip
+    check_objects(wanted, model.labels, config.objects)
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)

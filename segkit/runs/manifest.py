@@ -58,6 +58,11 @@ class Manifest:
             (folder / Path(str(f)).name).is_file() for f in files.values()
         )
 
+    def further(self, folder: Path) -> set[Path]:
+        """Return the files in which masks stand once more, in another form than `mask`."""
+        forms = {str(file) for entry in self.cases.values() for file in entry.get("files", {}).values()}
+        return {folder / Path(file).name for file in forms - {entry["mask"] for entry in self.cases.values()}}
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Return what a folder's manifests say together; an empty one where there is none that can be used.

@@ -186,7 +186,7 @@ def _volumes_among(files: list[Path]) -> set[Path]:
         if series and (by_suffix is None or by_suffix.recognises is not None):
             continue  # one more slice, or something beside them that nobody could name
         chosen = _format_for(path)
-        if chosen is not None:
+        if chosen is not None and not (chosen.passed_over is not None and chosen.passed_over(path)):
             is_slice = (
                 chosen.recognises is not None and chosen.recognises(path.parent) and not _stands_alone(chosen, path)
             )

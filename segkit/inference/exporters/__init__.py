@@ -20,12 +20,20 @@ from segkit.config.labels import Labels
 from segkit.config.options import ObjectOptions
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import typed
+from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml
 from segkit.foundation.hashing import value_hash
 from segkit.volumes.dicom.derived.mask import Author, Segment
-from segkit.volumes.dicom.derived.segmentation import LABELMAP, MOST, segmentation_series_uid, segmentation_uid
+from segkit.volumes.dicom.derived.segmentation import (
+    LABELMAP,
+    MOST,
+    check_options,
+    segmentation_series_uid,
+    segmentation_uid,
+)
 from segkit.volumes.dicom.derived.source import DicomSource, dicom_source
+from segkit.volumes.dicom.derived.terms import term_for
 from segkit.volumes.volume import Volume
 
 ENTRY_POINTS = "segkit.exporters"
@@ -60,22 +68,8 @@ class Segmented:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """Each label but the background, in the order of values.
-
-        They are numbered from 1, as a binary SEG must; a label map numbers them as the mask does, where it can.
-        """
-        members = sorted((self.labels.members[name], name) for name in self.labels.foreground)
-        values = [values[0] for values, _ in members]
-        keeps = (
-            self.options.segmentation == LABELMAP
-            and values[0] >= 1
-            and values[-1] <= MOST
-            and not self.labels.is_regions
-        )
-        return tuple(
-            Segment(values[0] if keeps else number, name, tuple(values))
-            for number, (values, name) in enumerate(members, start=1)
-        )
+        """Each label but the background, as `segments_of` numbers them."""
+        return segments_of(self.labels, self.options)
 
     @cached_property
     def source(self) -> DicomSource:
@@ -100,6 +94,21 @@ class Segmented:
         return segmentation_series_uid(self.seg_uid)
 
 
+def segments_of(labels: Labels, options: ObjectOptions) -> tuple[Segment, ...]:
+    """Return each label but the background, in the order of values.
+
+    They are numbered from 1, as a binary SEG must; a label map numbers them as the mask does, where it can.
+    """
+    members = sorted((labels.members[name], name) for name in labels.foreground)
+    values = [values[0] for values, _ in members]
+    is_map = options.segmentation == LABELMAP and not labels.is_regions
+    keeps = is_map and values[0] >= 1 and values[-1] <= MOST
+    return tuple(
+        Segment(values[0] if keeps else number, name, tuple(values))
+        for number, (values, name) in enumerate(members, start=1)
+    )
+
+
 @dataclass(frozen=True)
 class Exporter:
     """One way to write a mask.
@@ -110,6 +119,7 @@ class Exporter:
         write: writes to a path, whole or not at all.
         needs_dicom: whether the scan must be a DICOM series, beside which the object lies.
         needs: exporters whose objects this one refers to, so that they must be asked for too.
+        is_mask: whether `segkit.read` gives the mask back.
         of: the scan's `source.format` for which `export=auto` takes this exporter; "" for none.
     """
 
@@ -118,6 +128,7 @@ class Exporter:
     write: Callable[[Segmented, Path], None]
     needs_dicom: bool = False
     needs: tuple[str, ...] = ()
+    is_mask: bool = True
     of: str = ""
 
 
@@ -170,6 +181,25 @@ def exporters_named(wanted: str | Sequence[str]) -> tuple[Exporter | None, ...]:
     return tuple(known.get(name) for name in names)
 
 
+def check_objects(wanted: Sequence[Exporter | None], labels: Labels, options: ObjectOptions) -> None:
+    """Find mistakes in `objects` before anything large is read, and name labels that have no code.
+
+    Raises:
+        UsageError: when options exclude one another, an entry of `objects.terms` is malformed, or labels overlap in a
+            label map.
+        MissingExtraError: when a compression's encoder is not installed.
+    """
+    if not any(each is not None and each.needs_dicom for each in wanted):
+        return
+    check_options(options, segments_of(labels, options))
+    unknown = [name for name in labels.foreground if not term_for(name, options.terms).is_known]
+    if unknown:
+        warn(
+            f"no code is known for {', '.join(unknown[:8])}: DICOM objects call them tissue; say what they are with "
+            f"'objects.terms={{{unknown[0]}: NAME_THAT_SEGKIT_KNOWS}}' or [SCT, CODE, MEANING]"
+        )
+
+
 def fitting(wanted: Sequence[Exporter | None], scan: Volume) -> list[Exporter]:
     """Return the exporters for one scan, each once.
 
@@ -191,7 +221,7 @@ def export(segmented: Segmented, wanted: Sequence[Exporter], folder: Path, case:
     """Write a case's mask in every way that is wanted.
 
     Returns:
-        exporter's name to the name of its file in `folder`.
+        exporter's name to the name of its file in `folder`; first what reads back most simply.
 
     Raises:
         DataError: when a format cannot hold the mask.
@@ -199,7 +229,7 @@ def export(segmented: Segmented, wanted: Sequence[Exporter], folder: Path, case:
         OSError: when a file cannot be written.
     """
     written: dict[str, str] = {}
-    for exporter in wanted:
+    for exporter in sorted(wanted, key=lambda each: (not each.is_mask, each.needs_dicom)):
         path = folder / f"{case}{exporter.suffix}"
         exporter.write(segmented, path)
         written[exporter.name] = path.name

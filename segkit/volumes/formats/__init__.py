@@ -29,6 +29,7 @@ class Format:
         recognises: tells by content for paths whose suffix says nothing (DICOM files and folders). A format that
             recognises a folder reads it as one volume.
         stands_alone: of a file that is recognised, tells whether it is a volume by itself and no part of its folder's.
+        passed_over: of a file that is recognised, tells whether it holds no volume at all.
         written: those of `suffixes` that `write` takes; empty for all of them.
     """
 
@@ -39,6 +40,7 @@ class Format:
     write: Callable[[Volume, Path], None] | None = None
     recognises: Callable[[Path], bool] | None = None
     stands_alone: Callable[[Path], bool] | None = None
+    passed_over: Callable[[Path], bool] | None = None
     written: tuple[str, ...] = ()
 
 

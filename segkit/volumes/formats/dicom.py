@@ -18,7 +18,8 @@ from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Source, Volume
 
 SEGMENTATION = "SEG"
-SUFFIXES = (".dcm", ".dicom", ".ima", ".zip")
+SUFFIXES = (".dcm", ".dicom", ".ima", ".zip", ".seg.dcm")  # the last so that a case is called without it
+NO_VOLUMES = ("RTSTRUCT", "SR", "PR", "KO", "RTPLAN", "REG", "DOC")  # objects beside images that have none
 
 
 def read(path: Path) -> Volume:
@@ -75,6 +76,14 @@ def stands_alone(path: Path) -> bool:
         return False  # reading it will say why
 
 
+def is_beside(path: Path) -> bool:
+    """Tell whether a DICOM file holds no image but says something of one: contours, a report ..."""
+    try:
+        return not is_zip(path) and _modality(path) in NO_VOLUMES
+    except DataError:
+        return False  # reading it will say why
+
+
 def _modality(path: Path) -> str:
     return str(read_dataset(DicomFile(path), only=["Modality"]).get("Modality", ""))
 
@@ -114,4 +123,12 @@ def _only(stacks: Sequence[Stack], path: Path) -> SeriesSelection:
     raise DataError(f"holds {len(left)} series: {shown(left)}; take one with series.uid=NAME")
 
 
-FORMAT = Format(FORMAT_NAME, SUFFIXES, read, read_grid, recognises=recognises, stands_alone=stands_alone)
+FORMAT = Format(
+    FORMAT_NAME,
+    SUFFIXES,
+    read,
+    read_grid,
+    recognises=recognises,
+    stands_alone=stands_alone,
+    passed_over=is_beside,
+)

@@ -35,6 +35,7 @@ SYNTAXES = {
 }
 BY_FRAME = ("rle", "jpeg_ls", "jpeg_2000")
 ENCODERS = {"jpeg_ls": ("jpeg_ls", "pyjpegls"), "jpeg_2000": ("openjpeg", "pylibjpeg-openjpeg")}
+FEWEST = 8  # pixels of a slice in a binary SEG
 LONGEST = 64  # characters of a label
 
 
@@ -106,6 +107,8 @@ def segmentation_of(
     header, stored = source.header, stored_planes(array, segments, options)
     uid = segmentation_uid(source, identity, options)
     is_binary = options.segmentation == BINARY
+    if is_binary and stored[0].size < FEWEST:
+        raise DataError(f"its slices have fewer than {FEWEST} pixels, whose bits highdicom packs wrongly")
     marked = _mark_ends(stored) if is_binary and not source.is_picture else []
     date, time = moment(header)
     with making("DICOM SEG"):
@@ -128,6 +131,8 @@ def segmentation_of(
             **equipment(),
         )
         _clear_marks(made, [source.positions[plane] for plane in marked])
+        if options.compression not in BY_FRAME:
+            _pad_with_null(made)
         refer(made, source)
         _settle_dimensions(made, uid_for("dimensions", uid))
         if source.is_picture:
@@ -206,6 +211,13 @@ def _clear_marks(made: Dataset, positions: Sequence[Sequence[float]]) -> None:
         if any(np.allclose(place, position, rtol=0, atol=SAME_PLACE) for position in positions):
             bits[index * pixels // 8] &= ~(1 << index * pixels % 8) & 0xFF
     made.PixelData = bytes(bits)
+
+
+def _pad_with_null(made: Dataset) -> None:
+    """Make the last byte null where it only makes the length even: highdicom pads with the digit 0."""
+    used = -(-int(made.NumberOfFrames) * int(made.Rows) * int(made.Columns) * int(made.BitsAllocated) // 8)
+    if len(made.PixelData) == used + 1:
+        made.PixelData = made.PixelData[:used] + bytes(1)
 
 
 def _described(segment: Segment, author: Author, terms: Mapping[str, Any], uid: str) -> SegmentDescription:
