@@ -172,7 +172,7 @@ def _check_flags(command: str, is_recorded: bool, is_sweep: bool, is_print: bool
 def _command(command: str, config: Any, call: Any) -> Task:
     def run() -> object:
         function = getattr(importlib.import_module(f"segkit.commands.{command}"), command)
-        return function(config, call) if command == "train" else function(config)
+        return function(config, call) if command in ("train", "tune") else function(config)
 
     return run
 

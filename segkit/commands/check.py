@@ -23,9 +23,10 @@ from segkit.foundation.console import paths_written, progress, say, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError
 from segkit.foundation.files import check_writable, write_json
 from segkit.foundation.parallel import parallel_map
+from segkit.reports.dataset_page import sketch, write_dataset_page
 from segkit.volumes.reading import read_grid
 
-RESULT = "check.json"
+RESULT, PAGE = "check.json", "check.html"
 SIDES = {"left": "right", "l": "r", "lt": "rt", "lh": "rh", "links": "rechts", "gauche": "droite"}
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # of names like left_kidney, LeftKidney, kidney-L
 MOST = 10  # findings of one code in the table
@@ -35,7 +36,7 @@ FEW_VOXELS = 20_000_000  # examined sooner in this process than others take to s
 
 
 def check(config: CheckConfig) -> list[Finding]:
-    """Examine a data set, print what is wrong and write `check.json`.
+    """Examine a data set, print what is wrong and write `check.json` and `check.html`.
 
     Returns:
         the findings, errors first.
@@ -63,7 +64,8 @@ def check(config: CheckConfig) -> list[Finding]:
     )
     report(findings, len(dataset.cases), Path(config.data.root))
     write_json(output / RESULT, [asdict(finding) for finding in findings])
-    paths_written([output / RESULT])
+    write_dataset_page(dataset, examined, findings, output / PAGE)
+    paths_written([output / RESULT, output / PAGE])
     bad = unusable(findings)
     if bad:
         raise CasesFailedError(
@@ -75,7 +77,8 @@ def check(config: CheckConfig) -> list[Finding]:
 
 def examinations(dataset: Dataset, tolerance: float, workers: int | None) -> list[Examination]:
     """Examine every case, side by side within memory; one that breaks its reader is a finding of its own."""
-    look = partial(examine, channels=dict(dataset.channels), labels=dataset.labels, tolerance=tolerance)
+    draw = partial(sketch, labels=dataset.labels)
+    look = partial(examine, channels=dict(dataset.channels), labels=dataset.labels, tolerance=tolerance, look=draw)
     cases = list(dataset.cases.values())
     sizes = [voxels_of(case) for case in cases]
     few = workers is None and sum(sizes) < FEW_VOXELS

@@ -18,13 +18,14 @@ from segkit.foundation.console import paths_written, say
 from segkit.foundation.files import check_writable
 from segkit.preparation.grids import cropped
 from segkit.reports.contact_sheet import Tile, write_sheet
+from segkit.reports.patches_page import write_patches_page
 from segkit.training.building import build_augmentation
 from segkit.training.sampling import PatchDataset
 from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write
 
-SHEET = "patches.png"
+SHEET, PAGE = "patches.png", "patches.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,10 @@ class Patch:
 
 
 def inspect(config: InspectConfig) -> Path:
-    """Write the first patches that a training would see: a contact sheet, and each as NIfTI.
+    """Write the first patches that a training would see: a contact sheet, as PNG and as HTML, and each as NIfTI.
 
     Returns:
-        the folder of `patches.png` and the NIfTI files.
+        the folder of `patches.png`, `patches.html` and the NIfTI files.
 
     Raises:
         UsageError: when the config does not hold together.
@@ -62,12 +63,13 @@ def inspect(config: InspectConfig) -> Path:
     names = [f"{index}. {patch.case}" for index, patch in enumerate(patches)]
     tiles = [Tile(name, patch.image[0], patch.classes) for name, patch in zip(names, patches, strict=True)]
     write_sheet(tiles, class_names(study), output / SHEET)
+    write_patches_page(tiles, class_names(study), config.data.name, output / PAGE)
     for index, patch in enumerate(patches):
         write(Volume(patch.image, patch.grid), output / f"{index:02}_{patch.case}_image.nii.gz")
         write(Volume(patch.classes[None], patch.grid), output / f"{index:02}_{patch.case}_reference.nii.gz")
     labelled = sum(bool(patch.classes.any()) for patch in patches)
     say(f"{len(patches)} patches of {len({patch.case for patch in patches})} cases; {labelled} of them hold a label")
-    paths_written([output / SHEET, output])
+    paths_written([output / SHEET, output / PAGE, output])
     return output
 
 

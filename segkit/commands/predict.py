@@ -8,10 +8,9 @@ from pathlib import Path
 from segkit.commands.exchange import through_pacs
 from segkit.config.addresses import is_address
 from segkit.config.commands import PredictConfig, TrainConfig
-from segkit.config.options import DicomOptions, SeriesOptions
+from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
-from segkit.config.rules import in_words
-from segkit.config.shard import shard_from
+from segkit.config.shard import Shard, shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
@@ -21,7 +20,9 @@ from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.exporters import check_objects, exporters_named
-from segkit.inference.model import load
+from segkit.inference.model import Model, load
+from segkit.inference.rules import said_of
+from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
@@ -80,14 +81,30 @@ def _segmented(config: PredictConfig) -> Cohort:
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
-        scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
+        scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
+    say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
+    return segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
+
+
+def segment_scans(
+    model: Model,
+    scans: Scans,
+    output: Path,
+    export: Sequence[str],
+    shard: Shard | None = None,
+    objects: ObjectOptions | None = None,
+) -> Cohort:
+    """Segment scans into a folder; those that fail are named, and returned with the others.
+
+    Raises:
+        UsageError: when scans lie in the output folder itself.
+        SegkitError: when the folder cannot be written.
+    """
     check_apart(scans, output)
     check_writable(output)
-    say(f"postprocessing: {in_words(model.rules)}")
-    shard = shard_from(config.shard)
     if shard:
         scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
-    cohort = predict_cohort(model, scans, output, config.export, shard, config.objects)
+    cohort = predict_cohort(model, scans, output, export, shard, objects)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")
     return cohort

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.commands.budgets import budget_of
 from segkit.commands.plan_memory import with_memory
-from segkit.commands.usable import Usable, together_by_content, usable_dataset
+from segkit.commands.usable import Usable, usable_dataset
+from segkit.config.checks import EACH
 from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.labels import Labels
 from segkit.config.options import PlanOptions, PreprocessingOptions
@@ -18,13 +19,14 @@ from segkit.config.plan import Plan, plan_from
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.presence import label_presence
-from segkit.datasets.splits import BY_LABELS, Split, split_cases
+from segkit.datasets.splits import ALL, BY_LABELS, Split, split_cases
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_yaml
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint
 from segkit.preparation.fingerprints import read_fingerprints
+from segkit.preparation.identical import together_by_content
 from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
 from segkit.preparation.store import PreparedCase, total_bytes
@@ -96,7 +98,8 @@ def prepare_study(
     else:
         usable = usable_dataset(dataset, workers)
         split = shortened(split_dataset(usable.dataset, config.training.fold, workers), most)
-        usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers)
+        before_all = config.preprocessing.on_scan or []
+        usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers, before_all)
         split = without(split, usable.left_out)
         made = plan_dataset(
             usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config)
@@ -112,6 +115,7 @@ def prepare_study(
 def split_dataset(dataset: Dataset, fold: str, workers: int | None) -> Split:
     """Split a data set, identical images and the cases of a patient on one side."""
     options = dataset.options.split
+    fold = ALL if fold == EACH else fold  # whichever validates, the same cases are prepared
     cases = list(dataset.cases.values())
     by_labels = options.stratify_by == BY_LABELS
     strata = label_presence(cases, dataset.labels, workers) if by_labels else None
@@ -124,7 +128,12 @@ def shortened(split: Split, most: int | None) -> Split:
 
 
 def with_fingerprints(
-    usable: Usable, split: Split, orientation: str | None, cache: Path, workers: int | None
+    usable: Usable,
+    split: Split,
+    orientation: str | None,
+    cache: Path,
+    workers: int | None,
+    transforms: Sequence[Mapping[str, Any]],
 ) -> tuple[Usable, dict[str, CaseFingerprint]]:
     """Read the fingerprints of the cases that train and validate, and leave out, or refuse, those that fail.
 
@@ -134,8 +143,9 @@ def with_fingerprints(
     dataset = usable.dataset
     cases = [dataset.cases[name] for name in sorted((*split.training, *split.validation))]
     found, failed = read_fingerprints(
-        cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers
-    )
+        cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers,
+        transforms=transforms,
+    )  # fmt: skip
     names = [case.name for case in cases if case.name not in failed]
     return usable.leaving_out(failed), dict(zip(names, found, strict=True))
 
@@ -154,6 +164,7 @@ def plan_dataset(
         DataError: when the file cannot be read, or is of other channels.
         UsageError: when an option fits no channel, or the network does not take the patch.
     """
+    previous = dataset.labels.classes - 1 if dataset.options.previous else 0
     if options.file:
         plan = plan_from(load_yaml(Path(options.file)), where=options.file)
         if list(plan.normalisation) != list(dataset.channels):
@@ -167,14 +178,17 @@ def plan_dataset(
         reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}  # that was another training's
         features = plan.features if leaves_features(network) else None
         transforms = tuple(dict(each) for each in preprocessing.transforms)
-        return replace(plan, transforms=transforms, features=features, reasons=reasons)
+        on_scan = tuple(dict(each) for each in preprocessing.on_scan or ())
+        plan = replace(plan, on_scan=on_scan)
+        return replace(plan, transforms=transforms, features=features, previous=previous, reasons=reasons)
     from segkit.preparation.budget import plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
     outputs = dataset.labels.outputs
     make = partial(
-        make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms
-    )
+        make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms,
+        on_scan=preprocessing.on_scan or (), previous=previous,
+    )  # fmt: skip
     return plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
 
 

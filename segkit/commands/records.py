@@ -26,7 +26,8 @@ def recorded_decisions(folder: RunFolder, config: TrainConfig) -> Decided | None
         return None
     plan = plan_from(load_yaml(folder.plan), where=str(folder.plan))
     # The config's transforms were typed by the user, or checked as a stranger's; the plan's were not.
-    if list(plan.transforms) != config.preprocessing.transforms:
+    typed = (config.preprocessing.on_scan or [], config.preprocessing.transforms)
+    if (list(plan.on_scan), list(plan.transforms)) != typed:
         raise DataError(f"{folder.plan} holds other transforms than {folder.config}; restore it, or start a new run")
     return Decided(plan, split_from(load_json(folder.split), where=str(folder.split)))
 
@@ -35,7 +36,8 @@ def record_study(folder: RunFolder, config: TrainConfig, overrides: list[str], s
     """Write what a run stands on; the list of files comes last and tells that the rest is there."""
     write_yaml(folder.overrides, overrides)
     # Complete: what the data set's own files say of channels and labels stands in it.
-    write_yaml(folder.config, asdict(replace(config, data=study.dataset.options)))
+    # Where an earlier stage's masks lie follows from the run folder, which may move.
+    write_yaml(folder.config, asdict(replace(config, data=replace(study.dataset.options, previous=None))))
     write_yaml(folder.plan, asdict(study.plan))
     write_json(folder.split, asdict(study.split))
     write_json(folder.cases, files_of(study))
@@ -46,7 +48,7 @@ def files_of(study: Study) -> dict[str, dict[str, dict[str, str]]]:
     files = {}
     for name in study.prepared:
         case = study.dataset.cases[name]
-        paths = {**case.images, "reference": case.reference}
+        paths = {**case.images, "reference": case.reference, "previous": case.previous}
         files[name] = {role: {"file": str(paths[role]), "sha256": sha256} for role, sha256 in hashes(case).items()}
     return files
 

@@ -11,11 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from segkit.commands.cascade import (
+    EarlierStage,
+    compare_resolutions,
+    earlier_stage,
+    later_config,
+    train_earlier_stage,
+)
 from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_one_batch
 from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions
+from segkit.commands.scoring import is_scored, score_validation
 from segkit.config.call import Call
+from segkit.config.checks import EACH
 from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
 from segkit.config.labels import swapped_classes, swapped_outputs
@@ -42,11 +51,13 @@ from segkit.training.building import (
     training_flips,
 )
 from segkit.training.clock import Clock
+from segkit.training.fine_tuning import freeze
 from segkit.training.fit import fit, make_clock
 from segkit.training.lightning_parts import build_callbacks, build_plugins, build_profiler
 from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
+from segkit.training.partial_labels import annotated_outputs
 from segkit.training.patches import Patches
 from segkit.training.rules import announce, evidence_of, learn_on
 from segkit.training.validation import Validator
@@ -75,17 +86,22 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
         check_signatures(config)
     check_extra(config.logger)
     config = debugged(replace(config, data=completed(config.data)))
+    if config.training.fold == EACH:
+        raise UsageError(f"training.fold={EACH} is a training for each fold: add -m, or say which one")
     device = choose_device(config.device)
     folder = folder_of(config)
+    stage = earlier_stage(config, folder)
     check_writable(folder.path)
     with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=1):
         if is_finished(folder, config):
             say(f"{folder.path} is finished already")
         else:
             with logged_to(folder.log), status_kept(folder):
-                run(config, folder, device, call)
+                run(config, folder, device, call, stage)
     if config.debug == FAST:
         evaluate(configure("evaluate", [f"run={folder.path}", "split=validation", f"device={config.device}"]))
+    elif is_scored(config):
+        score_validation(folder, config)
     paths_written([folder.path])
     return folder.path
 
@@ -126,11 +142,17 @@ def status_kept(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call | None) -> None:
-    """Prepare, train and export into a run folder."""
+def run(
+    asked: TrainConfig, folder: RunFolder, device: torch.device, call: Call | None, stage: EarlierStage | None
+) -> None:
+    """Prepare, train and export into a run folder, the earlier stage of a cascade first."""
     keep_freed_memory()
     if not folder.environment.exists():
         write_json(folder.environment, environment())
+    config = asked
+    if stage:
+        train_earlier_stage(asked, stage, train)
+        config = later_config(asked, stage)
     before = recorded_decisions(folder, config)
     study = prepare_study(config, before=before, most=FEW_CASES if config.debug == FAST else None)
     if before:
@@ -140,16 +162,12 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
     module = build_module(config, study, record, clock)
     if config.training.weights and not folder.last.exists():
         start_from_outside(module.network, Path(config.training.weights), folder)
+    freeze(module.network, config.training.frozen or ())
     if not before:
-        record_study(folder, config, list(call.overrides) if call else [], study)
-    patches = Patches(
-        study.of("training"),
-        study.of("validation"),
-        study.plan,
-        seed=config.seed,
-        foreground=config.training.foreground,
-        workers=config.training.workers,
-    )
+        record_study(folder, asked, list(call.overrides) if call else [], study)
+    if stage:
+        compare_resolutions(stage, folder)
+    patches = patches_of(config, study)
     if config.debug == OVERFIT:
         learn_one_batch(module, patches, device)
         folder.set_status("debugged")
@@ -160,11 +178,25 @@ def run(config: TrainConfig, folder: RunFolder, device: torch.device, call: Call
         profiler=build_profiler(config.profiler, folder.path), plugins=build_plugins(config.plugins),
     )  # fmt: skip
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
-    training = {**done, "cases": len(study.split.training)}
-    write_model(folder.model, replace(record, training=training), module.network.state_dict())
+    record = replace(record, training={**done, "cases": len(study.split.training)})
+    write_model(folder.model, record, module.network.state_dict(), stage.models if stage else ())
     learn_postprocessing(folder, module, study, device)
     reason = early_end(trainer)
     folder.set_status(FINISHED, **done, **({"ended_early": reason} if reason else {}))
+
+
+def patches_of(config: TrainConfig, study: Study) -> Patches:
+    """Return what a training reads."""
+    training = study.of("training")
+    return Patches(
+        training,
+        study.of("validation"),
+        study.plan,
+        seed=config.seed,
+        foreground=config.training.foreground,
+        workers=config.training.workers,
+        annotated=annotated_outputs(training, study.dataset.unlabelled, study.labels),
+    )
 
 
 def start_from_outside(network: nn.Module, weights: Path, folder: RunFolder) -> None:
@@ -223,8 +255,10 @@ def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: 
             flips=tuple(record.flips),
             swapped=swapped_outputs(labels, mirrored),
             references=references,
+            unlabelled=study.dataset.unlabelled,
         ),
         slice_axis=study.plan.slice_axis,
         progress=clock.progress,
+        rates=config.training.rates,
         seed=config.seed,
     )

@@ -19,12 +19,14 @@ from segkit.config.commands import (
     PredictConfig,
     PrepareConfig,
     TrainConfig,
+    TuneConfig,
 )
 from segkit.config.keys import keys_of
 from segkit.config.labels import labels_from, swapped_classes
 from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
 from segkit.config.plan import AXES
 from segkit.config.rules import rules_from
+from segkit.config.search import check_search
 from segkit.config.shard import shard_from
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
@@ -32,6 +34,7 @@ from segkit.foundation.errors import UsageError
 from segkit.foundation.memory_size import memory_bytes
 
 LEAVE_ONE_OUT = "leave_one_out"
+EACH = "each"  # of training.fold: every fold validates once, each in a training of its own
 AUTO = "auto"
 DEBUG = ("fast", "overfit")
 TABLES = (".csv", ".parquet", ".pq")
@@ -51,12 +54,7 @@ def check_config(config: Any) -> None:
         check_plan(config.plan)
         check_fold(config.training, config.data)
     if isinstance(config, TrainConfig):
-        check_debug(config.debug)
-        check_name(config.name)
-        check_patience(config.training)
-        check_lightning(config)
-        if not isinstance(config.debug, str):
-            check_length(config.training)
+        check_training(config)
     if isinstance(config, TrainConfig | PredictConfig | DemoConfig | PrepareConfig | InspectConfig):
         check_device(config.device)
     if isinstance(config, PredictConfig):
@@ -67,6 +65,18 @@ def check_config(config: Any) -> None:
         raise UsageError("run is empty: pass run=RUN")
     if isinstance(config, MeasureConfig):
         check_measurement(config)
+
+
+def check_training(config: TrainConfig) -> None:
+    """Check what `segkit train` and the search over it have in common, and then what the search adds."""
+    check_debug(config.debug)
+    check_name(config.name)
+    check_patience(config.training)
+    check_lightning(config)
+    if not isinstance(config.debug, str):
+        check_length(config.training)
+    if isinstance(config, TuneConfig):
+        check_search(config.sweep, config.training.fold)
 
 
 def check_inputs(config: Any) -> None:
@@ -111,13 +121,14 @@ def check_length(training: TrainingOptions) -> None:
 
 
 def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
-    """Require `training.fold` to be `all` or a fold's number; how many cases one is left out of shows later."""
+    """Require `training.fold` to be `all`, `each` or a fold's number; how many cases there are shows later."""
     folds = data.split.folds
-    if training.fold == "all" or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
+    if training.fold in ("all", EACH) or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
         return
     if training.fold not in map(str, range(int(folds))):
         raise UsageError(
-            f"training.fold: {training.fold} is neither all nor one of the {folds} folds (0 to {int(folds) - 1})"
+            f"training.fold: {training.fold} is neither all nor each nor one of the {folds} folds "
+            f"(0 to {int(folds) - 1})"
         )
 
 
@@ -236,10 +247,13 @@ def check_addresses(config: PredictConfig) -> None:
 
 def check_evaluation(config: EvaluateConfig) -> None:
     """Require masks with their references, or a run, and not both."""
-    pair = (config.predictions, config.references)
-    if config.run is not None and any(pair):
+    if config.data is not None:
+        check_dataset(config.data)
+    if config.run is not None and (config.predictions or config.references):
         raise UsageError("run and predictions are both set: pass run=RUN, or predictions=DIR references=DIR")
-    if config.run is None and not all(pair):
+    if config.data is not None and config.references is not None:
+        raise UsageError("references and data are both set: a data set has its own; pass references=null")
+    if config.run is None and not (config.predictions and (config.references or config.data)):
         missing = "references" if config.predictions else "predictions"
         raise UsageError(f"{missing} is not set: pass predictions=DIR references=DIR output=DIR, or run=RUN")
     if config.run is None and config.output is None:

@@ -9,9 +9,11 @@ from typing import Any
 from segkit.config.options import (
     AugmentationOptions,
     BootstrapOptions,
+    CascadeOptions,
     DatasetOptions,
     DicomOptions,
     InferenceOptions,
+    MetricsOptions,
     ObjectOptions,
     PacsOptions,
     PathsOptions,
@@ -19,13 +21,16 @@ from segkit.config.options import (
     PostprocessingOptions,
     PreprocessingOptions,
     SeriesOptions,
+    StudyOptions,
     TrainingOptions,
     choice_key,
     duration_key,
+    only_some_key,
     path_key,
     range_key,
     text_key,
 )
+from segkit.config.search import SweepOptions
 
 
 @dataclass(kw_only=True)
@@ -41,6 +46,7 @@ class TrainConfig:
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
     training: TrainingOptions
+    cascade: CascadeOptions | None
     callbacks: dict[str, Any]
     profiler: dict[str, Any]
     plugins: dict[str, Any]
@@ -48,6 +54,8 @@ class TrainConfig:
     inference: InferenceOptions
     paths: PathsOptions
     launcher: dict[str, Any]
+    tracker: dict[str, Any] | None = only_some_key()  # noqa: RUF009  (nor a tracker)
+    study: StudyOptions = only_some_key()  # noqa: RUF009  (runs recorded before there were studies have none)
     name: str
     output: str | None = path_key()
     resume: str | None = path_key("folder")
@@ -56,6 +64,13 @@ class TrainConfig:
     device: str
     workers: int | None = range_key(1)
     debug: bool | str
+
+
+@dataclass(kw_only=True)
+class TuneConfig(TrainConfig):
+    """`segkit tune`: the config that its trainings start from, and how they are varied."""
+
+    sweep: SweepOptions
 
 
 @dataclass(kw_only=True)
@@ -140,15 +155,40 @@ class PredictConfig:
 class EvaluateConfig:
     """`segkit evaluate`."""
 
+    data: DatasetOptions | None
     predictions: str | None = path_key("folder")
     references: str | None = path_key("folder")
     run: str | None = path_key("any")
     split: str = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     labels: dict[str, int | str | list[int]] | None
+    columns: str | None = path_key("file")
+    groups: list[str]
+    cluster_by: str | None
     trust: list[str]
     device: str
     tolerance: float = range_key(0)
+    probabilities: str | None = path_key("folder")
+    metrics: MetricsOptions
+    format: str = choice_key("segkit", "nnunet")
+    bootstrap: BootstrapOptions
+    workers: int | None = range_key(1)
+    debug: bool
+
+
+@dataclass(kw_only=True)
+class CompareConfig:
+    """`segkit compare`."""
+
+    runs: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
+    split: str = choice_key("auto", "held_out", "validation")
+    metric: str
+    label: str
+    baseline: str | None
+    pool: list[str]
+    difference: float | None = range_key(0)
+    output: str | None = path_key()
+    device: str
     bootstrap: BootstrapOptions
     workers: int | None = range_key(1)
     debug: bool
@@ -164,6 +204,24 @@ class PackageConfig:
     licence: str | None = text_key()
     intended_use: str | None = text_key()
     trust: list[str]
+    debug: bool
+
+
+@dataclass(kw_only=True)
+class ReportConfig:
+    """`segkit report`."""
+
+    run: str = path_key("folder")
+    output: str | None = path_key()
+    worst: int = range_key(0)
+    channel: str | None
+    file_size: str
+    anonymous: bool
+    figures: str | None = path_key()
+    cases: list[str] | None
+    serve: bool
+    trust: list[str]
+    workers: int | None = range_key(1)
     debug: bool
 
 
@@ -218,8 +276,11 @@ CONFIGS: dict[str, type] = {
     "inspect": InspectConfig,
     "prepare": PrepareConfig,
     "train": TrainConfig,
+    "tune": TuneConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
+    "report": ReportConfig,
     "package": PackageConfig,
     "measure": MeasureConfig,
     "convert": ConvertConfig,

@@ -25,6 +25,7 @@ from segkit.config.groups import Sources, choices, config_sources, groups, not_c
 from segkit.config.keys import keys_of, path_keys, unknown_key
 from segkit.config.literal_paths import escaped, located
 from segkit.config.overrides import Overrides, read_overrides, schema_of
+from segkit.config.ranges import without_ranges
 from segkit.config.recorded import configure_resumed
 from segkit.config.suggestions import one_line
 from segkit.config.targets import check_own_targets
@@ -32,6 +33,7 @@ from segkit.config.typed import MISSING, not_set, typed
 from segkit.foundation.errors import UsageError
 from segkit.foundation.plain import to_yaml
 
+SEARCH = "tune"  # the command to which ranges may be typed
 _REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError)
 
 
@@ -51,8 +53,10 @@ def configure(command: str, overrides: Sequence[str] = (), *, config_dirs: Itera
         DataError: when `resume` names a run whose config cannot be read.
     """
     sources = config_sources(config_dirs)
-    read = read_overrides(command, overrides, sources)
+    read = read_overrides(command, overrides, sources, sweep=command == SEARCH)
     if read.paths.get("resume"):
+        if command == SEARCH:
+            raise UsageError("resume goes on with one run; a search goes on by its own words: output=STUDY")
         return configure_resumed(command, read)
     schema = schema_of(command)
     values = plain_config(_composed(command, read, sources), schema, sources)
@@ -71,7 +75,7 @@ def compose(command: str, overrides: Sequence[str] = (), *, config_dirs: Iterabl
         UsageError: when a key or a choice does not exist, or a group is not chosen.
     """
     sources = config_sources(config_dirs)
-    return _composed(command, read_overrides(command, overrides, sources), sources)
+    return _composed(command, read_overrides(command, overrides, sources, sweep=command == SEARCH), sources)
 
 
 def _training_only(schema: type) -> set[str]:
@@ -86,7 +90,7 @@ def composed_yaml(command: str, overrides: Sequence[str] = (), *, config_dirs: I
         UsageError: when a key or a choice does not exist, or a group is not chosen.
     """
     sources = config_sources(config_dirs)
-    read = read_overrides(command, overrides, sources)
+    read = read_overrides(command, overrides, sources, sweep=command == SEARCH)
     if read.paths.get("resume"):
         return to_yaml(configure_resumed(command, read))
     config = _composed(command, read, sources)
@@ -97,6 +101,7 @@ def composed_yaml(command: str, overrides: Sequence[str] = (), *, config_dirs: I
 
 
 def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
+    read, ranges = without_ranges(read, sources)
     _check_optional_groups(command, read, sources)
     lines = [override.input_line for override in (*read.choices, *read.values) if override.input_line]
     lines += _yielding_length(read)
@@ -112,6 +117,9 @@ def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
     # Hydra would merge them into the labels that the chosen data set has already.
     for name, table in read.tables.items():
         OmegaConf.update(config, name, table, merge=False, force_add=True)
+    with open_dict(config):
+        for name, dimension in ranges.items():
+            config.sweep.space[name] = dimension
     _set_paths(config, schema_of(command), read)
     return config
 

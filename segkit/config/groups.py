@@ -58,6 +58,8 @@ def groups(sources: Sources, command: str) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for entry in read_defaults(sources, command):
+        if isinstance(entry, str) and entry != "_self_":  # tune builds on train
+            found |= groups(sources, entry)
         if isinstance(entry, dict):
             for group, choice in entry.items():
                 if isinstance(group, str):

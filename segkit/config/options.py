@@ -69,11 +69,13 @@ class DatasetOptions:
     task: str | None = only_some_key()
     download: bool | None = only_some_key()
     layout: dict[str, Any]
+    previous: str | None = only_some_key()  # set by a cascade, for its later stage
     channels: dict[str, str | dict[str, str]] | None
     labels: dict[str, int | str | list[int]] | None
     region_order: list[int] | None
     mirrored: list[list[str]]
     columns: str | None = path_key("file")
+    annotated: str | None = only_some_key()
     skip_unusable: bool
     split: SplitOptions
 
@@ -135,9 +137,18 @@ class PlanOptions:
 
 @dataclass(kw_only=True)
 class PreprocessingOptions:
-    """Intensity transforms after the plan's own orientation, cropping, resampling and normalisation."""
+    """Intensity transforms before and after the plan's own orientation, cropping, resampling and normalisation."""
 
+    on_scan: list[Any] | None = only_some_key()  # noqa: RUF009  (declares, and gives no default)
     transforms: list[Any]
+
+
+@dataclass(kw_only=True)
+class CascadeOptions:
+    """An earlier stage at low resolution, whose mask is a further input."""
+
+    folds: int = range_key(0)
+    share: float = range_key(0, 0.9)
 
 
 @dataclass(kw_only=True)
@@ -157,6 +168,8 @@ class TrainingOptions:
     steps: int | None = range_key(1)
     fold: str
     weights: str | None = path_key("any", only_some=True)
+    frozen: list[str] | None = only_some_key()  # noqa: RUF009  (declares, and gives no default)
+    rates: dict[str, float] | None = only_some_key()  # noqa: RUF009
     precision: str = choice_key("auto", "bf16", "32")
     foreground: float = range_key(0, 1)
     accumulate: int = range_key(1)
@@ -197,8 +210,46 @@ class PathsOptions:
 
 
 @dataclass(kw_only=True)
+class StudyOptions:
+    """What concerns a run as one trial of a study."""
+
+    resume: str | None = path_key("folder")
+    folder: str | None = path_key()
+    sweep: dict[str, Any]
+    score: bool
+
+
+@dataclass(kw_only=True)
 class BootstrapOptions:
     """Confidence intervals over cases."""
 
     resamples: int = range_key(100)
     seed: int = range_key(0)
+
+
+@dataclass(kw_only=True)
+class LesionOptions:
+    """What a lesion is and when it is found."""
+
+    match: str = choice_key("iou", "overlap")
+    threshold: float = range_key(0, 1)
+    instances: str = choice_key("components", "values")
+    connectivity: str = choice_key("corners", "faces")
+    sizes: list[float]
+
+
+@dataclass(kw_only=True)
+class MetricsOptions:
+    """Which figures masks are given, and by which convention."""
+
+    compute: list[str]
+    convention: str = choice_key("area", "voxel")
+    percentile: float = range_key(0, 100)
+    direction: str = choice_key("larger", "pooled")
+    tolerance: float = range_key(0)
+    tolerances: dict[str, float]
+    boundary: float | None = range_key(0)
+    both_empty: str = choice_key("left_out", "best")
+    one_empty: str = choice_key("worst", "left_out")
+    lesions: LesionOptions
+    bins: int = range_key(2)

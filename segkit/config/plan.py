@@ -10,6 +10,7 @@ from typing import Any
 from segkit.config.channels import RGB, Channel
 from segkit.foundation.errors import DataError
 
+LANDMARKS = 11  # of the standard scale of `nyul`
 AXES = 3  # prepared arrays are (C, X, Y, Z); a picture has Z = 1
 
 
@@ -20,12 +21,14 @@ class Normalisation:
     Attributes:
         scheme: `clip_zscore` (CT: clip to [low, high], then subtract mean, divide by std, all of the data set),
             `zscore` (mean and std of each image), `zscore_nonzero` (likewise, of its nonzero voxels; the others stay
-            0), `percentile` (each image's 0.5th to 99.5th percentile to 0..1), `unit` (0..255 to 0..1), `none`.
+            0), `percentile` (each image's 0.5th to 99.5th percentile to 0..1), `nyul` (landmarks of each image's
+            histogram to the data set's, then mean and std of these), `unit` (0..255 to 0..1), `none`.
         low: lower clip in the channel's units (HU for CT).
         high: upper clip in the channel's units.
         mean: of the foreground over the data set, in the channel's units.
         std: of the foreground over the data set, in the channel's units.
         width: array channels that the channel brings: a colour picture three.
+        landmarks: of `nyul`, on the data set's standard scale.
     """
 
     scheme: str
@@ -34,6 +37,7 @@ class Normalisation:
     mean: float | None = None
     std: float | None = None
     width: int = 1
+    landmarks: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,10 @@ class Plan:
         normalisation: per channel, in channel order.
         order: of the spline that resamples images, 1 (linear) to 3 (cubic).
         onto: channels that are resampled onto another one's grid first, with that one's name.
-        transforms: MONAI intensity transforms (`_target_` mappings) applied after normalisation.
+        on_scan: MONAI intensity transforms (`_target_` mappings) of scans as they are stored, before all else.
+        transforms: the same, applied after normalisation.
         features: channels per level of a network that leaves them to the plan; None: its own default.
+        previous: classes of the mask of an earlier stage that follow the channels, one image each, 1 inside; 0: none.
         reasons: a sentence for each choice.
     """
 
@@ -66,14 +72,21 @@ class Plan:
     normalisation: dict[str, Normalisation]
     order: int = 3
     onto: dict[str, str] = field(default_factory=dict)
+    on_scan: tuple[dict[str, Any], ...] = ()
     transforms: tuple[dict[str, Any], ...] = ()
     features: tuple[int, ...] | None = None
+    previous: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def channels(self) -> tuple[Normalisation, ...]:
         """The normalisation of each array channel: a channel of colour pictures is three."""
         return tuple(n for n in self.normalisation.values() for _ in range(n.width))
+
+    @property
+    def width(self) -> int:
+        """How many images a network takes: array channels, and classes of an earlier stage's mask."""
+        return len(self.channels) + self.previous
 
     @property
     def inputs(self) -> dict[str, Channel]:
@@ -116,8 +129,10 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "normalisation": {str(name): _normalisation(**n) for name, n in mapping["normalisation"].items()},
                 "order": int(mapping.get("order", 3)),
                 "onto": {str(name): str(other) for name, other in dict(mapping.get("onto", {})).items()},
+                "on_scan": tuple(dict(t) for t in mapping.get("on_scan", ())),
                 "transforms": tuple(dict(t) for t in mapping.get("transforms", ())),
                 "features": _features(mapping.get("features")),
+                "previous": int(mapping.get("previous", 0)),
             }
         )
         wrong = _contradiction(plan)
@@ -134,11 +149,14 @@ def _features(stored: Any) -> tuple[int, ...] | None:
     return None if stored is None else tuple(int(channels) for channels in stored)
 
 
-def _normalisation(scheme: str, width: int = 1, **numbers: float | None) -> Normalisation:
+def _normalisation(scheme: str, width: int = 1, landmarks: Any = None, **numbers: float | None) -> Normalisation:
     known = {name: None if n is None else float(n) for name, n in numbers.items()}
     if width not in (1, RGB):
         raise ValueError(f"a channel of width {width} is neither one array channel nor the three of a colour picture")
-    return Normalisation(scheme, **known, width=int(width))
+    places = None if landmarks is None else tuple(float(place) for place in landmarks)
+    if scheme == "nyul" and (places is None or len(places) != LANDMARKS):
+        raise ValueError(f"nyul has {LANDMARKS} landmarks")
+    return Normalisation(scheme, **known, width=int(width), landmarks=places)
 
 
 def _contradiction(plan: Plan) -> str | None:
@@ -161,6 +179,6 @@ def _contradiction(plan: Plan) -> str | None:
         return f"order {plan.order} is not 1 to 3, or onto {plan.onto} names channels that have no normalisation"
     if plan.features is not None and (len(plan.features) < len(plan.strides) or min(plan.features) < 1):
         return f"features {plan.features} are not one number above zero for each of {len(plan.strides)} levels"
-    if plan.batch < 1 or not plan.normalisation:
-        return f"batch {plan.batch} is not above zero, or no channel has a normalisation"
+    if plan.batch < 1 or not plan.normalisation or plan.previous < 0:
+        return f"batch {plan.batch} is not above zero, no channel has a normalisation, or previous is {plan.previous}"
     return None

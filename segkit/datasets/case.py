@@ -23,12 +23,14 @@ class Case:
             the same, and whoever needs it says so.
         reference: the expert's segmentation, or where it should lie; None where the data set promises none.
         columns: what else a table says of the case, e.g. `{"patient": "17", "site": "A"}`.
+        previous: the mask of an earlier stage, which the network is shown beside the images; None: there is none.
     """
 
     name: str
     images: Mapping[str, Location]
     reference: Location | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    previous: Location | None = None
 
 
 @dataclass(frozen=True)

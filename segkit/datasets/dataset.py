@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from segkit.config.channels import Channel, channels_from
 from segkit.config.labels import Labels, labels_from
 from segkit.config.options import DatasetOptions
 from segkit.datasets.case import Case, Layout
 from segkit.datasets.columns import with_columns
+from segkit.datasets.unlabelled import unlabelled_of
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import resolve_target
+
+MASK = ".nii.gz"  # what follows a case's name in the file of an earlier stage's mask
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Dataset:
         cases: by name, sorted.
         channels: by name, in channel order.
         labels: the background first.
+        unlabelled: by case the labels that nobody drew in its reference; cases in which all were drawn have no entry.
     """
 
     options: DatasetOptions
     cases: Mapping[str, Case]
     channels: Mapping[str, Channel]
     labels: Labels
+    unlabelled: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def open_dataset(options: DatasetOptions) -> Dataset:
@@ -44,7 +50,17 @@ def open_dataset(options: DatasetOptions) -> Dataset:
     channels = channels_from(options.channels or {})
     found = layout.cases(channels)
     cases = {case.name: case for case in with_columns(found, options.columns)}
-    return Dataset(options, cases, channels, labels_from(options.labels or {}, options.region_order))
+    if options.previous:
+        masks = earlier_masks(Path(options.previous))
+        cases = {name: replace(case, previous=masks.get(f"{name}{MASK}")) for name, case in cases.items()}
+    labels = labels_from(options.labels or {}, options.region_order)
+    unlabelled = unlabelled_of(list(cases.values()), options.annotated, labels)
+    return Dataset(options, cases, channels, labels, unlabelled)
+
+
+def earlier_masks(folder: Path) -> dict[str, Path]:
+    """Return the masks of an earlier stage by file name, each in a folder of those that made it."""
+    return {path.name: path for path in sorted(folder.glob(f"*/*{MASK}"))}
 
 
 def open_recorded(options: DatasetOptions, trust: Sequence[str]) -> Dataset:

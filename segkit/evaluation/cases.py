@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.labels import BACKGROUND, IGNORE, Declared, values_of
-from segkit.evaluation.confusion import MAX_LABELS, check_numeric, check_whole, count_labels, values_in
-from segkit.evaluation.metrics import LabelPair, metrics
+from segkit.evaluation.calibration import Reliability
+from segkit.evaluation.confusion import MAX_LABELS, Counts, check_numeric, check_whole, count_labels, values_in
+from segkit.evaluation.label_pair import Boxes, LabelPair
+from segkit.evaluation.metrics import Metric, chosen
+from segkit.evaluation.settings import Settings
 from segkit.evaluation.summary import Scores
 from segkit.foundation.errors import DataError, UsageError
 from segkit.volumes.grid import Grid
@@ -46,23 +51,40 @@ def in_colour(labels: Declared | None) -> bool:
     return any(isinstance(value, str) and value.startswith("#") for value in (labels or {}).values())
 
 
+@dataclass(frozen=True, eq=False)
+class CaseScores:
+    """What one case comes to.
+
+    Attributes:
+        scores: label -> metric -> value in the metric's unit, NaN where the metric's rule leaves it out.
+        counts: label -> voxels in both masks, in one and in none.
+        reliability: label -> its voxels by probability; empty where probabilities are not asked for.
+    """
+
+    scores: Scores
+    counts: dict[str, Counts]
+    reliability: dict[str, Reliability]
+
+
 def evaluate_arrays(
     mask: NDArray[Any],
     reference: NDArray[Any],
     grid: Grid,
     labels: Declared,
+    settings: Settings | None = None,
     *,
     mask_name: str = "the mask",
     reference_name: str = "the reference",
 ) -> Scores:
-    """Score every foreground label of a mask with every metric.
+    """Score every foreground label of a mask.
 
     Args:
         mask: predicted values, shape (X, Y[, Z]); any number type that holds whole numbers.
         reference: the expert's values, same shape.
-        grid: their common grid, in mm.
+        grid: their common grid, in mm: `Grid(mask.shape, affine)`.
         labels: name -> value, or values of a region; every value that occurs must be declared, only the background's
             need not. Voxels whose reference has the value of `ignore` count nowhere.
+        settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
         mask_name: names `mask` in errors.
         reference_name: names `reference` in errors.
 
@@ -71,24 +93,65 @@ def evaluate_arrays(
 
     Raises:
         DataError: when a value is not declared or no whole number.
-        UsageError: when `labels` is ambiguous or names only the background.
+        UsageError: when `labels` is ambiguous or names only the background, or there is no such metric.
     """
-    foreground = foreground_of(labels)
+    settings = settings or Settings()
+    names = (mask_name, reference_name)
+    return score_case((mask, reference), grid, labels, settings, chosen(settings), names=names).scores
+
+
+def score_case(
+    arrays: tuple[NDArray[Any], NDArray[Any]],
+    grid: Grid,
+    labels: Declared,
+    settings: Settings,
+    metrics: Sequence[Metric],
+    *,
+    probabilities: Mapping[str, NDArray[Any]] | None = None,
+    names: tuple[str, str] = ("the mask", "the reference"),
+) -> CaseScores:
+    """Score every foreground label of a mask with some metrics.
+
+    Args:
+        arrays: predicted values and the expert's, as for `evaluate_arrays`.
+        grid: their common grid, in mm.
+        labels: as for `evaluate_arrays`.
+        settings: by which conventions.
+        metrics: as `chosen` returns them.
+        probabilities: label -> its probability at each voxel, from 0 to 1, shape (X, Y[, Z]).
+        names: of both arrays in errors.
+
+    Raises:
+        DataError: as `evaluate_arrays`.
+        UsageError: as `evaluate_arrays`.
+    """
+    mask, reference = arrays
+    foreground, scored = foreground_of(labels), None
     background = values_of(BACKGROUND, labels.get(BACKGROUND, 0))
     if IGNORE in labels:
-        ignored = reference == values_of(IGNORE, labels[IGNORE])[0]
-        mask, reference = (np.where(ignored, background[0], array) for array in (mask, reference))
+        scored = reference != values_of(IGNORE, labels[IGNORE])[0]
+        mask, reference = (np.where(scored, array, background[0]) for array in arrays)
     groups = list(foreground.values())
-    counts = count_labels(mask, reference, groups, also=background, mask_name=mask_name, reference_name=reference_name)
-    scores: dict[str, dict[str, float]] = {}
-    for (name, values), counted in zip(foreground.items(), counts, strict=True):
-        pair = LabelPair(counted, mask, reference, values, grid)
-        scores[name] = {metric.name: metric.score(pair) for metric in metrics()}
-    return scores
+    counts = count_labels(mask, reference, groups, also=background, mask_name=names[0], reference_name=names[1])
+    boxes = Boxes(mask, reference, zero=any(0 in values for values in groups))
+    scores, counted = dict[str, dict[str, float]](), dict(zip(foreground, counts, strict=True))
+    reliability = dict[str, Reliability]()
+    for name, values in foreground.items():
+        probability = None if probabilities is None else probabilities[name]
+        pair = LabelPair(counted[name], mask, reference, values, grid, name, settings, boxes, probability, scored)
+        scores[name] = {metric.name: metric.score(pair) for metric in metrics}
+        if any(metric.needs_probabilities for metric in metrics):
+            reliability[name] = pair.reliability
+    return CaseScores(scores, counted, reliability)
 
 
 def evaluate_pair(
-    mask_path: Path, reference_path: Location, labels: Declared, *, tolerance: float | None = None
+    mask_path: Path,
+    reference_path: Location,
+    labels: Declared,
+    settings: Settings | None = None,
+    *,
+    tolerance: float | None = None,
 ) -> Scores:
     """Read a mask and its reference and score every foreground label.
 
@@ -96,6 +159,7 @@ def evaluate_pair(
         mask_path: the prediction, one channel.
         reference_path: the expert's segmentation, one channel.
         labels: as for `evaluate_arrays`.
+        settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
         tolerance: largest distance in mm between equal voxels of both files; None takes `Grid.check_same_as`'s own.
 
     Returns:
@@ -104,12 +168,74 @@ def evaluate_pair(
     Raises:
         GeometryError: when the grids differ in shape or by more than `tolerance`.
         DataError: when a file cannot be read, has several channels, or holds values that are not declared.
+        UsageError: as `evaluate_arrays`.
     """
-    names = _names(mask_path, reference_path)
+    return score_pair(mask_path, reference_path, labels, settings, tolerance=tolerance).scores
+
+
+def score_pair(
+    mask_path: Path,
+    reference_path: Location,
+    labels: Declared,
+    settings: Settings | None = None,
+    *,
+    probability_path: Path | None = None,
+    tolerance: float | None = None,
+) -> CaseScores:
+    """Read a mask, its reference and, where there are any, its probabilities, and score every foreground label.
+
+    Args:
+        mask_path: the prediction, one channel.
+        reference_path: the expert's segmentation, one channel.
+        labels: as for `evaluate_arrays`.
+        settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
+        probability_path: a channel for each label in the order in which they are declared, on the mask's grid; None
+            where probabilities are not known.
+        tolerance: largest distance in mm between equal voxels of both files; None takes `Grid.check_same_as`'s own.
+
+    Raises:
+        GeometryError: when the grids differ in shape or by more than `tolerance`.
+        DataError: when a file cannot be read, has several channels, or holds values that are not declared.
+        UsageError: as `evaluate_arrays`.
+    """
+    settings, names = settings or Settings(), _names(mask_path, reference_path)
+    metrics = chosen(settings, with_probabilities=probability_path is not None)
     mask, grid = _read_mask(mask_path, names[0], in_colour(labels))
     reference, reference_grid = _read_mask(reference_path, names[1], in_colour(labels))
     grid.check_same_as(reference_grid, what=f"{names[0]} and {names[1]}", tolerance=tolerance)
-    return evaluate_arrays(mask, reference, reference_grid, labels, mask_name=names[0], reference_name=names[1])
+    probabilities = None if probability_path is None else read_probabilities(probability_path, labels, grid, tolerance)
+    arrays = (mask, reference)
+    return score_case(arrays, reference_grid, labels, settings, metrics, probabilities=probabilities, names=names)
+
+
+def read_probabilities(
+    path: Path, labels: Declared, grid: Grid, tolerance: float | None = None
+) -> dict[str, NDArray[Any]]:
+    """Read the probability of each label.
+
+    Args:
+        path: a volume with a channel for each declared label but `ignore`, in their order; with or without the
+            background, where it comes first.
+        labels: as declared.
+        grid: of the mask.
+        tolerance: largest distance in mm between equal voxels of both.
+
+    Returns:
+        Label -> its channel, shape (X, Y[, Z]), background excluded.
+
+    Raises:
+        DataError: when the channels are not as many as labels.
+        GeometryError: when the grids differ.
+    """
+    volume, names = read(path), list(foreground_of(labels))
+    volume.grid.check_same_as(grid, what=f"{path.name} and the mask", tolerance=tolerance)
+    channels = volume.array[-len(names) :]
+    if len(volume.array) not in (len(names), len(names) + 1):
+        raise DataError(
+            f"{path.name} has {len(volume.array)} channels: probabilities have one for each label "
+            f"({', '.join(names)}), and may have one for the background before them"
+        )
+    return dict(zip(names, channels, strict=True))
 
 
 def foreground_values(path: Location) -> list[int]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from segkit.config.labels import Declared
-from segkit.evaluation.cases import evaluate_pair, foreground_of, foreground_values
-from segkit.evaluation.metrics import metrics
-from segkit.evaluation.summary import Evaluation, Scores, summarise
-from segkit.evaluation.tables import evaluation_table, write_evaluation
+from segkit.evaluation.calibration import Reliability
+from segkit.evaluation.cases import CaseScores, foreground_of, foreground_values, score_pair
+from segkit.evaluation.grouping import Grouping
+from segkit.evaluation.metrics import chosen
+from segkit.evaluation.settings import Settings, check_tolerances
+from segkit.evaluation.summary import Evaluation, summarise
+from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.foundation.parallel import Outcome, parallel_map
 from segkit.volumes.reading import read_grid
 from segkit.volumes.selection import Location
 
-__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "write_evaluation"]
+__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "group_tables", "write_evaluation"]
 
 BYTES_PER_VOXEL = 16  # two files read as float64, the widest that is common
 FEW_VOXELS = 100_000_000  # read and counted in about the time that other processes take to start
@@ -31,53 +35,89 @@ class _Pair(NamedTuple):
     case: str
     mask: Path
     reference: Location
+    probability: Path | None = None
 
 
 def evaluate_pairs(
     pairs: Mapping[str, tuple[Path, Location]],
     labels: Declared | None = None,
+    settings: Settings | None = None,
     *,
+    probabilities: Mapping[str, Path] | None = None,
     workers: int | None = None,
     bootstrap: int = 10_000,
     seed: int = 0,
     tolerance: float | None = None,
     failed: Mapping[str, str] | None = None,
+    grouping: Grouping | None = None,
 ) -> Evaluation:
     """Score masks against references, per case and label, and summarise over the cases.
 
     Args:
         pairs: case -> (mask, reference).
         labels: as `data.labels` declares them; by default every non-zero value of the references, named by itself.
+        settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
+        probabilities: case -> volume with a channel for each label, for the calibration; None where there are none.
         workers: processes; by default as many as cores and memory allow, and one where there is little to read.
         bootstrap: resamples behind the intervals.
         seed: of the bootstrap.
         tolerance: largest distance in mm between equal voxels of both files; None takes that of `Grid.check_same_as`.
         failed: cases that could not be paired, with the reason: they are reported with those that fail here.
+        grouping: groups of cases with statistics of their own, and patients whose cases are drawn together.
 
     Returns:
         Scores and statistics; a case that fails is named in `failed` and the others are finished.
 
     Raises:
         DataError: when there is no pair, or no label is given and none is found.
-        UsageError: when `labels` is ambiguous or names only the background.
+        UsageError: when `labels` is ambiguous or names only the background, or there is no metric of a name.
     """
     if not pairs:
         raise DataError("there is nothing to evaluate: no case has both a mask and a reference")
-    todo = [_Pair(case, mask, reference) for case, (mask, reference) in pairs.items()]
+    settings = settings or Settings()
+    if probabilities is not None:
+        settings = replace(settings, compute=(*settings.compute, "calibration"))
+    metrics = chosen(settings, with_probabilities=probabilities is not None)
+    todo, failures = _todo(pairs, probabilities, failed or {})
     declared: Declared = _labels_found(todo, workers) if labels is None else dict(labels)
-    names = list(foreground_of(declared))
-    failures, scores = dict(failed or {}), dict[str, Scores]()
-    for outcome in _side_by_side(partial(_score, labels=declared, tolerance=tolerance), todo, workers, "evaluating"):
+    names, cases = list(foreground_of(declared)), dict[str, CaseScores]()
+    check_tolerances(settings, names)
+    score = partial(_score, labels=declared, settings=settings, tolerance=tolerance)
+    for outcome in _side_by_side(score, todo, workers, "evaluating"):
         if outcome.value is None:
             failures[outcome.item.case] = str(outcome.error)
         else:
-            scores[outcome.item.case] = outcome.value
-    metric_names = [metric.name for metric in metrics()]
-    return summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed)
+            cases[outcome.item.case] = outcome.value
+    scores = {case: cases[case].scores for case in sorted(cases)}
+    metric_names = [metric.name for metric in metrics]
+    summary = summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed, grouping=grouping)
+    counts = {case: cases[case].counts for case in scores}
+    return replace(summary, metrics=metrics, counts=counts, reliability=_pooled(cases.values()))
 
 
-def _score(pair: _Pair, labels: Declared, tolerance: float | None) -> Scores:
-    return evaluate_pair(pair.mask, pair.reference, labels, tolerance=tolerance)
+def _todo(
+    pairs: Mapping[str, tuple[Path, Location]], probabilities: Mapping[str, Path] | None, failed: Mapping[str, str]
+) -> tuple[list[_Pair], dict[str, str]]:
+    """Return what is to be scored, and why the rest is not."""
+    known = probabilities or {}
+    lacking = {case for case in pairs if probabilities is not None and case not in known}
+    todo = [_Pair(case, *pair, known.get(case)) for case, pair in pairs.items() if case not in lacking]
+    return todo, {**failed, **dict.fromkeys(sorted(lacking), "there is no file of its probabilities")}
+
+
+def _pooled(cases: Iterable[CaseScores]) -> dict[str, Reliability]:
+    """Add the cases' voxels up, label by label."""
+    total: dict[str, Reliability] = {}
+    for case in cases:
+        for label, own in case.reliability.items():
+            total[label] = total[label] + own if label in total else own
+    return total
+
+
+def _score(pair: _Pair, labels: Declared, settings: Settings, tolerance: float | None) -> CaseScores:
+    return score_pair(
+        pair.mask, pair.reference, labels, settings, probability_path=pair.probability, tolerance=tolerance
+    )
 
 
 def _values(pair: _Pair) -> list[int]:

@@ -136,6 +136,13 @@ def _check_few(count: int, name: str) -> None:
         raise DataError(f"{name} holds more than {MAX_LABELS} different values: is it a mask?")
 
 
+def joined_box(boxes: Sequence[Box]) -> Box:
+    """Return the box around several, at least one."""
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
+    )
+
+
 def region_of(array: NDArray[Any], values: Sequence[int], boxes: dict[int, Box], grid: Grid) -> Region | None:
     """Return the voxels of a label, or None where there are none.
 
@@ -148,9 +155,6 @@ def region_of(array: NDArray[Any], values: Sequence[int], boxes: dict[int, Box],
     present = [value for value in values if value in boxes]
     if not present:
         return None
-    box = tuple(
-        slice(min(boxes[value][axis].start for value in present), max(boxes[value][axis].stop for value in present))
-        for axis in range(array.ndim)
-    )
+    box = joined_box([boxes[value] for value in present])
     inside = array[box] == present[0] if len(present) == 1 else np.isin(array[box], present)
     return Region(np.ascontiguousarray(inside), tuple(part.start for part in box), grid)

@@ -5,23 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from segkit.evaluation.empties import empty_counts
 from segkit.evaluation.metrics import metrics
-from segkit.evaluation.summary import Evaluation, Statistics
+from segkit.evaluation.summary import Evaluation, Part, Statistics
 from segkit.foundation.files import write_json, write_text
 
 COLUMNS = ("case", "label", "metric", "value")
+MAIN = "dice"  # stands first, with its interval, where it is among the metrics
+MEAN = "mean"  # the row of the mean over labels
+WIDEST = 7  # metrics that are shown side by side
+FEW_LABELS = 5  # that are shown side by side when metrics are too many
+
+Table = tuple[list[str], list[list[str]]]
 
 
-def write_evaluation(evaluation: Evaluation, output: Path) -> list[Path]:
+def write_evaluation(evaluation: Evaluation, output: Path, source: Mapping[str, Any] | None = None) -> list[Path]:
     """Write `cases.csv` and `summary.json`, each whole or not at all.
 
     Args:
         evaluation: what `evaluate_pairs` returned.
         output: folder, made where absent.
+        source: of what model and cases it is, as `summary.json` should say; None where that is not known.
 
     Returns:
         The two files.
@@ -31,7 +40,7 @@ def write_evaluation(evaluation: Evaluation, output: Path) -> list[Path]:
     """
     cases, summary = output / "cases.csv", output / "summary.json"
     write_text(cases, cases_csv(evaluation))
-    write_json(summary, summary_tree(evaluation))
+    write_json(summary, summary_tree(evaluation) | ({"source": dict(source)} if source else {}))
     return [cases, summary]
 
 
@@ -52,42 +61,127 @@ def summary_tree(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "labels": {label: _tree_of(by_metric) for label, by_metric in evaluation.labels.items()},
         "mean": _tree_of(evaluation.mean),
+        "groups": {
+            column: {value: _part_tree(part) for value, part in by_value.items()}
+            for column, by_value in evaluation.groups.items()
+        },
+        "columns": {
+            case: {column: cells[case] for column, cells in evaluation.grouping.groups.items()}
+            for case in (evaluation.scores if evaluation.grouping.groups else ())
+        },
         "cases": len(evaluation.scores),
         "failed": [{"case": case, "error": error} for case, error in evaluation.failed.items()],
+        **({"empty": empty_counts(evaluation.counts)} if evaluation.counts else {}),
+        "clusters": _clusters(evaluation),
         "metrics": {
-            metric.name: {"unit": metric.unit, "definition": metric.definition, "empty": metric.rule}
-            for metric in metrics()
+            metric.name: {
+                "unit": metric.unit,
+                "definition": metric.definition,
+                "empty": metric.rule,
+                "higher_is_better": metric.higher_is_better,
+            }
+            for metric in evaluation.metrics or metrics()
         },
-        "rules": {
-            "cases": "failed cases enter no statistic; they are listed under failed",
-            "left_out": "a case without a label in mask and reference has no value for it and is counted in left_out",
-            "mean": "per case the mean over the foreground labels that have a value, then statistics over the cases",
-            "std": "of the sample (n - 1)",
-            "ci95": f"95% percentile bootstrap interval of the mean over cases, {evaluation.resamples} resamples, "
-            f"seed {evaluation.seed}; null for fewer than two cases",
-        },
+        "rules": rules(evaluation),
     }
 
 
-def evaluation_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+def rules(evaluation: Evaluation) -> dict[str, str]:
+    """Return how the statistics are made, a line for each."""
+    column = evaluation.grouping.cluster_by
+    drawn = f"the cases of one {column} are drawn together" if column else "each case is drawn alone"
+    return {
+        "cases": "failed cases enter no statistic; they are listed under failed",
+        "left_out": "a case without a label in mask and reference has no value for it and is counted in left_out",
+        "empty": "counts cases whose mask, reference or both lack the label; metrics say what that counts as",
+        "infinite": "an infinite value counts in n, median and iqr (null where it reaches them), and not in mean, std "
+        "and ci95",
+        "mean": "per case the mean over the foreground labels that have a value, then statistics over the cases",
+        "std": "of the sample (n - 1)",
+        "iqr": "lower and upper quartile",
+        "ci95": f"95% bootstrap interval (BCa) of the mean over cases, {evaluation.resamples} resamples, "
+        f"seed {evaluation.seed}; {drawn}; null for fewer than two",
+    }
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
     """Return columns and rows for the console: a row per label, then their mean; means over cases.
 
-    The first metric, Dice, stands with its 95% interval; `n` counts the cases that have a value for it.
+    Dice stands first with its 95% interval; `n` counts the cases that have a value for it. Of many metrics and few
+    labels each metric is a row instead.
     """
-    known = {metric.name: metric.unit for metric in metrics()}
-    first, *others = evaluation.mean
-    headings = [f"{name} [{known[name]}]" if known.get(name) else name for name in (first, *others)]
-    columns = ["label", headings[0], "95% interval", *headings[1:], "n", "left out"]
+    parts = {**evaluation.labels, MEAN: evaluation.mean}
+    if len(evaluation.mean) > WIDEST and len(evaluation.labels) <= FEW_LABELS:
+        return _metric_rows(parts, units_of(evaluation), len(evaluation.scores))
+    return _rows("label", parts, units_of(evaluation))
+
+
+def group_tables(evaluation: Evaluation) -> Iterator[tuple[str, Table]]:
+    """Yield a title and a table for each column of groups: a row per value, the mean over labels."""
+    for column, by_value in evaluation.groups.items():
+        parts = {value: part.mean for value, part in by_value.items()}
+        yield f"by {column}, mean over labels", _rows(column, parts, units_of(evaluation))
+
+
+def units_of(evaluation: Evaluation) -> dict[str, str]:
+    """Return the unit of each metric."""
+    return {metric.name: metric.unit for metric in evaluation.metrics or metrics()}
+
+
+def ordered_metrics(names: Sequence[str]) -> list[str]:
+    """Return the names with Dice first."""
+    return sorted(names, key=lambda name: name != MAIN)
+
+
+def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str]) -> Table:
+    first, *others = ordered_metrics(list(next(iter(parts.values()))))[:WIDEST]
+    shown = [_heading(name, units) for name in (first, *others)]
+    columns = [heading, shown[0], "95% interval", *shown[1:], "n", "left out"]
     rows = []
-    for label, by_metric in (*evaluation.labels.items(), ("mean", evaluation.mean)):
+    for name, by_metric in parts.items():
         main = by_metric[first]
-        interval = f"{_shown(main.ci95[0])} to {_shown(main.ci95[1])}" if main.n > 1 else "-"
-        means = [_shown(by_metric[name].mean) for name in others]
-        rows.append([label, _shown(main.mean), interval, *means, str(main.n), str(main.left_out)])
+        means = [_shown(by_metric[other].mean) for other in others]
+        rows.append([name, _shown(main.mean), _interval(main), *means, str(main.n), str(main.left_out)])
     return columns, rows
 
 
-def _tree_of(by_metric: dict[str, Statistics]) -> dict[str, dict[str, Any]]:
+def _metric_rows(parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str], cases: int) -> Table:
+    names = ordered_metrics(list(parts[MEAN]))
+    return ["metric", *parts], [
+        [_heading(name, units), *(_cell(by_metric[name], cases) for by_metric in parts.values())] for name in names
+    ]
+
+
+def _cell(one: Statistics, cases: int) -> str:
+    """Return mean and interval, and how many cases they are of where these are not all."""
+    finite = one.n - one.infinite
+    interval = "" if math.isnan(one.ci95[0]) else f" [{_shown(one.ci95[0])}, {_shown(one.ci95[1])}]"
+    return f"{_shown(one.mean)}{interval}{'' if finite == cases else f' n={finite}'}"
+
+
+def _heading(name: str, units: Mapping[str, str]) -> str:
+    return f"{name} [{units[name]}]" if units.get(name) else name
+
+
+def _interval(one: Statistics) -> str:
+    return "-" if math.isnan(one.ci95[0]) else f"{_shown(one.ci95[0])} to {_shown(one.ci95[1])}"
+
+
+def _clusters(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return which column tells patients, how many there are, and each case's; None where no column does."""
+    grouping = evaluation.grouping
+    if grouping.cluster_by is None:
+        return None
+    of = {case: grouping.clusters[case] for case in evaluation.scores if case in grouping.clusters}
+    return {"column": grouping.cluster_by, "n": evaluation.clusters, "cases": of}
+
+
+def _part_tree(part: Part) -> dict[str, Any]:
+    labels = {label: _tree_of(by_metric) for label, by_metric in part.labels.items()}
+    return {"cases": part.cases, "labels": labels, "mean": _tree_of(part.mean)}
+
+
+def _tree_of(by_metric: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
     return {metric: asdict(statistics) for metric, statistics in by_metric.items()}
 
 

@@ -83,6 +83,10 @@ class ArchiveFolder:
         """Return a file of this folder."""
         return Member(self.archive, self.prefix + name, self.sizes.get(self.prefix + name))
 
+    def folder(self, name: str) -> ArchiveFolder:
+        """Return a folder inside this one."""
+        return ArchiveFolder(self.archive, f"{self.prefix}{name}/", self.sizes)
+
 
 def checked_members(path: Path, expected: Callable[[str], bool]) -> dict[str, int]:
     """Read the table of a stranger's zip, and nothing else of it.

@@ -170,6 +170,41 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def staging_folder(beside: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a hidden folder for files that are moved to their places later; what is left in it at the end goes with it.
+
+    Args:
+        beside: a path in the folder that the files will be moved to, after which it is called.
+
+    Raises:
+        OSError: when the disk is full, read-only or closed to us.
+    """
+    with _temporary(_prepared(beside)) as temporary:
+        temporary.mkdir()
+        yield temporary
+
+
+def append_line(path: str | os.PathLike[str], line: str) -> None:
+    """Append a line, written through to the disk; whoever reads meanwhile sees all of it or nothing.
+
+    Args:
+        path: the file, made where it is missing.
+        line: ASCII text that ends with a line end.
+
+    Raises:
+        OSError: when the line cannot be written whole.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        written = os.write(descriptor, line.encode("ascii"))
+        if written < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text atomically, with the line ends that `text` holds.
 

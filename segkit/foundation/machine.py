@@ -45,6 +45,11 @@ def memory_used() -> tuple[int, int]:
     now = int(psutil.Process().memory_info().rss)
     if sys.platform == "win32":
         return now, now
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage also counts what the process was before its program began: a copy of the one that started it.
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        return now, max([now, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))])
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024

@@ -80,6 +80,15 @@ def to_json(value: Any) -> str:
     return text if _is_utf8(text) else json.dumps(strict, indent=2, allow_nan=False)
 
 
+def to_json_line(value: Any) -> str:
+    """Write a value as strict JSON on one line, its end included; numbers that are not finite become null.
+
+    Raises:
+        TypeError: when something inside has no plain form.
+    """
+    return json.dumps(_finite(plain(value)), separators=(",", ":"), allow_nan=False) + "\n"
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(member) for key, member in value.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "load_array",
     "load_checkpoint",
     "load_json",
+    "load_json_lines",
     "load_tensors",
     "load_yaml",
     "resolve_target",
@@ -79,6 +81,25 @@ def load_json(path: str | os.PathLike[str]) -> Any:
         return read_json(path)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def load_json_lines(path: str | os.PathLike[str]) -> list[Any]:
+    """Read a file with a JSON value on each line; lines that are none, as a killed writer leaves them, are left out.
+
+    Raises:
+        DataError: when the file cannot be read; the message names it.
+    """
+    import json
+
+    values = []
+    try:
+        with Path(path).open("rb") as file:
+            for line in file:
+                with suppress(ValueError, RecursionError):
+                    values.append(json.loads(line))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return values
 
 
 def load_tensors(path: str | os.PathLike[str] | Member) -> dict[str, torch.Tensor]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 
+from segkit.foundation.compiling import compiled
 from segkit.preparation.resampling import EXACT
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compile a function; other threads run meanwhile."""
-    return cast("Function", numba.njit(cache=True, nogil=True)(function))
 
 
 @compiled

@@ -101,6 +101,6 @@ def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:
     is_bf16 = uses_bf16(precision, next(network.parameters()).device)
     try:
         dtype = torch.bfloat16 if is_bf16 else torch.float32
-        return forward_bytes(network, len(plan.channels), plan.network_patch, dtype)
+        return forward_bytes(network, plan.width, plan.network_patch, dtype)
     except RuntimeError:  # the network computes with values, of which there are none without running it
         return MAPS * FLOAT * math.prod(plan.patch)

@@ -21,12 +21,27 @@ def mirrored_logits(
     mean = torch.zeros(())
     for axes in flips:
         dims = [axis + 2 for axis in axes]
-        logits = network_logits(network, batch.flip(dims) if dims else batch, plan.slice_axis).float()
+        turned = batch.flip(dims) if dims else batch
+        if left_right in axes and plan.previous:
+            turned = turned[:, swapped_inputs(batch.shape[1], plan.previous, swapped)]
+        logits = network_logits(network, turned, plan.slice_axis).float()
         if left_right in axes:
             logits = logits[:, list(swapped)]
         logits = logits.flip(dims) if dims else logits
         mean = logits if len(flips) == 1 else mean.to(logits.device) + logits / len(flips)
     return mean
+
+
+def swapped_inputs(inputs: int, previous: int, swapped: Sequence[int]) -> list[int]:
+    """Return the order of a network's inputs under a left-right flip: classes of an earlier mask swap, images do not.
+
+    Args:
+        inputs: images and classes together.
+        previous: of them, classes of an earlier stage's mask but the background, which come last.
+        swapped: for each class, the background first, the one that takes its place.
+    """
+    images = inputs - previous
+    return [*range(images), *(images + swapped[place] - 1 for place in range(1, previous + 1))]
 
 
 def network_logits(network: nn.Module, batch: Tensor, slice_axis: int | None) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,23 +18,25 @@ from segkit.config.labels import Labels, labels_from, swapped_outputs
 from segkit.config.options import InferenceOptions, PostprocessingOptions
 from segkit.config.rules import Rules
 from segkit.config.typed import typed
+from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
+from segkit.foundation.memory_size import amount_of
+from segkit.inference.members import check_alike, load_network, meant, members_of, prepared_alike
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values
 from segkit.inference.rules import rules_of
 from segkit.inference.segmenting import segmented
 from segkit.inference.streaming import Stream, Work
-from segkit.networks.building import build_network, check_network, check_size
 from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
-from segkit.preparation.intensity_transforms import check_transforms
+from segkit.preparation.disk import HALF
+from segkit.preparation.pipeline import size_of
 from segkit.preparation.prepare import prepare
-from segkit.preparation.scans import Scan, read_scan
-from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
-from segkit.runs.package import models_in
+from segkit.preparation.scans import Scan, numbered, read_scan
+from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record
 from segkit.volumes.grid import as_3d
-from segkit.volumes.label_values import as_colours
+from segkit.volumes.label_values import as_colours, voxels_of_values
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 from segkit.volumes.writing import write, write_mask
@@ -56,8 +59,7 @@ class Mask:
     @property
     def volumes(self) -> dict[str, float]:
         """The volume of each label but the background in ml, over the whole mask."""
-        values, counts = np.unique(self.array, return_counts=True)
-        voxels = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        voxels = voxels_of_values(self.array)
         voxel_ml = as_3d(self.scan.grid).voxel_mm3 / 1000
         held = {name: self.labels.members[name] for name in self.labels.foreground}
         if not self.labels.is_regions:  # of merged values masks hold the first
@@ -104,12 +106,14 @@ class Model:
         networks: in evaluation mode, on their device.
         options: how a whole scan is covered.
         rules: what becomes of each label's components and holes.
+        previous: for each network the earlier stage of its cascade, whose mask it is shown; empty where none has one.
     """
 
     records: tuple[ModelRecord, ...]
     networks: tuple[nn.Module, ...]
     options: InferenceOptions
     rules: Rules = field(default_factory=dict)
+    previous: tuple[Model | None, ...] = ()
 
     @property
     def record(self) -> ModelRecord:
@@ -161,10 +165,22 @@ class Model:
         paths = place if isinstance(place, dict) else dict.fromkeys(names, place)
         if set(paths) != set(names):
             raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
-        scan = read_scan(paths, self.record.plan.inputs)
+        return self.ready_of(read_scan(paths, self.record.plan.inputs))
+
+    def ready_of(self, scan: Scan) -> Ready:
+        """Prepare a scan that was read; the earlier stage of a cascade segments it now. Raises as `segment` does."""
         streams = tuple(self._stream(group, scan) for group in self.plans)
         work = plan_work(streams, scan.grid, self.activations, with_scores=len(streams) > 1)
         return Ready(scan, streams, work)
+
+    def bytes_to_read(self, images: Mapping[str, Location]) -> int:
+        """Return the bytes that `ready` takes at most for a scan, 0 where its headers do not tell its size."""
+        case = Case("", dict(images), None)
+        plans = [self.records[group[0]].plan for group in self.plans]
+        sizes = [(size_of(case, plan, None), plan.width) for plan in plans]
+        kept = sum(HALF * channels * math.prod(size.prepared) for size, channels in sizes[1:])
+        earlier = amount_of(self.options.memory, key="inference.memory") if self.previous else 0
+        return max(size.memory(channels) for size, channels in sizes) + kept + earlier
 
     def mask_of(self, ready: Ready) -> Mask:
         """Compute the mask of a scan that is prepared."""
@@ -174,6 +190,10 @@ class Model:
 
     def _stream(self, group: Sequence[int], scan: Scan) -> Stream:
         record = self.records[group[0]]
+        earlier = self.previous[group[0]] if self.previous else None
+        if earlier is not None:
+            found = earlier.mask_of(earlier.ready_of(scan)).array.reshape(scan.grid.shape)
+            scan = replace(scan, previous=numbered(found, self.labels, "the mask of the earlier stage"))
         prepared = prepare(scan, record.plan)
         return Stream(
             networks=[self.networks[index] for index in group],
@@ -197,7 +217,8 @@ def load(
     """Load a trained run, or several as an ensemble.
 
     Args:
-        run: a run folder, its `model/`, or a package (`FILE.segkit`); several for an ensemble.
+        run: a run folder, its `model/`, a study whose folds were pooled, or a package (`FILE.segkit`); several for an
+            ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
         postprocessing: rules for components and holes; None takes those that the run learnt.
@@ -209,51 +230,32 @@ def load(
             that the run does not have.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
-    folders = [folder for path in paths for folder in models_in(Path(path))]
-    records = tuple(read_record(folder) for folder in folders)
-    for folder, record in zip(folders, records, strict=True):
-        if meant(record) != meant(records[0]):
-            raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
+    found = [member for path in paths for member in members_of(Path(path))]
+    folders, records = [folder for folder, _ in found], tuple(record for _, record in found)
+    check_alike(folders, records)
     rules = rules_of(records, postprocessing)
-    where = choose_device(device)
-    networks = tuple(
-        load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
-    )
-    return Model(records, networks, options or standard_options(), rules)
+    return assembled(folders, records, choose_device(device), options or standard_options(), rules, trust)
 
 
-def meant(record: ModelRecord) -> list[Any]:
-    """Return what the masks of two models must share to be averaged."""
-    channels = {name: channel.width for name, channel in record.plan.normalisation.items()}
-    return [list(record.labels.items()), record.region_order, record.mirrored, channels, record.plan.onto]
-
-
-def prepared_alike(record: ModelRecord) -> list[Any]:
-    """Return what two models must share for their logits to be averaged, window by window."""
-    plan = record.plan
-    prepared = [plan.dims, plan.orientation, plan.spacing, plan.patch, plan.normalisation, plan.transforms]
-    return [*prepared, plan.order, plan.onto]
+def assembled(
+    folders: Sequence[ModelFolder], records: tuple[ModelRecord, ...], device: torch.device,
+    options: InferenceOptions, rules: Rules, trust: Sequence[str],
+) -> Model:  # fmt: skip
+    """Build the networks of model folders, and those of their earlier stages; raises as `load` does."""
+    networks, previous = [], []
+    for folder, record in zip(folders, records, strict=True):
+        networks.append(load_network(folder, record, trust).to(device).eval())
+        earlier = previous_of(folder, record)
+        before = tuple(read_record(each) for each in earlier)
+        for each in before:
+            if each.previous or meant(each) != meant(record):
+                raise DataError(
+                    f"{folder} is no cascade: its earlier stage has other labels or channels, or another one"
+                )
+        previous.append(assembled(earlier, before, device, options, {}, trust) if earlier else None)
+    return Model(records, tuple(networks), options, rules, tuple(previous) if any(previous) else ())
 
 
 def standard_options() -> InferenceOptions:
     """Return `conf/inference/standard.yaml`."""
     return typed(InferenceOptions, read_yaml(conf_folder() / "inference" / "standard.yaml"), "inference")
-
-
-def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str]) -> nn.Module:
-    """Build a recorded network, once nothing in its record is what a stranger may not name, and give it its weights.
-
-    Raises:
-        DataError: when the weights do not fit the network, or the record names something that may not be built.
-        UsageError: when the record names a package that is not allowed.
-    """
-    check_network(record.network, trust)
-    check_transforms(record.plan.transforms, trust)
-    weights = read_weights(folder, record)
-    check_size(record.network, weights)
-    network = build_network(record.network)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DataError(f"the weights in {folder} do not fit its network: {str(error).splitlines()[-1]}") from error
-    return network

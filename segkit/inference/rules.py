@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segkit.config.groups import conf_folder
 from segkit.config.labels import labels_from
 from segkit.config.options import PostprocessingOptions
-from segkit.config.rules import Rule, check_labels, rules_from, shared_rules
+from segkit.config.rules import Rule, Rules, check_labels, in_words, rules_from, shared_rules
 from segkit.config.typed import typed
 from segkit.foundation.files import read_yaml
 from segkit.runs.model_file import ModelRecord
@@ -33,6 +33,17 @@ def rules_of(records: Sequence[ModelRecord], options: PostprocessingOptions | No
     learnt = shared_rules([rules_from(record.postprocessing, "postprocessing") for record in records])
     rules = {**(learnt if options.learnt else {}), **given}
     return {name: rules[name] for name in foreground if rules.get(name, Rule()) != Rule()}
+
+
+def said_of(rules: Rules, records: Sequence[ModelRecord], options: PostprocessingOptions) -> str:
+    """Say in a line which rules are applied, and why where there are none."""
+    if rules:
+        return in_words(rules)
+    if options.rules or not options.learnt:
+        return "none, as asked"
+    if len(records) > 1 and any(record.postprocessing for record in records):
+        return "none: the models share no rule that they learnt"
+    return f"none: the model{'s' * (len(records) > 1)} learnt no rules"
 
 
 def standard_postprocessing() -> PostprocessingOptions:

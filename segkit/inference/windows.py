@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -25,19 +24,6 @@ def window_starts(size: int, window: int, overlap: float) -> list[int]:
     step = max(1, math.floor(window * (1 - overlap)))
     count = math.ceil((size - window) / step) + 1
     return [round(index * (size - window) / (count - 1)) for index in range(count)]
-
-
-def windows(shape: Sequence[int], window: Sequence[int], overlap: float) -> Iterator[tuple[slice, ...]]:
-    """Yield the windows over an array, last axis fastest.
-
-    Args:
-        shape: spatial shape, each axis at least the window's.
-        window: voxels per axis.
-        overlap: share of a window.
-    """
-    starts = [window_starts(size, extent, overlap) for size, extent in zip(shape, window, strict=True)]
-    for corner in product(*starts):
-        yield tuple(slice(start, start + extent) for start, extent in zip(corner, window, strict=True))
 
 
 def gaussian(window: Sequence[int]) -> Tensor:

@@ -21,12 +21,13 @@ def hashes(case: Case) -> dict[str, str]:
     Raises:
         DataError: when a file does not exist or cannot be read.
     """
-    paths = {**case.images, **({"reference": case.reference} if case.reference else {})}
+    others = {"reference": case.reference, "previous": case.previous}
+    paths = {**case.images, **{role: path for role, path in others.items() if path}}
     return {role: content_hash(path) for role, path in paths.items()}
 
 
 def content_of(case: Case, channels: Iterable[str] | None = None) -> list[str | None]:
-    """Return the hashes of a case's images, then its reference's; None where there is none.
+    """Return the hashes of a case's images, then its reference's, None where there is none, and an earlier mask's.
 
     Args:
         case: whose files are read.
@@ -40,7 +41,8 @@ def content_of(case: Case, channels: Iterable[str] | None = None) -> list[str | 
     if absent:
         raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(case.images) or 'none'}")
     images = [content_hash(case.images[name]) for name in names]
-    return [*images, content_hash(case.reference) if case.reference else None]
+    earlier = [content_hash(case.previous)] if case.previous else []
+    return [*images, content_hash(case.reference) if case.reference else None, *earlier]
 
 
 def content_hash(path: Location) -> str:

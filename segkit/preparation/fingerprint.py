@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from segkit.config.labels import IGNORED, Labels
 from segkit.datasets.case import Case
 from segkit.foundation.counted import generator
 from segkit.preparation.grids import Box, cropped, nonzero_box, orthogonal, reoriented
+from segkit.preparation.intensity_transforms import on_scan
 from segkit.preparation.scans import Scan, read_reference, read_scan
+from segkit.preparation.standard_scale import PERCENTS, percentiles_of
 
 SAMPLES = 10_000  # voxels a case whose intensities are kept
 MARGIN = 4  # without a reference, the middle of an image: a quarter off each side
@@ -30,6 +33,7 @@ class CaseFingerprint:
             of the image where there is no reference.
         kept: share of the scan's voxels that cropping leaves, 0 to 1.
         labelled: whether there is a reference.
+        percentiles: `standard_scale.PERCENTS` of each channel's anatomy, shape (C, 11), in the channels' units.
     """
 
     shape: tuple[int, ...]
@@ -37,6 +41,7 @@ class CaseFingerprint:
     foreground: NDArray[np.float32]
     kept: float = 1.0
     labelled: bool = True
+    percentiles: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, len(PERCENTS)), np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +53,23 @@ class Fingerprint:
         spacings: (cases, 3) mm.
         foreground: intensities of labelled voxels of all cases, shape (C, n).
         kept: share of a scan's voxels that cropping leaves, median over cases.
+        percentiles: of each case's channels, shape (cases, C, 11).
     """
 
     shapes: NDArray[np.int64]
     spacings: NDArray[np.float64]
     foreground: NDArray[np.float32]
     kept: float = 1.0
+    percentiles: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, len(PERCENTS)), np.float32))
 
 
 def fingerprint_case(
-    case: Case, *, channels: Mapping[str, Channel], orientation: str | None, labels: Labels
+    case: Case,
+    *,
+    channels: Mapping[str, Channel],
+    orientation: str | None,
+    labels: Labels,
+    transforms: Sequence[Mapping[str, Any]] = (),
 ) -> CaseFingerprint:
     """Read one case and keep what the planner needs.
 
@@ -66,12 +78,14 @@ def fingerprint_case(
         channels: those that it must have.
         orientation: axis codes of prepared arrays; None keeps the scan's.
         labels: of the data set.
+        transforms: of `preprocessing.on_scan`.
 
     Raises:
         DataError: when an image or the reference cannot be used.
+        UsageError: when a transform changes more than intensities.
         GeometryError: when the channels or the reference do not lie on one grid.
     """
-    scan = read_scan(case.images, channels)
+    scan = on_scan(read_scan(case.images, channels), transforms)
     box = nonzero_box(scan.array)
     inside = cropped(scan.grid, box)
     grid = reoriented(orthogonal(inside), orientation)
@@ -83,7 +97,8 @@ def fingerprint_case(
         places = generator(0).choice(places, SAMPLES, replace=False)
     foreground = scan.array.reshape(len(scan.array), -1)[:, places].astype(np.float32)
     kept = float(np.prod(inside.shape) / np.prod(scan.grid.shape))
-    return CaseFingerprint(grid.shape, grid.spacing, foreground, kept, case.reference is not None)
+    percentiles = np.stack([percentiles_of(channel[box]) for channel in scan.array])
+    return CaseFingerprint(grid.shape, grid.spacing, foreground, kept, case.reference is not None, percentiles)
 
 
 def is_foreground(labels: Labels) -> NDArray[np.bool_]:
@@ -109,4 +124,5 @@ def fingerprint(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         np.array([case.spacing for case in cases]),
         np.concatenate([case.foreground for case in telling], axis=1),
         float(np.median([case.kept for case in cases])),
+        np.stack([case.percentiles for case in cases]),
     )

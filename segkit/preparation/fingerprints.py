@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from segkit.preparation.fingerprint import CaseFingerprint, fingerprint_case
 from segkit.preparation.pipeline import FEW_VOXELS, PROCESS
 from segkit.volumes.reading import read_grid
 
-LAYOUT = 2  # of what is stored and of the numbers in it; raised whenever either changes
+LAYOUT = 3  # of what is stored and of the numbers in it; raised whenever either changes
 BYTES_PER_VOXEL = 16  # the file's values, their copy in one array, the reference, masks of nonzero and labelled voxels
 
 
@@ -35,6 +36,7 @@ def read_fingerprints(
     orientation: str | None,
     store: Path,
     workers: int | None,
+    transforms: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[CaseFingerprint], dict[str, str]]:
     """Read the fingerprint of every case, side by side within memory.
 
@@ -45,12 +47,16 @@ def read_fingerprints(
         orientation: axis codes of prepared arrays; None keeps each scan's.
         store: folder in which fingerprints are kept, by the content of the case.
         workers: processes; None: as many as cores and memory allow.
+        transforms: of `preprocessing.on_scan`.
 
     Returns:
         the fingerprints of the cases that can be used, in the order of `cases`, and the reason for each other by name.
     """
     sizes = [voxels_of(case) for case in cases]
-    read = partial(stored_fingerprint, channels=dict(channels), labels=labels, orientation=orientation, store=store)
+    read = partial(
+        stored_fingerprint, channels=dict(channels), labels=labels, orientation=orientation, store=store,
+        transforms=transforms,
+    )  # fmt: skip
     outcomes = parallel_map(
         read,
         cases,
@@ -69,7 +75,13 @@ def read_fingerprints(
 
 
 def stored_fingerprint(
-    case: Case, *, channels: Mapping[str, Channel], labels: Labels, orientation: str | None, store: Path
+    case: Case,
+    *,
+    channels: Mapping[str, Channel],
+    labels: Labels,
+    orientation: str | None,
+    store: Path,
+    transforms: Sequence[Mapping[str, Any]] = (),
 ) -> CaseFingerprint:
     """Return a case's fingerprint, read again only when the case, or what is read of it, has changed.
 
@@ -79,6 +91,7 @@ def stored_fingerprint(
         labels: of the data set.
         orientation: axis codes of prepared arrays; None keeps the scan's.
         store: folder in which fingerprints are kept.
+        transforms: of `preprocessing.on_scan`.
 
     Raises:
         DataError: when an image or the reference cannot be used.
@@ -86,15 +99,16 @@ def stored_fingerprint(
     """
     wanted = [[name, channel.family, channel.onto] for name, channel in channels.items()]
     meaning = [sorted(labels.stored.items()), labels.membership, labels.in_colour]
-    key = value_hash([LAYOUT, content_of(case, channels), wanted, orientation, meaning])
+    before = [list(transforms)] if transforms else []
+    key = value_hash([LAYOUT, content_of(case, channels), wanted, orientation, meaning, *before])
     path = store / "fingerprints" / f"{key}.npy"
     if known := kept_fingerprint(path):
         return known
-    found = fingerprint_case(case, channels=channels, orientation=orientation, labels=labels)
+    found = fingerprint_case(case, channels=channels, orientation=orientation, labels=labels, transforms=transforms)
     kinds = [("shape", "i8", 3), ("spacing", "f8", 3), ("kept", "f8"), ("labelled", "?")]
     record = np.array(
-        (found.shape, found.spacing, found.kept, found.labelled, found.foreground),
-        dtype=[*kinds, ("foreground", "f4", found.foreground.shape)],
+        (found.shape, found.spacing, found.kept, found.labelled, found.foreground, found.percentiles),
+        dtype=[*kinds, *((name, "f4", getattr(found, name).shape) for name in ("foreground", "percentiles"))],
     )
     with atomic_file(path) as temporary:
         np.save(temporary, record, allow_pickle=False)
@@ -109,7 +123,8 @@ def kept_fingerprint(path: Path) -> CaseFingerprint | None:
     except (OSError, DataError):
         return None
     shape, spacing = tuple(stored["shape"].tolist()), tuple(stored["spacing"].tolist())
-    return CaseFingerprint(shape, spacing, stored["foreground"], float(stored["kept"]), bool(stored["labelled"]))
+    kept, labelled = float(stored["kept"]), bool(stored["labelled"])
+    return CaseFingerprint(shape, spacing, stored["foreground"], kept, labelled, stored["percentiles"])
 
 
 def voxels_of(case: Case) -> int:

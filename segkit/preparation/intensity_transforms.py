@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,22 @@ from numpy.typing import NDArray
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
+from segkit.preparation.scans import Scan
 from segkit.volumes.grid import Grid
+
+BEFORE, AFTER = "preprocessing.on_scan", "preprocessing.transforms"
 
 
 def apply_transforms(
-    array: NDArray[np.float32], grid: Grid, transforms: Sequence[Mapping[str, Any]]
+    array: NDArray[Any], grid: Grid, transforms: Sequence[Mapping[str, Any]], key: str = AFTER
 ) -> NDArray[np.float32]:
     """Apply MONAI transforms one after another to a case's image.
 
     Args:
-        array: shape (C, X, Y, Z), normalised.
+        array: shape (C, X, Y, Z), normalised, or of `preprocessing.on_scan` as it is stored.
         grid: its grid; the transforms see its affine.
         transforms: `_target_` mappings; dictionary transforms get the key `image`, array transforms the array.
+        key: where they stand in the config, for errors.
 
     Returns:
         float32 of the same shape.
@@ -34,12 +39,13 @@ def apply_transforms(
     from monai.transforms import MapTransform, Randomizable
 
     for index, mapping in enumerate(transforms):
-        slot = f"preprocessing.transforms[{index}]: {mapping['_target_']}"
+        slot = f"{key}[{index}]: {mapping['_target_']}"
         transform = build(mapping)
         if isinstance(transform, Randomizable):
             raise UsageError(f"{slot} is random; it belongs to augmentation.transforms")
         # Wrapped anew each time: a transform may return a bare array, and the next one could then move it unseen.
-        before: Any = MetaTensor(np.ascontiguousarray(array), affine=grid.affine.copy())
+        values = np.ascontiguousarray(array, dtype=np.float32)
+        before: Any = MetaTensor(values, affine=grid.affine.copy())
         after = transform({"image": before})["image"] if isinstance(transform, MapTransform) else transform(before)
         if tuple(after.shape) != array.shape or not np.array_equal(getattr(after, "affine", grid.affine), grid.affine):
             raise UsageError(
@@ -50,7 +56,24 @@ def apply_transforms(
     return array
 
 
-def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[str], *also: type) -> None:
+def on_scan(scan: Scan, transforms: Sequence[Mapping[str, Any]]) -> Scan:
+    """Return a scan as `preprocessing.on_scan` leaves it: everything else, statistics too, sees it so.
+
+    Raises:
+        UsageError: when a transform changes shape or affine, or is random.
+        DataError: when values are no longer finite.
+    """
+    if not transforms:
+        return scan
+    array = apply_transforms(scan.array, scan.grid, transforms, BEFORE)
+    if not np.isfinite(array).all():
+        raise DataError(f"{BEFORE} leaves NaN or infinite values")
+    return replace(scan, array=array)
+
+
+def check_transforms(
+    transforms: Sequence[Mapping[str, Any]], trust: Sequence[str], *also: type, key: str = AFTER
+) -> None:
     """Refuse a stranger's transforms that are not MONAI transforms, or of the classes `also`, of an allowed package.
 
     Raises:
@@ -62,7 +85,7 @@ def check_transforms(transforms: Sequence[Mapping[str, Any]], trust: Sequence[st
     from monai.transforms import Transform
 
     for index, mapping in enumerate(transforms):
-        slot = f"preprocessing.transforms[{index}]"
+        slot = f"{key}[{index}]"
         if not isinstance(mapping, Mapping):
             raise DataError(f"{slot}: {str(mapping)[:100]!r} is not a mapping with a _target_")
         target = str(mapping.get("_target_"))

@@ -13,8 +13,9 @@ from segkit.config.channels import Channel
 from segkit.config.plan import Normalisation
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import DataError, UsageError
+from segkit.preparation.standard_scale import PERCENTS, onto_standard_scale, standard_landmarks
 
-SCHEMES = ("clip_zscore", "zscore", "zscore_nonzero", "percentile", "unit", "none")
+SCHEMES = ("clip_zscore", "zscore", "zscore_nonzero", "percentile", "nyul", "unit", "none")
 OF_FAMILY = {"ct": "clip_zscore", "mr": "zscore", "pet": "zscore", "rgb": "unit", "none": "none"}
 PERCENTILES = (0.5, 99.5)
 CROPPED = 0.75  # where cropping keeps less of a scan than this, what it removed is no anatomy but a mask
@@ -22,6 +23,7 @@ SMALLEST_STD = 1e-8  # a constant image becomes zeros instead of NaN
 ROUNDING = 1e-5  # of the mean: what resampling a constant image leaves is noise of float32, not contrast
 SLAB = 1 << 18  # voxels summed at a time
 FloatArray = NDArray[np.float32]
+NO_IMAGES: FloatArray = np.zeros((0, len(PERCENTS)), np.float32)
 
 
 def normalise(channel: NDArray[np.generic], normalisation: Normalisation) -> FloatArray:
@@ -52,6 +54,9 @@ def normalise(channel: NDArray[np.generic], normalisation: Normalisation) -> Flo
         low, high = np.percentile(values, PERCENTILES) if values.size else (0.0, 1.0)
         np.clip(values, low, high, out=values)
         return standardised(values, float(low), float(max(high - low, ROUNDING * abs(low))))
+    if scheme == "nyul":
+        moved = onto_standard_scale(values, normalisation.landmarks or ())
+        return standardised(moved, float(normalisation.mean or 0), float(normalisation.std or 1))
     if scheme == "unit":
         return standardised(values, 0.0, 255.0)
     if scheme == "none":
@@ -126,17 +131,24 @@ def scheme_for(channel: Channel, kept: float, foreground: int) -> tuple[str, str
     )
 
 
-def normalisation_of(scheme: str, width: int, foreground: NDArray[Any]) -> Normalisation:
+def normalisation_of(
+    scheme: str, width: int, foreground: NDArray[Any], percentiles: NDArray[Any] = NO_IMAGES
+) -> Normalisation:
     """Return a scheme with its parameters.
 
     Args:
         scheme: one of `SCHEMES`.
         width: array channels that it is for.
         foreground: intensities of labelled voxels over the data set, shape (width, n), in the channel's units.
+        percentiles: of the images' anatomy, shape (images, 11), for `nyul`.
 
     Raises:
-        DataError: when `clip_zscore` is asked for and no labelled voxel is known.
+        DataError: when `clip_zscore` is asked for and no labelled voxel is known, or `nyul` of images that are flat.
     """
+    if scheme == "nyul":
+        landmarks = standard_landmarks(percentiles)
+        mean, std = float(np.mean(landmarks)), float(np.std(landmarks))
+        return Normalisation(scheme, mean=mean, std=std, width=width, landmarks=landmarks)
     if scheme != "clip_zscore":
         return Normalisation(scheme, width=width)
     values = np.asarray(foreground, dtype=np.float64)

@@ -101,7 +101,7 @@ def prepare_missing(
     cases: Sequence[Case], sizes: Mapping[str, Size], plan: Plan, labels: Labels, store: Path, workers: int | None
 ) -> tuple[dict[str, PreparedCase], list[str]]:
     """Prepare cases side by side; return those that succeeded by name, and the names of the others."""
-    channels = len(plan.channels)
+    channels = plan.width
     known = [sizes[case.name] for case in cases]
     # Runs that prepare the same cases at once begin at different ones, so that they share the work.
     first = os.getpid() * STRIDE % len(cases)
@@ -154,7 +154,7 @@ def size_of(case: Case, plan: Plan, fingerprint: CaseFingerprint | None) -> Size
 
 def disk_of(case: Case, size: Size, plan: Plan, labels: Labels) -> int:
     """Return the bytes of disk that a case needs."""
-    return disk_needed(size.prepared, channels=len(plan.channels), classes=labels.classes if case.reference else 0)
+    return disk_needed(size.prepared, channels=plan.width, classes=labels.classes if case.reference else 0)
 
 
 def voxels(sizes: Iterable[Size]) -> int:

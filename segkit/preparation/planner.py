@@ -18,6 +18,7 @@ from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.normalisation import check_schemes, normalisation_of, scheme_for
 from segkit.preparation.reasons import CONFIGURED, reasons
 from segkit.preparation.sizing import Sizing
+from segkit.preparation.standard_scale import PERCENTS
 from segkit.preparation.step_memory import StepMemory
 from segkit.preparation.target_spacing import target_grid_of
 
@@ -30,6 +31,8 @@ def make_plan(
     network: Mapping[str, Any],
     outputs: int,
     transforms: Sequence[Mapping[str, Any]],
+    on_scan: Sequence[Mapping[str, Any]] = (),
+    previous: int = 0,
 ) -> Plan:
     """Plan a data set.
 
@@ -40,6 +43,8 @@ def make_plan(
         network: its yaml; its features bound the levels, and its activations the patch.
         outputs: logits a voxel.
         transforms: MONAI intensity transforms that follow the normalisation.
+        on_scan: those of scans as they are stored; the fingerprint saw scans so.
+        previous: classes of an earlier stage's mask that the network is shown.
 
     Returns:
         the plan, with a reason for each choice.
@@ -63,8 +68,10 @@ def make_plan(
         normalisation=normalisation,
         order=options.order,
         onto={name: channel.onto for name, channel in channels.items() if channel.onto},
+        on_scan=tuple(dict(transform) for transform in on_scan),
         transforms=tuple(dict(transform) for transform in transforms),
         features=open_features,
+        previous=previous,
     )
     steps = StepMemory(network, outputs, draft, on_gpu=memory_bytes(options.memory) is not None)
     cases = len(fingerprint.shapes)
@@ -97,8 +104,12 @@ def normalisations(
     check_schemes(wanted, channels)
     chosen, why = {}, {}
     ends = np.cumsum([channel.width for channel in channels.values()])[:-1]
-    for (name, channel), values in zip(channels.items(), np.split(fingerprint.foreground, ends), strict=True):
+    parts = zip(np.split(fingerprint.foreground, ends), np.split(fingerprint.percentiles, ends, axis=1), strict=True)
+    for (name, channel), (values, percentiles) in zip(channels.items(), parts, strict=True):
         scheme, reason = scheme_for(channel, fingerprint.kept, values.size)
         scheme, reason = (wanted[name], CONFIGURED) if name in wanted else (scheme, reason)
-        chosen[name], why[name] = normalisation_of(scheme, channel.width, values), f"{scheme}: {reason}"
+        chosen[name], why[name] = (
+            normalisation_of(scheme, channel.width, values, percentiles[:, :1].reshape(-1, len(PERCENTS))),
+            f"{scheme}: {reason}",
+        )
     return chosen, why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from segkit.config.plan import Plan
 from segkit.foundation.errors import DataError
-from segkit.preparation.grids import cropped, nonzero_box, orthogonal, target_grid
-from segkit.preparation.intensity_transforms import apply_transforms
+from segkit.preparation.grids import Box, cropped, nonzero_box, orthogonal, target_grid
+from segkit.preparation.intensity_transforms import apply_transforms, on_scan
 from segkit.preparation.normalisation import normalise
-from segkit.preparation.resampling import image_onto
+from segkit.preparation.resampling import image_onto, labels_onto
 from segkit.preparation.scans import Scan
 from segkit.preparation.splines import FloatArray, Order
 from segkit.volumes.grid import Grid
@@ -46,15 +47,18 @@ def prepare(scan: Scan, plan: Plan) -> Prepared:
 
     Raises:
         UsageError: when a transform of `preprocessing.transforms` moves voxels or is random.
-        DataError: when the result is not finite.
+        DataError: when the result is not finite, or the plan shows the network an earlier mask that is not there.
     """
+    scan = on_scan(scan, plan.on_scan)
     box = nonzero_box(scan.array)
     source = cropped(scan.grid, box)
     grid = target_grid(orthogonal(source), plan)
     channels: Iterable[FloatArray] = prepared_channels(scan.array[(slice(None), *box)], source, grid, plan)
     if plan.transforms:
         channels = apply_transforms(np.stack(list(channels)), grid, plan.transforms)
-    return Prepared(narrowed(channels, (len(scan.array), *grid.shape)), grid, scan.grid)
+    if plan.previous:
+        channels = chain(channels, earlier_classes(scan, box, source, grid, plan.previous))
+    return Prepared(narrowed(channels, (plan.width, *grid.shape)), grid, scan.grid)
 
 
 def prepared_channels(array: NDArray[Any], source: Grid, grid: Grid, plan: Plan) -> Iterator[FloatArray]:
@@ -68,6 +72,19 @@ def prepared_channels(array: NDArray[Any], source: Grid, grid: Grid, plan: Plan)
         low, high = float(values.min()), float(values.max())
         values = image_onto(values, source, grid, order=cast("Order", plan.order), fill=low)
         yield np.clip(values, low, high, out=values)
+
+
+def earlier_classes(scan: Scan, box: Box, source: Grid, grid: Grid, classes: int) -> Iterator[FloatArray]:
+    """Yield one image for each class but the background of an earlier stage's mask: 1 inside, 0 elsewhere.
+
+    Raises:
+        DataError: when the scan came without that mask.
+    """
+    if scan.previous is None:
+        raise DataError("the network takes the mask of an earlier stage, and there is none")
+    found = labels_onto(scan.previous[box], source, grid)
+    for place in range(1, classes + 1):
+        yield (found == place).astype(np.float32)
 
 
 def narrowed(channels: Iterable[FloatArray], shape: tuple[int, ...]) -> NDArray[Any]:

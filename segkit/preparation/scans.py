@@ -28,11 +28,13 @@ class Scan:
         array: shape (C, X, Y, Z); a picture has Z = 1.
         grid: its 3D grid.
         first: the first channel's volume as it was read, whose grid and header masks take.
+        previous: stored classes of an earlier stage's mask, shape (X, Y, Z); None where there is none.
     """
 
     array: NDArray[Any]
     grid: Grid
     first: Volume
+    previous: NDArray[np.integer] | None = None
 
 
 def read_scan(images: Mapping[str, Location], channels: Mapping[str, Channel]) -> Scan:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,8 @@ def decisions_of(plan: Plan) -> list[Any]:
     """Return what a plan decides about prepared arrays; the names of channels change nothing."""
     names = list(plan.normalisation)
     onto = [names.index(plan.onto[name]) if name in plan.onto else None for name in names]
-    return [plan.orientation, plan.spacing, plan.order, onto, list(plan.normalisation.values()), plan.transforms]
+    decided = [plan.orientation, plan.spacing, plan.order, onto, list(plan.normalisation.values()), plan.transforms]
+    return [*decided, plan.previous, plan.on_scan] if plan.previous or plan.on_scan else decided
 
 
 def folder_of(case: Case, plan: Plan, labels: Labels, store: Path) -> Path:
@@ -98,7 +99,7 @@ def folder_of(case: Case, plan: Plan, labels: Labels, store: Path) -> Path:
     Raises:
         DataError: when a channel is missing, or a file does not exist or cannot be read.
     """
-    meaning = [sorted(labels.stored.items()), labels.in_colour] if case.reference else None
+    meaning = [sorted(labels.stored.items()), labels.in_colour] if case.reference or case.previous else None
     key = value_hash([LAYOUT, content_of(case, plan.inputs), decisions_of(plan), meaning])
     return store / key[:2] / key
 
@@ -199,6 +200,10 @@ def verify(folder: Path) -> None:
 def write_case(case: Case, plan: Plan, labels: Labels, folder: Path) -> None:
     """Prepare one case into `folder`, which appears whole."""
     scan = read_scan(case.images, plan.inputs)
+    if plan.previous and case.previous is None:
+        raise DataError("there is no mask of the earlier stage for it")
+    if case.previous is not None:
+        scan = replace(scan, previous=read_reference(case.previous, scan.grid, labels))
     prepared, scan_grid = prepare(scan, plan), scan.grid
     del scan  # its voxels: the reference is read when the image's are gone
     record: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """`predictions.json`: which masks a folder holds, of which scans, model and settings.
 
-Array jobs that share a folder write one each, `predictions_2_of_8.json`, and all of them are read as one.
+While a command runs, what it adds stands in `predictions.jsonl`, a line a case (see `segkit.runs.register`). Array jobs
+that share a folder have a pair of these each, `predictions_2_of_8.json`, and all of them are read as one.
 """
 
 from __future__ import annotations
@@ -14,17 +15,12 @@ from segkit.config.labels import is_declared
 from segkit.config.shard import Shard
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import write_json
-from segkit.foundation.strangers import load_json
+from segkit.foundation.strangers import load_json, load_json_lines
 
-NAME = "predictions.json"
-ENTRY = {
-    "mask": str,
-    "key": str,
-    "scan": str,
-    "seconds": float,
-    "volumes": dict,
-    "files": dict,
-}  # of a case, and what each must be
+NAME = "predictions"
+WHOLE, JOURNAL = ".json", ".jsonl"
+# Of a case, and what each must be.
+ENTRY = {"mask": str, "key": str, "scan": str, "seconds": float, "volumes": dict, "files": dict}
 NEEDED = {"mask", "key"}
 
 
@@ -39,12 +35,15 @@ class Manifest:
             `scan` (the hash of its images), `seconds` that the mask took, `volumes` of each label in ml, and `files`:
             what the mask was written as (`nifti`, `dicom_seg` ...) with the file; `mask` is the first of them.
         failed: case name to why it has no mask.
+        saving: case name to what would be listed of a case whose files were about to be moved into the folder when its
+            command was killed, with the sha256 of each file as `saved`.
     """
 
     labels: dict[str, Any] | None = None
     weights: list[str] = field(default_factory=list)
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    saving: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def mask(self, folder: Path, case: str) -> Path | None:
         """Return the mask of a case where it lies in the folder, else None."""
@@ -69,31 +68,75 @@ def read_manifest(folder: Path) -> Manifest:
 
     Those of another model than the newest one's are left out.
     """
-    paths = sorted(folder.glob("predictions*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    paths = sorted({path.with_suffix(WHOLE) for path in folder.glob(f"{NAME}*{WHOLE}*")}, key=changed)
     parts = [part for path in paths if (part := read_part(path)).labels is not None or part.cases]
     whole = parts[-1] if parts else Manifest()
     same = [part for part in parts if part.weights == whole.weights]
     cases = {name: entry for part in same for name, entry in part.cases.items()}
     failed = {name: reason for part in same for name, reason in part.failed.items() if name not in cases}
-    return Manifest(whole.labels, whole.weights, cases, failed)
+    saving = {name: entry for part in same for name, entry in part.saving.items()}
+    return Manifest(whole.labels, whole.weights, cases, failed, saving)
+
+
+def changed(path: Path) -> tuple[int, str]:
+    """Return when a manifest or its journal was changed last, for sorting."""
+    both = (path, path.with_suffix(JOURNAL))
+    return max((each.stat().st_mtime_ns for each in both if each.exists()), default=0), path.name
 
 
 def read_part(path: Path) -> Manifest:
-    """Return one manifest; an empty one where it cannot be used."""
+    """Return one manifest with its journal; an empty one where it cannot be used."""
+    # The journal first: it is removed only once all that it says stands in the other.
+    lines = [line for line in read_lines(path.with_suffix(JOURNAL)) if isinstance(line, Mapping)]
+    part = read_whole(path)
+    if lines and "labels" in lines[0]:
+        begun = from_tree(lines[0])
+        part = part if part.weights == begun.weights else begun
+    for line in lines:
+        add_line(part, line)
+    return part
+
+
+def read_lines(path: Path) -> list[Any]:
+    """Return the lines of a journal; none where there is none."""
+    try:
+        return load_json_lines(path)
+    except DataError:
+        return []
+
+
+def read_whole(path: Path) -> Manifest:
+    """Return a manifest without its journal."""
     try:
         found = load_json(path)
     except DataError:  # masks can be made again, and what is not listed is made again
         return Manifest()
-    if not isinstance(found, Mapping):
-        return Manifest()
-    cases = mapping(found.get("cases"))
-    labels = dict(found["labels"]) if is_declared(found.get("labels")) else None
+    return from_tree(found) if isinstance(found, Mapping) else Manifest()
+
+
+def from_tree(found: Mapping[str, Any]) -> Manifest:
+    """Return a manifest of what a file holds; what has not the form it should have is left out."""
     return Manifest(
-        labels or None,
+        dict(found["labels"]) if is_declared(found.get("labels")) and found["labels"] else None,
         [str(weights) for weights in found.get("weights") or []],
-        {name: known_of(entry) for name, entry in cases.items() if is_entry(entry)},
+        {name: known_of(entry) for name, entry in mapping(found.get("cases")).items() if is_entry(entry)},
         {name: str(reason) for name, reason in mapping(found.get("failed")).items()},
     )
+
+
+def add_line(part: Manifest, line: Mapping[str, Any]) -> None:
+    """Add what a line of a journal says of a case: the later line counts."""
+    name = line.get("case")
+    if not isinstance(name, str):
+        return
+    if is_entry(line.get("saving")):
+        part.saving[name] = known_of(line["saving"]) | {"saved": dict(mapping(line["saving"].get("saved")))}
+    elif is_entry(line.get("entry")):
+        part.cases[name] = known_of(line["entry"])
+        part.failed.pop(name, None)
+    elif isinstance(line.get("failed"), str):
+        part.failed[name] = line["failed"]
+        part.cases.pop(name, None)
 
 
 def is_entry(entry: Any) -> bool:
@@ -112,6 +155,12 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def path_of(folder: Path, shard: Shard | None = None) -> Path:
+    """Return a folder's manifest, or that of one job of an array."""
+    return folder / (NAME + (f"_{shard.index}_of_{shard.count}" if shard else "") + WHOLE)
+
+
 def write_manifest(folder: Path, manifest: Manifest, shard: Shard | None = None) -> None:
     """Write a folder's manifest, or that of one job of an array, whole or not at all."""
-    write_json(folder / (f"predictions_{shard.index}_of_{shard.count}.json" if shard else NAME), manifest)
+    kept = {name: getattr(manifest, name) for name in ("labels", "weights", "cases", "failed")}
+    write_json(path_of(folder, shard), kept)

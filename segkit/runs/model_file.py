@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 ModelFolder = Path | ArchiveFolder  # `model/` of a run, or what a package holds in its stead
 WEIGHTS, RECORD = "weights.safetensors", "model.yaml"
+PREVIOUS = "previous_{}"  # folders of the models of an earlier stage, numbered from 1
+MOST_PREVIOUS = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ModelRecord:
         segkit: the version that wrote it.
         region_order: as `data.region_order` declares it; empty where labels are no regions.
         postprocessing: by label what was learnt of its components and holes, as `segkit.config.rules` reads it.
+        previous: how many models of an earlier stage lie in its folder, whose mask the network is shown; 0: none.
         training: steps, seconds, cases; for people.
         weights: sha256 of the weights file.
         format: of this record.
@@ -52,18 +55,22 @@ class ModelRecord:
     segkit: str
     region_order: list[int] = field(default_factory=list)
     postprocessing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    previous: int = 0
     training: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     format: int = FORMAT
 
 
-def write_model(folder: Path, record: ModelRecord, weights: Mapping[str, Tensor]) -> None:
+def write_model(
+    folder: Path, record: ModelRecord, weights: Mapping[str, Tensor], previous: Sequence[Path] = ()
+) -> None:
     """Write a model; an earlier one in the same place is replaced.
 
     Args:
         folder: `model/` of a run.
-        record: everything but the weights' hash, which is added.
+        record: everything but the weights' hash and the count of `previous`, which are added.
         weights: parameters and buffers by name.
+        previous: model folders of an earlier stage, which are copied into this one.
     """
     import shutil
 
@@ -75,7 +82,16 @@ def write_model(folder: Path, record: ModelRecord, weights: Mapping[str, Tensor]
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
     with atomic_folder(folder) as temporary:
         save_file(own, temporary / WEIGHTS)
-        write_yaml(temporary / RECORD, {**asdict(record), "weights": file_hash(temporary / WEIGHTS)})
+        for number, model in enumerate(previous, start=1):
+            shutil.copytree(model, temporary / PREVIOUS.format(number))
+        known = {"weights": file_hash(temporary / WEIGHTS), "previous": len(previous)}
+        write_yaml(temporary / RECORD, {**asdict(record), **known})
+
+
+def previous_of(folder: ModelFolder, record: ModelRecord) -> list[ModelFolder]:
+    """Return the model folders of the earlier stage of a cascade; none for a model that stands alone."""
+    names = [PREVIOUS.format(number) for number in range(1, record.previous + 1)]
+    return [folder.folder(name) if isinstance(folder, ArchiveFolder) else folder / name for name in names]
 
 
 def write_record(folder: Path, record: ModelRecord) -> None:
@@ -119,6 +135,8 @@ def _well_formed(record: ModelRecord) -> Iterator[tuple[str, bool]]:
     yield "mirrored", all(isinstance(pair, list) and all(name in names for name in pair) for pair in pairs)
     yield "flips", isinstance(record.flips, list) and all(flip in range(AXES) for flip in record.flips)
     yield "postprocessing", are_rules(record.postprocessing, labels_from(record.labels, order).foreground)
+    is_cascade = type(record.previous) is int and 0 <= record.previous <= MOST_PREVIOUS
+    yield "previous", is_cascade and bool(record.previous) == bool(record.plan.previous)
     yield "network", isinstance(network, dict) and isinstance(network.get("_target_"), str)
 
 

@@ -10,11 +10,14 @@ from segkit.foundation.archives import ArchiveFolder, write_archive
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_file
 from segkit.foundation.strangers import checked_members
-from segkit.runs.model_file import RECORD, WEIGHTS, ModelFolder
+from segkit.runs.model_file import PREVIOUS, RECORD, WEIGHTS, ModelFolder
 
 SUFFIX = ".segkit"
 CARD, MODEL = "README.md", "model"  # the latter is the folder of a run's model
-_NAME = re.compile(rf"{re.escape(CARD)}|(?:model_\d{{1,3}}/)?(?:{re.escape(WEIGHTS)}|{re.escape(RECORD)})")
+_PREVIOUS = re.compile(PREVIOUS.format(r"\d{1,2}/"))
+_NAME = re.compile(
+    rf"{re.escape(CARD)}|(?:model_\d{{1,3}}/)?(?:{_PREVIOUS.pattern})?(?:{re.escape(WEIGHTS)}|{re.escape(RECORD)})"
+)
 
 
 def write_package(output: Path, models: Sequence[Path], card: str) -> None:
@@ -28,7 +31,9 @@ def write_package(output: Path, models: Sequence[Path], card: str) -> None:
     members: dict[str, str | Path] = {CARD: card}
     for number, folder in enumerate(models, start=1):
         prefix = "" if len(models) == 1 else f"model_{number}/"
-        members |= {prefix + name: folder / name for name in (WEIGHTS, RECORD)}
+        for place in (folder, *sorted(folder.glob(PREVIOUS.format("*")))):
+            inside = prefix if place == folder else f"{prefix}{place.name}/"
+            members |= {inside + name: place / name for name in (WEIGHTS, RECORD)}
     with atomic_file(output) as temporary:
         write_archive(temporary, members)
 
@@ -44,7 +49,8 @@ def models_in(path: Path) -> list[ModelFolder]:
     if not path.is_file():
         return [path / MODEL if (path / MODEL).is_dir() else path]
     sizes = checked_members(path, lambda name: _NAME.fullmatch(name) is not None)
-    prefixes = {name.removesuffix(WEIGHTS).removesuffix(RECORD) for name in sizes if name != CARD}
+    own = [name for name in sizes if name != CARD and not _PREVIOUS.search(name)]
+    prefixes = {name.removesuffix(WEIGHTS).removesuffix(RECORD) for name in own}
     if not prefixes:
         raise DataError(f"{path} is no model of segkit: it holds no {RECORD}")
     return [ArchiveFolder(path, prefix, sizes) for prefix in sorted(prefixes, key=lambda prefix: (len(prefix), prefix))]

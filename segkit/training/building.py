@@ -20,8 +20,9 @@ from segkit.foundation.building import arguments_of, build
 from segkit.foundation.strangers import resolve_target
 from segkit.inference.mirroring import flippable_axes, left_right_axis
 from segkit.networks.building import check_network
-from segkit.preparation.intensity_transforms import check_transforms
+from segkit.preparation.intensity_transforms import BEFORE, check_transforms
 from segkit.training.augmentation import Augmentation, BatchTransform
+from segkit.training.augmentation.earlier_mask import EarlierMaskErrors
 from segkit.training.augmentation.kornia_steps import kornia_roles
 from segkit.training.lightning_parts import PLUGINS
 from segkit.training.schedules import Schedule
@@ -43,14 +44,16 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
     """
     seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     left_right = left_right_axis(plan)
+    earlier = (EarlierMaskErrors(plan.previous),) if plan.previous else ()
     return Augmentation(
-        steps=tuple(build(transform) for transform in options.transforms),
+        steps=(*(build(transform) for transform in options.transforms), *earlier),
         mirror=options.mirror,
         flip_axes=tuple(seen.index(axis) for axis in training_flips(options, plan, swapped)),
         left_right=seen.index(left_right) if left_right in seen else None,
         swapped=tuple(swapped),
         spacing=tuple(plan.spacing[axis] or 1.0 for axis in seen),
         seed=seed,
+        previous=plan.previous,
     )
 
 
@@ -70,6 +73,7 @@ def check_strangers_config(config: TrainConfig) -> None:
         DataError: when it names what is no class of its slot's role, or one that reads, writes or downloads.
     """
     check_network(config.network, config.trust)
+    check_transforms(config.preprocessing.on_scan or [], config.trust, key=BEFORE)
     check_transforms(config.preprocessing.transforms, config.trust)
     check_transforms(config.augmentation.transforms, config.trust, BatchTransform, *kornia_roles(config.trust))
     roles = {

@@ -16,7 +16,9 @@ from segkit.foundation.counted import seed_from
 from segkit.inference.mirroring import network_logits
 from segkit.preparation.store import PreparedCase
 from segkit.training.augmentation import Augmentation
+from segkit.training.fine_tuning import learning, set_rates
 from segkit.training.losses import supervised
+from segkit.training.partial_labels import marginal
 from segkit.training.validation import Validator
 
 DROPOUT = 3  # the stream of a step's own draws inside the network
@@ -35,6 +37,7 @@ class Segmentation(pl.LightningModule):
         validator: predicts and scores whole cases; None where nothing validates.
         slice_axis: the patch axis that a 2D network does not see, None in 3D.
         progress: optimiser steps done to progress 0..1; None: by the trainer's `max_steps`.
+        rates: pattern of parameter names to a factor on their learning rate.
         seed: of draws inside the network.
     """
 
@@ -50,6 +53,7 @@ class Segmentation(pl.LightningModule):
         validator: Validator | None = None,
         slice_axis: int | None = None,
         progress: Callable[[int], float] | None = None,
+        rates: Mapping[str, float] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -62,6 +66,7 @@ class Segmentation(pl.LightningModule):
         self.validator = validator
         self.slice_axis = slice_axis
         self.progress = progress or (lambda step: step / max(1, self.trainer.max_steps))
+        self.rates = rates or {}
         self.seed = seed
 
     def forward(self, images: Tensor) -> Tensor:
@@ -70,7 +75,8 @@ class Segmentation(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser and remember the rates it was given."""
-        optimizer = self.make_optimizer(self.network.parameters())
+        optimizer = self.make_optimizer(learning(self.network))
+        set_rates(optimizer, self.network, self.rates)
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         return optimizer
@@ -98,7 +104,16 @@ class Segmentation(pl.LightningModule):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed_from(self.seed, *batch["counter"][0].tolist(), DROPOUT))
             outputs = self.network(images)
+        if "annotated" in batch:
+            outputs = self.speaking(outputs, batch["annotated"])
         return self.loss_of(outputs, target)
+
+    def speaking(self, outputs: Tensor | Sequence[Tensor], annotated: Tensor) -> Tensor | list[Tensor]:
+        """Return outputs in which labels that nobody drew in a sample's reference teach nothing."""
+        is_regions = self.region_table is not None
+        if isinstance(outputs, Tensor):
+            return marginal(outputs, annotated, is_regions=is_regions)
+        return [marginal(output, annotated, is_regions=is_regions) for output in outputs]
 
     def loss_of(self, outputs: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:
         """Return the loss of a network's outputs, deeply supervised where there are several."""

@@ -31,6 +31,7 @@ _WRAPPERS = re.compile(
 )  # of DataParallel, torch.compile, Lightning modules
 _NNUNET_CONVOLUTION = re.compile(r"(encoder|decoder)\.stages\.(\d+)\.(?:0\.)?convs\.(\d+)\.(conv|norm)\.(weight|bias)")
 _NNUNET_OTHER = re.compile(r"decoder\.(transpconvs|seg_layers)\.(\d+)\.(weight|bias)")
+MATRIX = 2  # axes of weights that have no size in space
 SHOWN = 3  # names of each kind in a line
 
 
@@ -40,6 +41,7 @@ class Taken:
 
     Attributes:
         matched: taken.
+        adapted: taken of a first layer that sees other channels, each of the network's getting their mean.
         mismatched: of another shape in the file, with both; they stay as drawn.
         missing: not in the file; they stay as drawn.
         unused: in the file alone.
@@ -49,6 +51,7 @@ class Taken:
     mismatched: dict[str, str]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
+    adapted: tuple[str, ...] = ()
 
 
 def start_from(network: nn.Module, path: Path) -> Taken:
@@ -70,6 +73,8 @@ def start_from(network: nn.Module, path: Path) -> Taken:
             f"training.weights: nothing in {path} fits the network; it holds e.g. {theirs}, and the network {ours}: "
             "choose the network that they were trained with"
         )
+    if taken.adapted:
+        say(f"{taken.adapted[0]} saw other channels: each of this network's is given their mean")
     total = len(taken.matched) + len(taken.mismatched) + len(taken.missing)
     say(f"start from {path}: {len(taken.matched)} of {total} weights taken")
     shapes = [f"{name} ({shapes})" for name, shapes in taken.mismatched.items()]
@@ -133,10 +138,16 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> Taken:
     exact = as_segkit_names(weights, own)
     named = {bare(name): tensor for name, tensor in exact.items()}
     fitting, mismatched, missing = {}, {}, []
+    adapted: list[str] = []
+    first = next((name for name, tensor in own.items() if tensor.dim() > MATRIX), "")
+    seen = exact.get(first, named.get(bare(first)))
     for name, tensor in own.items():
         theirs = exact.get(name, named.get(bare(name)))
         if theirs is None:
             missing.append(name)
+        elif (fitted := for_channels(theirs, tensor, seen)) is not None:
+            fitting[name] = fitted
+            adapted.append(name)
         elif theirs.shape != tensor.shape:
             mismatched[name] = f"{'x'.join(map(str, theirs.shape))} for {'x'.join(map(str, tensor.shape))}"
         else:
@@ -144,7 +155,26 @@ def take_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> Taken:
     network.load_state_dict(fitting, strict=False)
     wanted = set(map(bare, own))
     unused = tuple(name for name in exact if bare(name) not in wanted)
-    return Taken(tuple(fitting), mismatched, tuple(missing), unused)
+    return Taken(tuple(fitting), mismatched, tuple(missing), unused, tuple(adapted))
+
+
+def for_channels(theirs: Tensor, own: Tensor, first: Tensor | None) -> Tensor | None:
+    """Return a kernel (out, in, *size) for another number of images; None where that is not all that differs.
+
+    Every image gets the mean over theirs, scaled so that a constant input gives the same output.
+
+    Args:
+        theirs: the kernel in the file.
+        own: the network's.
+        first: the file's kernel of the network's first layer, which tells how many images it saw.
+    """
+    if first is None or not theirs.dim() == own.dim() > MATRIX or theirs.shape[1] != first.shape[1]:
+        return None
+    alike = theirs.shape[0] == own.shape[0] and theirs.shape[2:] == own.shape[2:]
+    if not alike or theirs.shape[1] == own.shape[1]:
+        return None
+    scale = theirs.shape[1] / own.shape[1]
+    return (theirs.float().mean(1, keepdim=True) * scale).expand(own.shape).to(theirs.dtype).contiguous()
 
 
 def bare(name: str) -> str:

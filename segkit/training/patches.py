@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from segkit.config.plan import Plan
@@ -31,6 +33,7 @@ class Patches(pl.LightningDataModule):
         seed: of every draw.
         foreground: share of patches centred on a labelled voxel.
         workers: processes that read patches; what is read does not depend on it.
+        annotated: by case which of the network's outputs its reference speaks of; empty: all in all.
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class Patches(pl.LightningDataModule):
         seed: int,
         foreground: float,
         workers: int = 0,
+        annotated: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> None:
         super().__init__()
         self.training, self.validation = training, validation
         self.plan, self.seed, self.foreground, self.workers = plan, seed, foreground, workers
+        self.annotated = annotated or {}
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return batches without end, from the step that the trainer stands at."""
@@ -54,7 +59,9 @@ class Patches(pl.LightningDataModule):
             "start": trainer.global_step, "rank": trainer.global_rank, "accumulate": trainer.accumulate_grad_batches,
         }  # fmt: skip
         return DataLoader(
-            PatchDataset(self.training, self.plan.patch, self.seed, self.foreground),  # type: ignore[arg-type]
+            PatchDataset(  # type: ignore[arg-type]
+                self.training, self.plan.patch, self.seed, self.foreground, self.annotated
+            ),
             batch_sampler=CountedBatches(self.plan.batch, **place),
             num_workers=self.workers,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",

@@ -31,8 +31,10 @@ def learn_on(network: nn.Module, validator: Validator, cases: Sequence[PreparedC
         device: where the network is put.
 
     Returns:
-        what was learnt; nothing, and nothing is predicted, with fewer than `FEWEST_CASES`.
+        what was learnt; nothing, and nothing is predicted, with fewer than `FEWEST_CASES`. Cases in which labels were
+        not drawn teach nothing.
     """
+    cases = [case for case in cases if case.name not in validator.unlabelled]
     if len(cases) < FEWEST_CASES:
         return Learnt({}, (), tuple(sorted(case.name for case in cases)))
     network.to(device).eval()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -47,12 +47,14 @@ class PatchDataset(Dataset[dict[str, Any]]):
         patch: voxels per prepared axis.
         seed: of the draws.
         foreground: share of patches centred on a labelled voxel.
+        annotated: by case which of the network's outputs its reference speaks of; empty: all in all.
     """
 
     cases: Sequence[PreparedCase]
     patch: tuple[int, ...]
     seed: int
     foreground: float
+    annotated: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def drawn(self, sample: Sample) -> tuple[PreparedCase, NDArray[np.int64]]:
         """Return the case of a sample, and where in its array the patch begins."""
@@ -61,9 +63,10 @@ class PatchDataset(Dataset[dict[str, Any]]):
         return case, patch_start(draw, case, self.patch, self.foreground)
 
     def __getitem__(self, sample: Sample) -> dict[str, Any]:
-        """Return `image` (C, *patch), `reference` (*patch) and the sample's `counter` (step, index)."""
+        """Return `image` (C, *patch), `reference` (*patch), the sample's `counter` (step, index), and `annotated`."""
         case, start = self.drawn(sample)
-        return {
+        partial = {"annotated": self.annotated[case.name]} if self.annotated else {}
+        return partial | {
             "image": cut(case.image, start, self.patch),
             "reference": cut(case.reference[None], start, self.patch)[0],
             "counter": np.array(sample),

@@ -16,6 +16,7 @@ from segkit.config.labels import Labels
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
 from segkit.evaluation.cases import evaluate_arrays
+from segkit.evaluation.settings import Settings
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values, labels_on_scan
 from segkit.inference.streaming import Stream
@@ -24,6 +25,8 @@ from segkit.training.worst_case import Slice, middle_slice
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
+
+DICE = Settings(compute=("dice",))
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Validator:
         flips: prepared axes along which training flips.
         swapped: for each output the one that takes its place under a left-right flip.
         references: case name to reference file.
+        unlabelled: by case the labels that nobody drew in its reference; they are not scored.
         activation: bytes of one window's way through the network; counted when the first case is predicted.
         scores: of the validation that is under way, a row per case.
         worst: a slice of the case with the lowest mean Dice in this validation, or the last one; None before any.
@@ -48,6 +52,7 @@ class Validator:
     flips: tuple[int, ...]
     swapped: list[int]
     references: Mapping[str, Location]
+    unlabelled: Mapping[str, frozenset[str]] = field(default_factory=dict)
     activation: int | None = None
     scores: list[dict[str, float]] = field(default_factory=list)
     worst: Slice | None = None
@@ -60,9 +65,11 @@ class Validator:
         prepared = np.empty(case.grid.shape, np.uint8)
         mask = self.predicted(network, case, prepared)
         reference, path = self.reference_of(case), str(self.references[case.name])
-        scores = evaluate_arrays(mask, reference, case.scan_grid, self.labels.declared, reference_name=path)
+        declared = self.labels.declared
+        scores = evaluate_arrays(mask, reference, case.scan_grid, declared, DICE, reference_name=path)
         self.worst = self.worst if self.scores else None
-        self.scores.append({name: metrics["dice"] for name, metrics in scores.items()})
+        absent = self.unlabelled.get(case.name, frozenset())
+        self.scores.append({name: math.nan if name in absent else each["dice"] for name, each in scores.items()})
         known = [value for value in self.scores[-1].values() if not math.isnan(value)]
         if known and (self.worst is None or fmean(known) < self.worst.dice):
             self.worst = middle_slice(case, prepared, self.labels, dice=fmean(known), axis=self.plan.slice_axis)

@@ -13,6 +13,9 @@ from segkit.foundation.errors import DataError
 from segkit.volumes.formats.pictures import Palette
 from segkit.volumes.volume import Volume
 
+SLAB = 1 << 16  # voxels counted at a time
+BYTES = 256  # values of a uint8
+
 
 def label_values(volume: Volume, what: str, *, in_colour: bool = False) -> NDArray[Any]:
     """Return one value per voxel.
@@ -46,3 +49,19 @@ def as_colours(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Return values of labels in colour as red, green and blue, shape (3, *values.shape)."""
     channels = [values // COLOUR_BASE**2, values // COLOUR_BASE, values]
     return np.stack([channel % COLOUR_BASE for channel in channels]).astype(np.uint8)
+
+
+def voxels_of_values(mask: NDArray[np.integer]) -> dict[int, int]:
+    """Return how many voxels each value has that a mask holds, slab by slab, so that nothing as large is made."""
+    flat = mask.reshape(-1, order="A")
+    slabs = (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
+    if mask.dtype == np.uint8:
+        table = np.zeros(BYTES, np.int64)
+        for slab in slabs:
+            table += np.bincount(slab, minlength=BYTES)
+        return {value: int(table[value]) for value in np.flatnonzero(table).tolist()}
+    counts: dict[int, int] = {}
+    for slab in slabs:
+        for value, count in zip(*(each.tolist() for each in np.unique(slab, return_counts=True)), strict=True):
+            counts[value] = counts.get(value, 0) + count
+    return dict(sorted(counts.items()))

@@ -41,12 +41,18 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "objects", "postprocessing")
+        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "objects", "postprocessing", "sweep")
         for choice in choices(SOURCES, group.name)
     ],
 )
 def test_every_choice_composes(group, choice):
     assert configure("train", [*TRAIN, f"{group}={choice}"]).data.name == "paired"
+
+
+@pytest.mark.parametrize("choice", choices(SOURCES, "sweep"))
+def test_every_sweep_composes(choice):
+    ranges = ["seed=1,2"] if choice == "typed" else []
+    assert configure("tune", [*TRAIN, "training.fold=0", f"sweep={choice}", *ranges]).sweep.space
 
 
 @pytest.mark.parametrize("choice", choices(SOURCES, "dicom"))
@@ -167,8 +173,8 @@ def test_mistakes_that_show_once_composed(word, message):
 
 def test_an_unknown_command():
     assert refusal("trian") == (
-        "trian is not a command; did you mean train? commands: check, inspect, prepare, train, predict, evaluate, "
-        "package, measure, convert, cache, demo"
+        "trian is not a command; did you mean train? commands: check, inspect, prepare, train, tune, predict, "
+        "evaluate, compare, package, measure, convert, cache, demo"
     )
 
 

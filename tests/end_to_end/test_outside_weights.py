@@ -50,3 +50,16 @@ def test_mistakes_are_named_and_a_corrected_command_may_use_the_same_output(segk
     assert len(refused.stderr.strip().splitlines()) == 1
     assert "fits the network; it holds e.g. stranger.weight" in refused.stderr
     segkit(*words, f"training.weights={first}")
+
+
+def test_fine_tuning_freezes_what_it_says_and_goes_on_after_a_stop(segkit, ball_options):
+    segkit("train", *ball_options, "training.steps=4", "output=first")
+    words = ("training.weights=first", "training.frozen=[encoder.0.*]", "training.rates={encoder.*: 0.1}")
+    result = segkit("train", *ball_options, *words, "training.steps=6", "training.ema=0", "output=second")
+    assert "weights are frozen" in result.stdout + result.stderr
+    before, after = (load_file(segkit.folder / run / "model" / "weights.safetensors") for run in ("first", "second"))
+    kept = {name for name in before if (before[name] == after[name]).all()}
+    assert {name for name in before if name.startswith("encoder.0.")} <= kept
+    assert "heads.0.weight" not in kept
+    refused = segkit("train", *ball_options, "training.steps=1", "training.frozen=[encodr.*]", "output=third", expect=2)
+    assert "encodr.*" in refused.stderr

@@ -75,7 +75,7 @@ def test_masks_follow_the_rules_and_are_made_anew_when_these_change(segkit, trai
     run, _ = trained
     words = ("predict", f"run={run}", f"input={specks / 'images'}", "output=masks")
     masks = segkit.folder / "masks"
-    assert "postprocessing: none\n" in segkit(*words, "postprocessing=none").stdout
+    assert "postprocessing: none, as asked\n" in segkit(*words, "postprocessing=none").stdout
     before = counts(masks)
     assert len(before) == CASES
     assert all(count > 1 for count in before.values())
@@ -122,7 +122,7 @@ def test_an_ensemble_applies_what_its_models_share(segkit, trained, specks):
     both = segkit("predict", f"run=[{run},{run}]", f"input={scan}", "output=both")
     assert "postprocessing: ball: " in both.stdout
     mixed = segkit("predict", f"run=[{run},{other}]", f"input={scan}", "output=mixed")
-    assert "postprocessing: none\n" in mixed.stdout
+    assert "postprocessing: none: the models share no rule that they learnt\n" in mixed.stdout
 
 
 def test_killed_before_it_learnt_it_learns_the_same_when_it_goes_on(segkit, trained):

@@ -155,3 +155,18 @@ def test_what_the_network_will_see(segkit, ball_options):
     reference = nib.load(next((segkit.folder / "seen").glob("*_reference.nii.gz")))
     assert reference.shape == (16, 16, 16)
     assert "patches.png" in done.stdout
+
+
+def test_cases_without_some_labels_train_with_the_others(segkit, balls, ball_options):
+    def table(*rows):
+        (segkit.folder / "drawn.csv").write_text("case,drawn\n" + "\n".join(rows) + "\n")
+
+    steps = ("training.steps=4", "training.fold=0", "data.split.folds=3", "data.columns=drawn.csv")
+    table(*(f"ball_{index},bright;dim" for index in range(8)))
+    segkit("train", *ball_options, *steps, "output=plain")
+    segkit("train", *ball_options, *steps, "data.annotated=drawn", "output=full")
+    plain, full = ((segkit.folder / run / "model" / "weights.safetensors").read_bytes() for run in ("plain", "full"))
+    assert plain == full  # nothing is missing, so nothing differs
+    table(*(f"ball_{index},{'bright' if index < 4 else 'bright;dim'}" for index in range(8)))
+    refused = segkit("train", *ball_options, *steps, "data.annotated=drawn", "output=wrong", expect=1)
+    assert "holds dim" in refused.stderr

@@ -4,16 +4,20 @@ import numpy as np
 import pytest
 
 from segkit.evaluation.cases import evaluate_arrays, evaluate_pair, foreground_of, foreground_values
+from segkit.evaluation.settings import Settings
 from segkit.foundation.errors import DataError, GeometryError, UsageError
 from segkit.volumes.grid import Grid, affine_from
 
 LABELS = {"background": 0, "liver": 1, "tumour": 2}
+OVERLAP = Settings(compute=("overlap",))
 
 
 def test_a_pair_on_disk_scored_by_hand(write_nifti):
     mask, reference = np.zeros((2, 4, 5, 3), np.uint8)
     mask[0, 0, :2], reference[0, 0, :3], reference[2, 2, 2] = 1, 1, 2
-    found = evaluate_pair(write_nifti("m.nii.gz", mask), write_nifti("r.nii", reference.astype(np.float32)), LABELS)
+    found = evaluate_pair(
+        write_nifti("m.nii.gz", mask), write_nifti("r.nii", reference.astype(np.float32)), LABELS, OVERLAP
+    )
     assert found["liver"] == pytest.approx(
         {"dice": 4 / 5, "iou": 2 / 3, "precision": 1, "sensitivity": 2 / 3, "volume_difference": -0.01}
     )

@@ -4,11 +4,12 @@ import math
 
 import pytest
 
-from segkit.evaluation.metrics import metrics
+from segkit.evaluation.metrics import chosen
+from segkit.evaluation.settings import Settings
 from segkit.evaluation.summary import summarise
 from segkit.evaluation.tables import evaluation_table, write_evaluation
 
-NAMES = [metric.name for metric in metrics()]
+NAMES = [metric.name for metric in chosen(Settings(compute=("overlap",)))]
 
 
 def scored(*values):
@@ -39,16 +40,19 @@ def test_summary_json_has_the_agreed_shape(evaluation, tmp_path):
         raise AssertionError(f"{constant} is no JSON")
 
     tree = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    assert set(tree) == {"labels", "mean", "cases", "failed", "metrics", "rules"}
+    assert set(tree) == {
+        "labels", "mean", "groups", "columns", "cases", "failed", "clusters", "metrics", "rules"
+    }  # fmt: skip
     assert list(tree["labels"]) == ["liver", "rare"]
     assert list(tree["mean"]) == NAMES
     one = tree["labels"]["liver"]["dice"]
-    assert list(one) == ["mean", "std", "median", "ci95", "n", "left_out"]
+    assert list(one) == ["mean", "std", "median", "iqr", "ci95", "n", "left_out", "infinite"]
     assert one["mean"] == pytest.approx((0.8 + 1 / 3) / 2)
     assert 1 / 3 <= one["ci95"][0] <= one["ci95"][1] <= 0.8
     assert (one["n"], one["left_out"]) == (2, 0)
     assert tree["labels"]["rare"]["dice"] == {
-        "mean": None, "std": None, "median": None, "ci95": [None, None], "n": 0, "left_out": 2,
+        "mean": None, "std": None, "median": None, "iqr": [None, None], "ci95": [None, None], "n": 0, "left_out": 2,
+        "infinite": 0,
     }  # fmt: skip
     assert tree["cases"] == 2
     assert tree["failed"] == [{"case": "torn", "error": "cannot be read"}]

@@ -1,3 +1,6 @@
+import errno
+import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +20,7 @@ from segkit.inference.model import Mask, Ready
 from segkit.inference.streaming import Work
 from segkit.preparation.scans import Scan
 from segkit.runs.manifest import Manifest, read_manifest, write_manifest
+from segkit.runs.register import Register
 from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Source, Volume
 
@@ -28,6 +32,9 @@ class Fake:
         self.record = SimpleNamespace(name="fake", labels={"background": 0, "all": 1}, weights=weights)
         self.records, self.broken, self.calls = (self.record,), broken, []
         self.options, self.rules = EXACT, rules or {}
+
+    def bytes_to_read(self, images):
+        return 1000
 
     def ready(self, images):
         name = images["CT"].name
@@ -145,3 +152,89 @@ def test_the_format_follows_the_scan(scans):
         ".mha",
         ".nii.gz",
     ]
+
+
+class StoppedDead(BaseException):
+    """Ends a command as SIGKILL would: nothing that follows is done."""
+
+
+def killed_before_listing(monkeypatch, scans, output):
+    def add(self, name, entry):
+        raise StoppedDead
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Register, "add", add)
+        patched.setattr(Register, "close", lambda self: None)
+        with pytest.raises(StoppedDead):
+            predict_cohort(Fake(), {"a": scans["a"]}, output, "auto")
+
+
+def test_a_mask_that_was_saved_and_not_listed_is_taken_over(tmp_path, scans, monkeypatch):
+    output = tmp_path / "masks"
+    killed_before_listing(monkeypatch, scans, output)
+    assert read_manifest(output).cases == {}
+    again = Fake()
+    assert predict_cohort(again, scans, output, "auto").reused == 1
+    assert again.calls == ["b.bin", "c.bin"]
+    assert sorted(read_manifest(output).cases) == ["a", "b", "c"]
+    assert "saved" not in read_manifest(output).cases["a"]
+
+
+@pytest.mark.parametrize("case", ["another file", "another scan", "another model"])
+def test_what_was_not_saved_so_is_made_anew(tmp_path, scans, monkeypatch, case):
+    output, again = tmp_path / "masks", Fake("other" if case == "another model" else "a")
+    killed_before_listing(monkeypatch, scans, output)
+    if case == "another file":
+        (output / "a.nii.gz").write_bytes(b"another")
+    elif case == "another scan":
+        scans["a"]["CT"].write_text("changed")
+    assert predict_cohort(again, scans, output, "auto").reused == 0
+    assert again.calls == ["a.bin", "b.bin", "c.bin"]
+
+
+def test_the_next_scan_is_read_while_one_is_computed(tmp_path, scans):
+    model, computing, read = Fake(), threading.Event(), threading.Event()
+    ready, mask_of = model.ready, model.mask_of
+
+    def reads(images):
+        if images["CT"].name == "b.bin":
+            assert computing.wait(10)
+            read.set()
+        return ready(images)
+
+    def computes(prepared):
+        computing.set()
+        assert read.wait(10)  # would never come were scans taken one after another
+        return mask_of(prepared)
+
+    model.ready, model.mask_of = reads, computes
+    assert len(predict_cohort(model, scans, tmp_path / "masks", "auto").masks) == 3
+
+
+def test_where_two_do_not_fit_they_wait_for_each_other(tmp_path, scans):
+    model, busy = Fake(), []
+    model.options = replace(EXACT, memory="0.0015MB")  # a scan takes 1000 and so do its logits
+    ready, mask_of = model.ready, model.mask_of
+
+    def alone(step):
+        def run(argument):
+            busy.append(step)
+            time.sleep(0.01)
+            result = step(argument)
+            assert busy == [step]
+            busy.remove(step)
+            return result
+
+        return run
+
+    model.ready, model.mask_of = alone(ready), alone(mask_of)
+    assert len(predict_cohort(model, scans, tmp_path / "masks", "auto").masks) == 3
+
+
+def test_a_full_disk_ends_the_command(tmp_path, scans, monkeypatch):
+    def full(path, line):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("segkit.runs.register.append_line", full)
+    with pytest.raises(OSError, match="No space left"):
+        predict_cohort(Fake(), scans, tmp_path / "masks", "auto")

@@ -5,7 +5,7 @@ import torch
 from streams import EXACT, PLAN, random_image, small_network, stream_of, whole_logits
 from torch import nn
 
-from segkit.inference.mirroring import flippable_axes, flips_of, left_right_axis
+from segkit.inference.mirroring import flippable_axes, flips_of, left_right_axis, swapped_inputs
 
 
 class SideOfBrightness(nn.Module):
@@ -51,3 +51,8 @@ def test_axes_that_may_be_flipped():
     assert left_right_axis(replace(PLAN, orientation="PIR")) == 2
     assert flippable_axes(replace(PLAN, dims=2, patch=(8, 1, 8)), [0, 1]) == (0, 2)
     assert flippable_axes(replace(PLAN, orientation=None), [0, 2, 1]) == ()
+
+
+def test_an_earlier_masks_classes_swap_with_the_sides():
+    assert swapped_inputs(4, 0, [0, 1, 2]) == [0, 1, 2, 3]
+    assert swapped_inputs(5, 3, [0, 2, 1, 3]) == [0, 1, 3, 2, 4]

@@ -15,7 +15,7 @@ from segkit.config.plan import Normalisation, Plan
 from segkit.config.rules import Rule
 from segkit.foundation.errors import UsageError
 from segkit.inference.model import Model
-from segkit.inference.rules import rules_of
+from segkit.inference.rules import rules_of, said_of
 from segkit.runs.model_file import ModelRecord
 from segkit.volumes.grid import affine_from
 
@@ -107,3 +107,14 @@ def test_a_picture_is_one_plane(tmp_path):
     expected = np.zeros((12, 9), np.uint8)
     expected[1:6, 2:7] = 1
     assert np.array_equal(mask, expected)
+
+
+def test_what_is_said_of_rules_is_true():
+    bare = replace(RECORD, postprocessing={})
+    said = lambda records, options: said_of(rules_of(records, options), records, options)  # noqa: E731
+    assert said([RECORD], given()) == "organ: largest component; lesion: no components below 5 mm3"
+    assert said([RECORD], given(learnt=False)) == "none, as asked"
+    assert said([RECORD], given(organ={}, lesion={})) == "none, as asked"
+    assert said([bare], given()) == "none: the model learnt no rules"
+    assert said([bare, bare], given()) == "none: the models learnt no rules"
+    assert said([RECORD, bare], given()) == "none: the models share no rule that they learnt"

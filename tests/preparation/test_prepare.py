@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -88,3 +90,20 @@ def test_a_transform_that_divides_by_zero_is_caught(write_nifti, plan):
     divide = {"_target_": "monai.transforms.ShiftIntensity", "offset": float("inf")}
     with pytest.raises(DataError, match=r"NaN or infinite values; look at preprocessing\.transforms"):
         prepare(scan, plan(transforms=(divide,)))
+
+
+def test_an_earlier_mask_follows_the_channels_class_by_class(write_nifti, plan):
+    array = np.random.default_rng(0).integers(1, 99, (6, 7, 8)).astype(np.int16)
+    mask = np.zeros(array.shape, np.uint8)
+    mask[1:4, 2:5, 3:6], mask[4:, 5:, 6:] = 1, 2
+    scan = replace(read_scan({"MR": write_nifti("a.nii", array)}, MR), previous=mask)
+    prepared = prepare(scan, replace(plan(**AS_IT_IS), previous=2))
+    assert prepared.image.shape == (3, *array.shape)
+    np.testing.assert_array_equal(prepared.image[0], array)
+    np.testing.assert_array_equal(prepared.image[1:], [mask == 1, mask == 2])
+
+
+def test_a_missing_earlier_mask_is_an_error(write_nifti, plan):
+    scan = read_scan({"MR": write_nifti("a.nii", np.ones((4, 4, 4), np.int16))}, MR)
+    with pytest.raises(DataError, match="mask of an earlier stage"):
+        prepare(scan, replace(plan(**AS_IT_IS), previous=1))

@@ -11,7 +11,7 @@ from torch import nn
 
 from segkit.foundation.errors import DataError
 from segkit.networks.unet import UNet
-from segkit.training.outside_weights import bare, start_from, take_weights, weights_at
+from segkit.training.outside_weights import bare, for_channels, start_from, take_weights, weights_at
 
 
 class Small(nn.Module):
@@ -203,3 +203,42 @@ def test_nothing_that_fits_is_an_error(tmp_path):
         weights_at(tmp_path / "c.pt")
     with pytest.raises(DataError, match="holds no model"):
         weights_at(tmp_path)
+
+
+def unet(in_channels: int, classes: int = 3, **options) -> UNet:
+    with torch.random.fork_rng():
+        torch.manual_seed(in_channels)
+        return UNet(
+            in_channels=in_channels,
+            out_channels=classes,
+            dims=3,
+            strides=[[1] * 3, [2] * 3],
+            features=[4, 8],
+            **options,
+        )
+
+
+@pytest.mark.parametrize("block", ["plain", "residual"])
+def test_a_first_layer_takes_other_channels_and_a_constant_gives_the_same(block):
+    trained, network = unet(1, block=block), unet(3, block=block)
+    taken = take_weights(network, trained.state_dict())
+    assert taken.adapted
+    assert not taken.mismatched
+    image = torch.full((1, 1, 8, 8, 8), 0.7)
+    same = network.eval()(image.expand(1, 3, 8, 8, 8))
+    torch.testing.assert_close(same, trained.eval()(image), atol=1e-3, rtol=0)  # norms of a flat image amplify rounding
+
+
+def test_a_kernel_of_other_channels_by_hand():
+    theirs = torch.tensor([[[[1.0]], [[3.0]]]])  # one output, two images
+    found = for_channels(theirs, torch.zeros(1, 4, 1, 1), theirs)
+    assert found.flatten().tolist() == [1.0, 1.0, 1.0, 1.0]
+    assert for_channels(theirs, torch.zeros(2, 4, 1, 1), theirs) is None
+    assert for_channels(theirs, torch.zeros(1, 4, 1, 1), torch.zeros(1, 3, 1, 1)) is None
+
+
+def test_only_the_heads_stay_as_drawn_where_labels_change():
+    trained, network = unet(1, classes=2), unet(1, classes=5)
+    taken = take_weights(network, trained.state_dict())
+    assert set(taken.mismatched) == {"heads.0.weight", "heads.0.bias"}
+    assert not taken.adapted

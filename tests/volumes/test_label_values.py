@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from segkit.foundation.errors import DataError
 from segkit.volumes.grid import Grid
-from segkit.volumes.label_values import as_colours, label_values
+from segkit.volumes.label_values import as_colours, label_values, voxels_of_values
 from segkit.volumes.volume import Volume
 
 GRID = Grid((2, 2), np.eye(4))
@@ -31,3 +31,12 @@ def test_a_colour_by_hand():
 def test_several_channels_are_no_mask(channels, message):
     with pytest.raises(DataError, match=message):
         label_values(Volume(np.zeros((channels, 2, 2)), GRID), "a.nii")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+def test_voxels_are_counted_over_slabs(kind, monkeypatch):
+    monkeypatch.setattr("segkit.volumes.label_values.SLAB", 7)
+    mask = np.asfortranarray(np.random.default_rng(0).integers(0, 5, (4, 5, 6)).astype(kind))
+    mask[0, 0, 0] = np.iinfo(kind).max
+    values, counts = np.unique(mask, return_counts=True)
+    assert voxels_of_values(mask) == dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,11 +58,13 @@ class Examination:
         case: that was read.
         findings: within it.
         measurements: empty where nothing could be read.
+        picture: what `look` made of the case; None where there is nothing to see.
     """
 
     case: Case
     findings: tuple[Finding, ...]
     measurements: Measurements = field(default_factory=Measurements)
+    picture: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,16 @@ class Reference:
     counts: NDArray[np.int64]
 
 
-def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, tolerance: float | None = None) -> Examination:
+Look = Callable[[NDArray[Any], Grid, NDArray[Any] | None], Any]  # the first channel (C, X, Y[, Z]), label values
+
+
+def examine(
+    case: Case,
+    channels: Mapping[str, Channel],
+    labels: Labels,
+    tolerance: float | None = None,
+    look: Look | None = None,
+) -> Examination:
     """Read the files of a case once and look for everything that can be wrong within it.
 
     Args:
@@ -90,6 +101,7 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
         channels: that it must have.
         labels: that its reference may hold.
         tolerance: voxels that its grids may lie apart; None: 0.01.
+        look: makes a picture of the case while its voxels are in memory.
     """
     findings = list(missing_files(case, channels))
     volumes = read_files(case, findings)
@@ -118,7 +130,18 @@ def examine(case: Case, channels: Mapping[str, Channel], labels: Labels, toleran
         volumes=label_volumes(reference, labels),
         mirroring=mirroring,
     )
-    return Examination(case, tuple(findings), measurements)
+    return Examination(case, tuple(findings), measurements, seen(look, parts, grids, reference))
+
+
+def seen(
+    look: Look | None, parts: Mapping[str, NDArray[Any]], grids: Mapping[str, Grid], reference: Reference | None
+) -> Any:
+    """Return the picture of the first channel that could be read, with the reference where it has the same shape."""
+    if look is None or not parts:
+        return None
+    name = next(iter(parts))
+    fits = reference is not None and reference.values.shape == grids[name].shape
+    return look(parts[name], grids[name], reference.values if reference is not None and fits else None)
 
 
 def read_files(case: Case, findings: list[Finding]) -> dict[Location, Volume]:

@@ -20,4 +20,6 @@ METRIC = Metric(
     higher_is_better=True,
     compute=dice,
     one_empty=0.0,
+    group="overlap",
+    best=1.0,
 )

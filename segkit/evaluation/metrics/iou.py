@@ -21,4 +21,6 @@ METRIC = Metric(
     higher_is_better=True,
     compute=iou,
     one_empty=0.0,
+    group="overlap",
+    best=1.0,
 )

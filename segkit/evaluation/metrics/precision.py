@@ -20,4 +20,6 @@ METRIC = Metric(
     higher_is_better=True,
     compute=precision,
     one_empty=0.0,  # an empty mask predicts nothing that is right: the worst value, where 0/0 would hide the miss
+    group="overlap",
+    best=1.0,
 )

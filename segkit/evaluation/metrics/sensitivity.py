@@ -20,4 +20,6 @@ METRIC = Metric(
     higher_is_better=True,
     compute=sensitivity,
     one_empty=0.0,  # against an empty reference every voxel is false: the worst value, where 0/0 would hide it
+    group="overlap",
+    best=1.0,
 )

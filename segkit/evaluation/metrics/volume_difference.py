@@ -24,4 +24,6 @@ METRIC = Metric(
     higher_is_better=None,
     compute=volume_difference,
     one_empty=None,  # the volume of the other mask, with its sign; 0 would say that the volumes agree
+    group="overlap",
+    best=0.0,
 )

@@ -47,6 +47,30 @@ def triangles_of(number: int) -> tuple[Triangle, ...]:
     """
     if number >> DECIDES & 1:
         return _turned(triangles_of(KINDS - 1 - number))
+    return _triangles_around(number)
+
+
+def separated_triangles_of(number: int) -> tuple[Triangle, ...]:
+    """Return the surface within one cube, where the fewer corners are cut off, be they inside or outside.
+
+    So that the area does not change when a mask is mirrored, turned, or exchanged for its complement: the choice of
+    DeepMind's `surface-distance`.
+
+    Args:
+        number: bit n is set where corner `CORNERS[n]` is inside.
+
+    Returns:
+        Triangles whose corners run counter-clockwise seen from outside the mask.
+    """
+    if (count := number.bit_count()) == len(CORNERS) // 2:
+        return triangles_of(number)
+    if count > len(CORNERS) // 2:
+        return _turned(separated_triangles_of(KINDS - 1 - number))
+    return _triangles_around(number)
+
+
+def _triangles_around(number: int) -> tuple[Triangle, ...]:
+    """Return the surface that cuts off each inside corner of a crosswise face on its own."""
     inside = {corner for bit, corner in enumerate(CORNERS) if number >> bit & 1}
     return _turned(triangle for loop, word in _loops(inside) for triangle in _cut(loop, word, number))
 

@@ -35,7 +35,7 @@ def outline_of(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> Outline:
     counts = np.bincount(numbers.reshape(-1), minlength=1 << len(CORNERS))
     pixel = float(np.linalg.norm(np.cross(steps[:, 0], steps[:, 1])))
     area = sum(int(count) * _inside(number) for number, count in enumerate(counts)) * pixel
-    return Outline(sum(int(count) * _length(number, steps) for number, count in enumerate(counts)), area)
+    return Outline(sum(int(count) * length_in_square(number, steps) for number, count in enumerate(counts)), area)
 
 
 def _inside(number: int) -> float:
@@ -43,8 +43,13 @@ def _inside(number: int) -> float:
     return 1 / 4 if number in DIAGONAL else (0, 1 / 8, 1 / 2, 7 / 8, 1)[number.bit_count()]
 
 
-def _length(number: int, steps: NDArray[np.float64]) -> float:
-    """Return the length in mm of the outline within a square: between middles of the sides whose ends differ."""
+def length_in_square(number: int, steps: NDArray[np.float64]) -> float:
+    """Return the length in mm of the outline within a square: between middles of the sides whose ends differ.
+
+    Args:
+        number: bit n is set where corner `CORNERS[n]` is inside.
+        steps: shape (3, 2), column n the step in mm from a pixel to the next along axis n.
+    """
     flags = [bool(number >> bit & 1) for bit in range(len(CORNERS))]
     along, across = steps.T
     if number.bit_count() in (1, 3):

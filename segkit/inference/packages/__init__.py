@@ -72,10 +72,12 @@ def package_format(output: Path) -> PackageFormat:
 
 
 def only_network(packing: Packing, form: str) -> None:
-    """Refuse an ensemble where a form holds one network.
+    """Refuse an ensemble or a cascade where a form holds one network.
 
     Raises:
         UsageError: when there are several.
     """
+    if packing.model.record.previous:
+        raise UsageError(f"{form} holds one network, and a cascade is two stages: FILE.segkit holds both")
     if len(packing.folders) > 1:
         raise UsageError(f"{form} holds one network, and run names {len(packing.folders)}: pack each alone")

@@ -38,6 +38,10 @@ def write(packing: Packing, output: Path) -> None:
     record = packing.model.record
     if any(how.width > 1 for how in record.plan.normalisation.values()):
         raise UsageError("a MONAI bundle cannot be written for colour pictures: MONAI reads them as volumes")
+    if record.plan.on_scan:
+        raise UsageError("a MONAI bundle cannot be written for preprocessing.on_scan, which comes before cropping")
+    if any(how.scheme == "nyul" for how in record.plan.normalisation.values()):
+        raise UsageError("a MONAI bundle cannot be written for the normalisation nyul: MONAI has no such transform")
     labels = labels_from(record.labels, record.region_order)
     swapped = swapped_outputs(labels, record.mirrored)
     flips = flips_of(packing.model.options.mirror, record.flips)

@@ -119,6 +119,7 @@ def metadata(record: ModelRecord) -> dict[str, str]:
         "interpolation_order": plan.order,
         "normalisation": {name: asdict(how) for name, how in plan.normalisation.items()},
         "onto": plan.onto,
+        "on_scan": plan.on_scan,
         "transforms": plan.transforms,
         "weights_sha256": record.weights,
         "segkit": record.segkit,

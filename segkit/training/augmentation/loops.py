@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from segkit.foundation.compiling import compiled_reordering as compiled
+
 ROUNDING = np.float32(1e-3)  # voxels: far more than a place in float32 is off by
-
-
-def compiled(function: Function) -> Function:
-    """Compile a function; sums may be reordered, and other threads run meanwhile."""
-    return cast("Function", numba.njit(cache=True, fastmath=True, nogil=True)(function))
 
 
 @compiled

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segkit.config.labels import IGNORED
 from segkit.foundation.counted import generator, seed_from
+from segkit.inference.mirroring import swapped_inputs
 from segkit.training.augmentation.kornia_steps import is_kornias, kornia_augmented
 from segkit.training.augmentation.transform import BatchTransform, Shape
 
@@ -30,6 +31,7 @@ class Augmentation:
         swapped: for each class the one that takes its place under a left-right flip.
         spacing: mm between voxels along each axis that the network sees.
         seed: of every draw.
+        previous: classes of an earlier stage's mask, which come last among the images.
     """
 
     steps: tuple[BatchTransform | DictionaryTransform, ...]
@@ -39,6 +41,7 @@ class Augmentation:
     swapped: tuple[int, ...]
     spacing: tuple[float, ...]
     seed: int
+    previous: int = 0
 
     def __call__(self, images: Tensor, references: Tensor, counters: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Augment a batch.
@@ -53,7 +56,7 @@ class Augmentation:
         """
         keys = [tuple(counter) for counter in counters]
         images, references = self.flipped(images, references, keys)
-        shape = Shape(images.shape[1], tuple(images.shape[2:]), self.spacing)
+        shape = Shape(images.shape[1] - self.previous, tuple(images.shape[2:]), self.spacing)
         for place, step in enumerate(self.steps):
             if isinstance(step, BatchTransform):
                 draws = (generator(self.seed, *key, TRANSFORMS, place) for key in keys)
@@ -70,9 +73,12 @@ class Augmentation:
         for image, reference, key in zip(images, references, keys, strict=True):
             draw = generator(self.seed, *key, FLIPS)
             flips = [axis for axis in self.flip_axes if draw.random() < self.mirror]
-            flipped_images.append(image.flip([axis + 1 for axis in flips]) if flips else image)
-            flipped = reference.flip(flips) if flips else reference
             sided = self.left_right in flips
+            flipped_image = image.flip([axis + 1 for axis in flips]) if flips else image
+            if sided and self.previous:
+                flipped_image = flipped_image[swapped_inputs(len(image), self.previous, self.swapped)]
+            flipped_images.append(flipped_image)
+            flipped = reference.flip(flips) if flips else reference
             flipped_references.append(self.swapped_table(reference)[flipped.long()] if sided else flipped)
         return torch.stack(flipped_images), torch.stack(flipped_references)
 

@@ -96,7 +96,7 @@ def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new
 
     size = tuple(reference.shape)
     shape = np.array(_in_3d(size))
-    for points, channels in _by_lattice(warp, size).items():
+    for points, channels in _by_lattice(warp, size, len(image)).items():
         is_full = points == size
         if is_full and not warp.moves:
             continue
@@ -138,9 +138,12 @@ def _flat(values: Tensor) -> NDArray[Any]:
     return flat
 
 
-def _by_lattice(warp: Warp, size: tuple[int, ...]) -> dict[tuple[int, ...], list[int]]:
-    """Return the channels by the lattice that they are sampled on; the patch's own is always there, for references."""
-    lattices: dict[tuple[int, ...], list[int]] = {size: []}
+def _by_lattice(warp: Warp, size: tuple[int, ...], images: int) -> dict[tuple[int, ...], list[int]]:
+    """Return the channels by the lattice that they are sampled on; the patch's own is always there, for references.
+
+    Channels beyond those that the warp knows, an earlier stage's mask, keep the patch's own.
+    """
+    lattices: dict[tuple[int, ...], list[int]] = {size: list(range(len(warp.coarse), images))}
     for channel, points in enumerate(warp.coarse):
         lattices.setdefault(points or size, []).append(channel)
     return lattices
@@ -175,7 +178,7 @@ def _by_torch(
     image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor, order: int
 ) -> None:
     size = tuple(reference.shape)
-    for points, channels in _by_lattice(warp, size).items():
+    for points, channels in _by_lattice(warp, size, len(image)).items():
         if points == size and not warp.moves:
             continue
         places = _places(warp, size, points, image)

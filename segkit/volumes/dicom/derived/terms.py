@@ -123,9 +123,7 @@ def _own(label: str, entry: Any) -> Term:
     if isinstance(entry, list):
         entry = {"code": entry}
     if not isinstance(entry, Mapping) or "code" not in entry or not set(entry) <= {"code", "category", "side"}:
-        raise UsageError(
-            f"{where}: is a name, [SCHEME, CODE, MEANING], or {{code: [...], category: [...], side: left}}"
-        )
+        raise UsageError(f"{where} is a name, [SCHEME, CODE, MEANING], or {{code: [...], category: [...], side: left}}")
     side = str(entry.get("side") or side_of(label))
     if side not in ("", LEFT, RIGHT):
         raise UsageError(f"{where}.side: {side} is neither left nor right")

@@ -251,7 +251,7 @@ def test_what_a_seg_must_name_is_missed_in_one_line(scan_of, maker):
 
 def test_slices_of_less_than_a_byte_are_refused(maker, tmp_path):
     dot = maker.read(
-        maker.save(tmp_path / "dots", [maker.slice(index, pixels=np.zeros((2, 3), np.uint16)) for index in (0, 1)])
+        maker.save(tmp_path / "dots", [maker.slice(index, pixels=np.zeros((2, 2), np.uint16)) for index in (0, 1)])
     )
     maker.refused(lambda: made_of(dot, mask_of(dot.grid.shape)), "fewer than 8 pixels")
     assert made_of(dot, mask_of(dot.grid.shape), LABELMAP).NumberOfFrames == 2

@@ -1,0 +1,221 @@
+"""Which masks `segkit evaluate` scores: those of a folder, a run's split, a study's folds, or another data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from segkit.config.commands import EvaluateConfig
+from segkit.config.labels import Declared
+from segkit.datasets.case import Case
+from segkit.datasets.dataset import Dataset, open_dataset, open_recorded
+from segkit.datasets.splits import split_from
+from segkit.evaluation.grouping import Columns
+from segkit.evaluation.pairs import match_folders
+from segkit.foundation.console import say, warn
+from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.strangers import load_json
+from segkit.runs.ensemble import is_ensemble
+from segkit.runs.ensemble import runs_of as members_at
+from segkit.runs.folder import RunFolder
+from segkit.runs.manifest import read_manifest
+from segkit.runs.model_file import read_record
+from segkit.runs.package import check_is_run
+from segkit.studies.runs import is_study, runs_of
+from segkit.volumes.reading import find_volumes, stem
+from segkit.volumes.selection import Location
+
+HELD_OUT = "held_out"
+SHOWN = 5  # cases that a message names
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks beside their references.
+
+    Attributes:
+        pairs: case name to mask and reference.
+        labels: as declared; None: every value found.
+        output: folder of the results.
+        failed: cases without a mask, with the reason.
+        columns: what the data set's table says of each case.
+        group_by: the column of patients that its split kept together; None where it has none.
+        source: of what model and cases the masks are, for the record.
+    """
+
+    pairs: Mapping[str, tuple[Path, Location]]
+    labels: Declared | None
+    output: Path
+    failed: Mapping[str, str]
+    columns: Columns = field(default_factory=dict)
+    group_by: str | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+
+def masks_for(config: EvaluateConfig) -> Masks:
+    """Return the masks that a config names, predicted first where they are a model's and not there yet.
+
+    Raises:
+        UsageError: when neither folders nor a run are given, or both.
+        DataError: when there is nothing to score.
+    """
+    if config.run is None:
+        return masks_beside_data(config) if config.data else masks_in_folders(config)
+    if config.predictions or config.references:
+        raise UsageError("pass either run=RUN or predictions=DIR references=DIR, not both")
+    if config.data is not None:
+        from segkit.commands.other_site import masks_of_site
+
+        return masks_of_site(config)
+    study = Path(config.run)
+    is_one_model = is_ensemble(study) and config.split == HELD_OUT  # which no fold has seen, so all segment it together
+    return masks_of_run(config) if is_one_model or not is_study(study) else masks_of_study(config)
+
+
+def masks_in_folders(config: EvaluateConfig) -> Masks:
+    """Match two folders by file name.
+
+    Raises:
+        UsageError: when a folder or the output is not given.
+        DataError: when a folder holds nothing to match.
+    """
+    if not (config.predictions and config.references and config.output):
+        raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
+    masks, manifest = Path(config.predictions), read_manifest(Path(config.predictions))
+    matched = match_folders(masks, Path(config.references), manifest.further(masks))
+    if matched.skipped:
+        warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
+    unpredicted = {stem(path): manifest.failed.get(stem(path)) for path in matched.missing}
+    failed = {case: f"it was not segmented: {reason}" for case, reason in unpredicted.items() if reason}
+    if len(failed) < len(unpredicted):
+        warn(f"{len(unpredicted) - len(failed)} references have no mask and are left out")
+    return Masks(matched.pairs, manifest.labels, Path(config.output), {**matched.failed, **failed})
+
+
+def masks_beside_data(config: EvaluateConfig) -> Masks:
+    """Match a folder of masks with the cases of a data set.
+
+    Raises:
+        UsageError: when the output is not given.
+        DataError: when no mask has the name of a case with a reference.
+    """
+    if not (config.predictions and config.data and config.output):
+        raise UsageError("pass predictions=DIR data=NAME output=DIR")
+    dataset, folder = open_dataset(config.data), Path(config.predictions)
+    masks = {stem(path): path for path in find_volumes(folder)}
+    pairs = referenced(masks, dataset)
+    if not pairs:
+        raise DataError(f"no file of {folder} has the name of a case of {config.data.name} with a reference")
+    manifest = read_manifest(folder)
+    failed = {case: f"it was not segmented: {why}" for case, why in manifest.failed.items() if case in dataset.cases}
+    missing = [case for case in with_reference(dataset.cases.values()) if case not in masks and case not in failed]
+    if missing:
+        warn(f"{counted(missing, 'case')} of {config.data.name} with a reference have no mask: {named(missing)}")
+    return of_dataset(dataset, pairs, failed, Path(config.output), {"data": config.data.name})
+
+
+def masks_of_run(config: EvaluateConfig) -> Masks:
+    """Predict a split of a run's data set, where that is not done yet, and pair it with its references.
+
+    Raises:
+        DataError: when the run cannot be used.
+    """
+    from segkit.commands.predict import segment
+    from segkit.config.compose import configure
+    from segkit.config.recorded import load_config
+
+    folder = RunFolder(Path(config.run or ""))
+    members = [RunFolder(run) for run in members_at(folder.path)]
+    check_is_run(folder.path, instead="segment with segkit predict, then pass predictions=DIR references=DIR")
+    dataset = open_recorded(load_config("train", members[0].config).data, config.trust)
+    masks, failed = masks_there(folder, config.split), {}
+    if masks is None:
+        words = [f"run={config.run}", f"split={config.split}", f"device={config.device}"]
+        cohort = segment(replace(configure("predict", words), trust=config.trust))
+        masks, failed = cohort.masks, cohort.failed
+    source = {"split": config.split, "weights": [read_record(run.model).weights for run in members]}
+    return of_dataset(dataset, referenced(masks, dataset), failed, Path(config.output or folder.evaluation), source)
+
+
+def masks_of_study(config: EvaluateConfig) -> Masks:
+    """Pool a split over the runs of a study, each of whose cases one run scores: the folds of a cross-validation.
+
+    Raises:
+        DataError: when no run of the study has finished.
+        UsageError: when two of its runs score the same case.
+    """
+    study = Path(config.run or "")
+    runs = [run for run in runs_of(study) if run.is_finished]
+    if not runs:
+        raise DataError(f"{study} holds no finished run")
+    parts = {run.name: masks_of_run(replace(config, run=str(run.folder.path))) for run in runs}
+    owners: dict[str, str] = {}
+    for name, part in parts.items():
+        for case in (*part.pairs, *part.failed):
+            if case in owners:
+                raise UsageError(
+                    f"{owners[case]} and {name} both score {case}, and only folds can be pooled: "
+                    f"pass split=validation, run=RUN, or segkit compare runs={study}"
+                )
+            owners[case] = name
+    first = next(iter(parts.values()))
+    weights = [weight for part in parts.values() for weight in part.source["weights"]]
+    return Masks(
+        {case: pair for part in parts.values() for case, pair in part.pairs.items()},
+        first.labels,
+        Path(config.output or study / "evaluation"),
+        {case: why for part in parts.values() for case, why in part.failed.items()},
+        {case: cells for part in parts.values() for case, cells in part.columns.items()},
+        first.group_by,
+        {"split": config.split, "weights": weights, "runs": list(parts)},
+    )
+
+
+def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:
+    """Return the masks of a split where each is there and made by the run's, or study's, own model, however set."""
+    masks, runs = folder.predictions(split), [RunFolder(run) for run in members_at(folder.path)]
+    file = runs[0].split
+    manifest, wanted = read_manifest(masks), split_from(load_json(file), where=str(file)).names(split)
+    found = {name: manifest.mask(masks, name) for name in wanted}
+    complete = {name: path for name, path in found.items() if path is not None}
+    is_own = manifest.weights == [read_record(run.model).weights for run in runs]
+    return complete if wanted and is_own and len(complete) == len(wanted) else None
+
+
+def of_dataset(
+    dataset: Dataset,
+    pairs: Mapping[str, tuple[Path, Location]],
+    failed: Mapping[str, str],
+    output: Path,
+    source: Mapping[str, Any],
+) -> Masks:
+    """Return masks of a data set's cases, with what its table says of these."""
+    columns = {name: case.columns for name, case in dataset.cases.items()}
+    options = dataset.options
+    return Masks(pairs, options.labels, output, failed, columns, options.split.group_by, source)
+
+
+def referenced(masks: Mapping[str, Path], dataset: Dataset) -> dict[str, tuple[Path, Location]]:
+    """Return the masks whose cases have a reference, with it; how many have none is said."""
+    known = with_reference(dataset.cases.values())
+    without = [name for name in masks if name in dataset.cases and name not in known]
+    if without:
+        say(f"{counted(without, 'case')} without a reference, segmented and not scored: {named(without)}")
+    return {name: (mask, known[name]) for name, mask in masks.items() if name in known}
+
+
+def with_reference(cases: Iterable[Case]) -> dict[str, Location]:
+    """Return the reference of each case that has one, by name."""
+    return {case.name: case.reference for case in cases if case.reference is not None and case.reference.exists()}
+
+
+def named(cases: Sequence[str]) -> str:
+    """Return the first names of a list, and that there are more."""
+    return ", ".join(cases[:SHOWN]) + (" ..." if len(cases) > SHOWN else "")
+
+
+def counted(cases: Sequence[str], what: str) -> str:
+    """Return how many there are, in words."""
+    return f"{len(cases)} {what}{'s' * (len(cases) != 1)}"

@@ -1,0 +1,210 @@
+"""What `segkit tune` searches over, and how: the group `sweep`, and the dimensions of its space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segkit.config.options import choice_key, duration_key, range_key, text_key
+from segkit.config.suggestions import did_you_mean, listed
+from segkit.foundation.errors import UsageError
+
+OBJECTIVES = ("dice", "seconds")
+SAMPLERS = ("tpe", "random", "grid", "cmaes")
+PRUNERS = ("hyperband", "median", "none")
+Scalar = None | bool | int | float | str
+_OF_INTERVALS = ("low", "high", "log", "step")
+
+
+@dataclass(kw_only=True)
+class SweepOptions:
+    """A search: its space, how it is drawn from, and when it ends."""
+
+    space: dict[str, Any]
+    trials: int = range_key(1)
+    budget: str | None = duration_key()
+    sampler: str = choice_key(*SAMPLERS)
+    startup: int = range_key(1)
+    pruner: str = choice_key(*PRUNERS)
+    warmup: int = range_key(0)
+    reduction: int = range_key(2)
+    objectives: list[str]
+    retries: int = range_key(0)
+    storage: str | None = text_key()
+    study: str | None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Every number within [low, high], or every step of it.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        log: whether the logarithm is drawn evenly.
+        step: between two numbers; None for all numbers (all whole ones where `is_whole`).
+        is_whole: whether only whole numbers count.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+    is_whole: bool = False
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """The extreme values, which a config must take too."""
+        return (self.low, self.high)
+
+    @property
+    def grid(self) -> tuple[Scalar, ...] | None:
+        """Every value in order, None where there is no end of them."""
+        step = 1 if self.is_whole and self.step is None else self.step
+        if step is None:
+            return None
+        count = math.floor((self.high - self.low) / step + 1e-9) + 1
+        return tuple(self.low + index * step for index in range(count))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of several values; what is neither a number, true, false nor null is text as Hydra's grammar reads it."""
+
+    values: tuple[Scalar, ...]
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """Every value: each may be refused for a reason of its own."""
+        return self.values
+
+    @property
+    def grid(self) -> tuple[Scalar, ...] | None:
+        """Every value in order."""
+        return self.values
+
+
+Dimension = Interval | Choices
+Space = dict[str, Dimension]
+
+
+def space_from(values: Mapping[str, Any]) -> Space:
+    """Read a space: key to `{low, high, log, step}`, to `{choices: [...]}`, or to a list of choices.
+
+    Raises:
+        UsageError: naming the first dimension that is none of these, or empty.
+    """
+    return {str(key): dimension_from(str(key), value) for key, value in values.items()}
+
+
+def dimension_from(key: str, value: Any) -> Dimension:
+    """Read one dimension.
+
+    Raises:
+        UsageError: when it is malformed.
+    """
+    where = f"sweep.space.{key}"
+    if isinstance(value, Mapping) and set(value) == {"choices"}:
+        value = value["choices"]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return _choices(where, value)
+    if not isinstance(value, Mapping) or not {"low", "high"} <= set(value):
+        raise UsageError(f"{where}: {value} is no dimension: write {{low: 1e-4, high: 1e-2, log: true}} or [a, b]")
+    for name in value:
+        if name not in _OF_INTERVALS:
+            hint = did_you_mean(str(name), _OF_INTERVALS) or ";"
+            raise UsageError(f"{where}.{name} is not a key{hint} an interval has {listed(_OF_INTERVALS)}")
+    return _interval(where, value)
+
+
+def _choices(where: str, values: Sequence[Any]) -> Choices:
+    from hydra.core.override_parser.types import Transformer
+
+    chosen: list[Scalar] = []
+    for value in values:
+        is_scalar = value is None or isinstance(value, bool | int | float)
+        chosen.append(value if is_scalar else str(Transformer.str(value)))
+    # 1, 1.0 and True are one to Python, and a search could not tell them apart either.
+    if len(set(chosen)) != len(chosen):
+        raise UsageError(f"{where}: a value stands twice in {listed([str(value) for value in chosen])}")
+    if len(chosen) < 2:
+        raise UsageError(f"{where}: a choice needs two values or more; fix a single one by typing {where[12:]}=VALUE")
+    return Choices(tuple(chosen))
+
+
+def _interval(where: str, value: Mapping[str, Any]) -> Interval:
+    low, high, step, log = value["low"], value["high"], value.get("step"), value.get("log", False)
+    numbers = [number for number in (low, high, step) if number is not None]
+    if not all(
+        isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each) for each in numbers
+    ):
+        raise UsageError(f"{where}: low, high and step are numbers, and {value} has others")
+    if not isinstance(log, bool):
+        raise UsageError(f"{where}.log: {log} is not true or false")
+    if low >= high:
+        raise UsageError(f"{where}: low {low:g} is not below high {high:g}")
+    if log and low <= 0:
+        raise UsageError(f"{where}: a logarithmic interval begins above zero, not at {low:g}")
+    if step is not None and (log or step <= 0):
+        raise UsageError(f"{where}.step: {step:g} " + ("and log exclude one another" if log else "is not above zero"))
+    is_whole = all(isinstance(number, int) for number in numbers)
+    return Interval(low, high, log, step, is_whole)
+
+
+def word(key: str, value: Scalar) -> str:
+    """Return the `key=value` word that sets one dimension."""
+    text = (
+        {None: "null", True: "true", False: "false"}[value]
+        if value is None or value is True or value is False
+        else (str(value))
+    )
+    return f"{key}={text}"
+
+
+def check_search(sweep: SweepOptions, fold: str) -> None:
+    """Check a search across its keys.
+
+    Args:
+        sweep: the group.
+        fold: `training.fold`.
+
+    Raises:
+        UsageError: naming the keys that contradict each other, and what to write.
+    """
+    space = space_from(sweep.space)
+    if not space:
+        raise UsageError(
+            "nothing to search over: pass sweep=NAME, or ranges such as 'optimizer.lr=tag(log,interval(1e-4,1e-2))' "
+            "and network=unet,residual_unet"
+        )
+    if not fold.isdigit():
+        raise UsageError(
+            f"a search needs one fold that validates, and training.fold={fold} is none: pass training.fold=0"
+        )
+    for name in sweep.objectives:
+        if name not in OBJECTIVES:
+            raise UsageError(
+                f"sweep.objectives: {name} is not one of {listed(OBJECTIVES)}{did_you_mean(name, OBJECTIVES)}"
+            )
+    if sweep.objectives[:1] != ["dice"] or len(set(sweep.objectives)) != len(sweep.objectives):
+        raise UsageError(f"sweep.objectives: {sweep.objectives} is neither [dice] nor [dice, seconds]")
+    if len(sweep.objectives) > 1 and sweep.pruner != "none":
+        raise UsageError(
+            f"sweep.pruner={sweep.pruner} judges by Dice alone: pass sweep.pruner=none with two objectives"
+        )
+    _check_sampler(sweep, space)
+
+
+def _check_sampler(sweep: SweepOptions, space: Space) -> None:
+    endless = [key for key, dimension in space.items() if dimension.grid is None]
+    if sweep.sampler == "grid" and endless:
+        raise UsageError(f"sweep.sampler=grid: {endless[0]} has no end of values: give it a step, or list choices")
+    if sweep.sampler != "cmaes":
+        return
+    if len(sweep.objectives) > 1:
+        raise UsageError("sweep.sampler=cmaes has one objective: pass sweep.sampler=tpe, or sweep.objectives=[dice]")
+    intervals = [key for key, dimension in space.items() if isinstance(dimension, Interval)]
+    if len(intervals) < 2:
+        raise UsageError(f"sweep.sampler=cmaes needs two intervals, and the space has {len(intervals)}: pass tpe")

@@ -1,0 +1,1 @@
+"""How far two surfaces lie apart: surface elements, nearest neighbours, and the figures made of them."""

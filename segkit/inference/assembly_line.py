@@ -1,0 +1,215 @@
+"""Scans on their way to masks: the next is read and prepared while one is computed and the last mask is written."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from segkit.foundation.console import Advance, error, say
+from segkit.foundation.errors import StoppedError
+from segkit.foundation.machine import memory_used
+from segkit.foundation.memory_size import amount_of
+from segkit.foundation.overlapping import Ahead, Behind, Room
+from segkit.inference.failures import reason_of
+from segkit.inference.mask_folder import Images, MaskFolder
+from segkit.inference.model import Mask, Model, Ready
+from segkit.preparation.disk import size_text
+from segkit.volumes.selection import without_folders
+
+LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
+WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
+MORE = 1.05  # times the memory announced before that is worth another line
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A scan that is prepared and waits for its turn.
+
+    Attributes:
+        name: of the case.
+        images: where it was read.
+        known: `key` and `scan`, as the manifest will list them.
+        ready: the scan.
+        seconds: that reading and preparing took.
+        reading: bytes that this may have taken, of the room that is shared.
+        upcoming: bytes that the next scan may take.
+    """
+
+    name: str
+    images: Images
+    known: dict[str, str]
+    ready: Ready
+    seconds: float
+    reading: int
+    upcoming: int
+
+
+class AssemblyLine:
+    """Takes scans from their files to their masks; three cases are in the making at most.
+
+    A thread reads and prepares, the caller's thread computes, another writes. What the first and the last hold of their
+    cases is taken from the room of `inference.memory` that the logits of the one between leave free; where it does not
+    fit, they wait for each other.
+
+    Args:
+        model: what segments.
+        folder: where masks go.
+        advance: counts a case as done.
+    """
+
+    def __init__(self, model: Model, folder: MaskFolder, advance: Advance) -> None:
+        self.model, self.folder, self.advance = model, folder, advance
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.reused = 0
+        self._room = Room(amount_of(model.options.memory, key="inference.memory"))
+        self._behind = Behind()
+        self._announced = 0.0
+
+    def run(self, scans: Mapping[str, Images]) -> None:
+        """Segment scans; what goes wrong with one is recorded, and said, as its own."""
+        ahead = Ahead(self._tasks(scans))
+        try:
+            while (task := ahead.take()) is not None:
+                self._room.give(task.reading)  # from now on it is the scan at hand
+                work = task.ready.work.bytes
+                self._room.take(work)
+                self._announce(task)
+                ahead.go_on()
+                held = self._compute(task)
+                self._room.give(work - held)
+                del task  # its scan is let go of before the next is waited for
+        finally:
+            self._room.close()
+            ahead.close()
+            self._behind.close()
+
+    def _tasks(self, scans: Mapping[str, Images]) -> Iterator[Task]:
+        """Read and prepare the scans that have no mask yet; runs in the first thread."""
+        sized = ((name, images, self.model.bytes_to_read(images)) for name, images in scans.items())
+        for (name, images, reading), following in pairwise(_with_end(sized)):
+            try:
+                scan, key = self.folder.key_of(images)
+                entry = self.folder.found(name, key)
+            except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
+                self._hand_on_failure(name, images, problem)
+                continue
+            if entry is not None:
+                self._behind.do(partial(self._note_found, name, entry))
+                continue
+            if not self._room.take(reading):
+                return
+            task = self._task(name, images, {"key": key, "scan": scan}, (reading, following[2]))
+            if task is not None:
+                yield task
+            del task  # before the next one is read
+
+    def _task(self, name: str, images: Images, known: dict[str, str], sizes: tuple[int, int]) -> Task | None:
+        """Read and prepare a scan; None where that fails."""
+        began = time.perf_counter()
+        try:
+            ready = self.model.ready(dict(images))
+            self.folder.check(name, images, ready.scan.first)
+        except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
+            self._room.give(sizes[0])
+            self._hand_on_failure(name, images, problem)
+            return None
+        return Task(name, images, known, ready, time.perf_counter() - began, *sizes)
+
+    def _compute(self, task: Task) -> int:
+        """Compute a mask and hand it on to be written; return the bytes that this holds."""
+        began = time.perf_counter()
+        try:
+            mask = without_scan(self.model.mask_of(task.ready))
+        except StoppedError:
+            raise
+        except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
+            self._hand_on_failure(task.name, task.images, problem)
+            return 0
+        held = WRITING * mask.array.nbytes
+        seconds = task.seconds + time.perf_counter() - began
+        self._behind.do(partial(self._save, task.name, task.images, mask, task.known, seconds, held))
+        return held
+
+    def _save(self, name: str, images: Images, mask: Mask, known: dict[str, str], seconds: float, held: int) -> None:
+        """Write a mask and note it; runs in the last thread, as all do that note something."""
+        began = time.perf_counter()
+        try:
+            volumes = mask.volumes
+            seconds = round(seconds + time.perf_counter() - began, 3)
+            entry = self.folder.save(name, mask, {**known, "seconds": seconds, "volumes": volumes})
+        except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
+            self._note_failure(name, *_reasons(images, problem))
+        else:
+            self._note(name, entry)
+        finally:
+            self._room.give(held)
+
+    def _note_found(self, name: str, entry: dict[str, Any]) -> None:
+        self.folder.register.add(name, entry)
+        self.reused += 1
+        self._note(name, entry)
+
+    def _note(self, name: str, entry: dict[str, Any]) -> None:
+        self.entries[name] = entry
+        self.advance()
+
+    def _hand_on_failure(self, name: str, images: Images, problem: Exception) -> None:
+        self._behind.do(partial(self._note_failure, name, *_reasons(images, problem)))
+
+    def _note_failure(self, name: str, reason: str, shown: str) -> None:
+        self.folder.register.fail(name, reason)
+        error(f"{name}: {shown}")
+        self.advance()
+
+    def _announce(self, task: Task) -> None:
+        """Say what memory a mask will take where that is more than was said before."""
+        text, most = memory_line(task, self._room.limit)
+        if most > MORE * self._announced:
+            self._announced = most
+            say(f"{task.name}: {text}")
+
+
+def memory_line(task: Task, limit: int) -> tuple[str, float]:
+    """Say what memory a mask will take; return that, and the most bytes in all.
+
+    Args:
+        task: the scan whose logits come next.
+        limit: bytes of `inference.memory`.
+    """
+    now, most = memory_used()
+    work = task.ready.work
+    ahead = task.upcoming if work.bytes + task.upcoming <= limit else 0
+    windows, pieces = work.windows, work.pieces
+    how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
+    mask = math.prod(task.ready.scan.grid.shape)
+    # A larger scan that comes next is read where the one at hand was.
+    in_all = max(most + max(0, task.upcoming - task.reading), now + work.bytes + ahead + mask + LIBRARIES)
+    beside = f", {size_text(ahead)} for the next scan" if ahead else ""
+    return (
+        f"{size_text(work.bytes)} for logits and networks ({how}){beside}, at most {size_text(in_all)} in all",
+        in_all,
+    )
+
+
+def without_scan(mask: Mask) -> Mask:
+    """Return a mask that keeps the geometry and headers of its scan, and lets its voxels go."""
+    voxels = mask.scan.array
+    return replace(mask, scan=mask.scan.with_array(np.broadcast_to(np.zeros((), voxels.dtype), voxels.shape)))
+
+
+def _with_end(sized: Iterator[tuple[str, Images, int]]) -> Iterator[tuple[str, Images, int]]:
+    yield from sized
+    yield "", {}, 0
+
+
+def _reasons(images: Images, problem: Exception) -> tuple[str, str]:
+    """Return why a case failed, as the manifest says it and as it is shown."""
+    reason = reason_of(problem)
+    return without_folders(reason, (place.parent for place in images.values())), reason

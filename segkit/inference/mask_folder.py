@@ -1,0 +1,125 @@
+"""A folder that masks of one model go to: which are there already, and how one is added."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from segkit.config.options import ObjectOptions
+from segkit.config.rules import plain_rules
+from segkit.config.shard import Shard
+from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.files import remove_litter, staging_folder
+from segkit.foundation.hashing import file_hash, value_hash
+from segkit.inference.exporters import AUTO, Segmented, export, exporters_named, fitting
+from segkit.inference.failures import reason_of
+from segkit.inference.model import Mask, Model
+from segkit.preparation.store import content_hash
+from segkit.runs.manifest import Manifest, read_manifest
+from segkit.runs.register import Register
+from segkit.volumes.dicom.derived.mask import Author
+from segkit.volumes.selection import Location
+from segkit.volumes.volume import Volume
+
+Images = Mapping[str, Location]
+
+
+class MaskFolder:
+    """A folder of masks, and the manifest that a command adds to.
+
+    Args:
+        model: what segments.
+        output: the folder.
+        wanted: names of exporters, or `auto` for each scan's own format (NIfTI where segkit does not write it).
+        objects: what DICOM objects are like.
+        own: the cases whose masks this command lists; None: all that the folder has of this model.
+        shard: of jobs that share the folder, which this is.
+
+    Raises:
+        UsageError: when no exporter is called so.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        output: Path,
+        wanted: str | Sequence[str],
+        objects: ObjectOptions,
+        own: Container[str] | None = None,
+        shard: Shard | None = None,
+    ) -> None:
+        self.output, self.objects = output, objects
+        self.exporters = exporters_named(wanted)
+        weights = [record.weights for record in model.records]
+        self.author = Author(model.record.name, value_hash(weights)[:12])
+        # Windows and memory say how masks are computed, not what they are.
+        options = {name: value for name, value in asdict(model.options).items() if name not in ("windows", "memory")}
+        names = [AUTO if each is None else each.name for each in self.exporters]
+        earlier = [[each.weights for each in stage.records] for stage in model.previous if stage]
+        self.settings = [weights, options, names[0] if len(names) == 1 else names, plain_rules(model.rules), *earlier]
+        if any(each is not None and each.needs_dicom for each in self.exporters):
+            self.settings.append(asdict(objects))
+        output.mkdir(parents=True, exist_ok=True)
+        remove_litter(output)
+        self.before = read_manifest(output)
+        known = self.before if self.before.weights == weights else Manifest()
+        listed, saving = (
+            {name: entry for name, entry in of.items() if own is None or name in own}
+            for of in (known.cases, known.saving)
+        )
+        self.register = Register(output, Manifest(model.record.labels, weights, listed, {}, saving), shard)
+
+    def key_of(self, images: Images) -> tuple[str, str]:
+        """Return the hash of a scan, and that of all that its mask depends on."""
+        scan = value_hash({channel: content_hash(path) for channel, path in images.items()})
+        return scan, value_hash([self.settings, scan])
+
+    def found(self, name: str, key: str) -> dict[str, Any] | None:
+        """Return what the manifest says of a mask that is there, None where it has to be made.
+
+        A mask that a killed command had moved into the folder, and not listed yet, is there too.
+        """
+        entry = self.before.cases.get(name, {})
+        if entry.get("key") == key and self.before.is_whole(self.output, name):
+            return entry
+        saving = self.before.saving.get(name, {})
+        if saving.get("key") == key and self._lie_there(saving["saved"]):
+            return {known: value for known, value in saving.items() if known != "saved"}
+        return None
+
+    def _lie_there(self, saved: Mapping[str, str]) -> bool:
+        places = {self.output / Path(name).name: sha256 for name, sha256 in saved.items()}
+        return bool(places) and all(place.is_file() and file_hash(place) == sha256 for place, sha256 in places.items())
+
+    def check(self, name: str, images: Images, scan: Volume) -> None:
+        """Make sure, before a mask is computed, that it can be written.
+
+        Raises:
+            DataError: when an exporter needs a DICOM series and the scan is none.
+            UsageError: when a file would replace the scan.
+        """
+        scans = [image for image in images.values() if isinstance(image, Path)]
+        for path in (self.output / f"{name}{each.suffix}" for each in fitting(self.exporters, scan)):
+            if any(path.exists() and path.samefile(scan) for scan in scans):
+                raise UsageError(f"the mask would replace the scan {path}; choose another output")
+
+    def save(self, name: str, mask: Mask, entry: dict[str, Any]) -> dict[str, Any]:
+        """Write a mask in every way that is wanted and list it; return what the manifest says of it.
+
+        Raises:
+            DataError: when it cannot be written; the folder is then as it was.
+        """
+        segmented = Segmented(mask.array, mask.labels, mask.scan, self.author, self.objects)
+        with staging_folder(self.output / name) as staged:
+            try:
+                files = export(segmented, fitting(self.exporters, mask.scan), staged, name)
+            except Exception as problem:
+                raise DataError(reason_of(problem).replace(str(staged), str(self.output))) from problem
+            entry = {"mask": next(iter(files.values())), **entry, "files": files}
+            self.register.about_to_move(name, entry, {file: file_hash(staged / file) for file in files.values()})
+            for file in files.values():
+                (staged / file).replace(self.output / file)
+        self.register.add(name, entry)
+        return entry

@@ -1,0 +1,87 @@
+"""Runs that differ in nothing but their fold, or their seed, as one method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from segkit.evaluation.comparison.choices import told, varied_keys
+from segkit.evaluation.comparison.comparison import Method
+from segkit.evaluation.summary import Scores
+from segkit.studies.runs import FoundRun, hours_of
+from segkit.studies.saved import Saved
+
+Group = list[tuple[FoundRun, Saved]]
+
+
+def pooled(runs: Sequence[tuple[FoundRun, Saved]], keys: Sequence[str]) -> list[Method]:
+    """Return a method for each set of runs that differ in `keys` alone; their cases are put together.
+
+    A case that several of them score, as those of several seeds do, gets the mean of its scores.
+
+    Args:
+        runs: with their scores.
+        keys: choices over which runs are pooled, such as `training.fold`.
+    """
+    groups: dict[tuple[object, ...], Group] = {}
+    for run, saved in runs:
+        is_pooled = any(key in run.choices for key in keys)
+        # Runs without any of these keys, and folders of scores, stand for themselves.
+        rest = tuple((key, value) for key, value in sorted(run.choices.items()) if key not in keys)
+        groups.setdefault(rest if is_pooled else (run.folder.path,), []).append((run, saved))
+    kept = [_without(group[0][0], keys) for group in groups.values()]
+    varied = varied_keys(kept)
+    names = [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
+    return [
+        Method(
+            name if names.count(name) == 1 else f"{name} ({group[0][0].folder.path.parent.name})",
+            mean_scores([saved.scores for _, saved in group]),
+            told(one, varied),
+            _hours(run for run, _ in group),
+            tuple(str(run.folder.path) for run, _ in group),
+        )
+        for name, one, group in zip(names, kept, groups.values(), strict=True)
+    ]
+
+
+def mean_scores(tables: Sequence[Mapping[str, Scores]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the mean of each value over the tables that have it; NaN where none does."""
+    values: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for table in tables:
+        for case, by_label in table.items():
+            for label, by_metric in by_label.items():
+                found = values.setdefault(case, {}).setdefault(label, {})
+                for metric, value in by_metric.items():
+                    found.setdefault(metric, []).append(value)
+    return {
+        case: {label: {metric: _mean(of) for metric, of in metrics.items()} for label, metrics in labels.items()}
+        for case, labels in values.items()
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    present = [value for value in values if not math.isnan(value)]
+    return sum(present) / len(present) if present else math.nan
+
+
+def _without(run: FoundRun, keys: Sequence[str]) -> dict[str, str]:
+    return {key: value for key, value in run.choices.items() if key not in keys}
+
+
+def _name(group: Group, choices: Mapping[str, str], varied: Sequence[str]) -> str:
+    if len(group) == 1:
+        return group[0][0].name
+    return ",".join(f"{key}={value}" for key, value in told(choices, varied).items()) or _parent(
+        group[0][0].folder.path
+    )
+
+
+def _parent(path: Path) -> str:
+    return path.parent.name or path.name
+
+
+def _hours(runs: Iterable[FoundRun]) -> float | None:
+    hours = [hours_of(run.folder) for run in runs]
+    known = [each for each in hours if each is not None]
+    return sum(known) if known and len(known) == len(hours) else None

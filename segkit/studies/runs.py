@@ -1,0 +1,129 @@
+"""Finds the runs of a study, of a folder of runs, or of a list, with what each was asked and how long it took."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segkit.foundation.errors import DataError
+from segkit.foundation.strangers import load_json, load_yaml
+from segkit.runs.folder import FINISHED, FREE, RunFolder
+
+STUDY_FILE = "study.json"
+UNTOLD = (*FREE, "name", "plan.measure")  # words that say nothing of what a run learns
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run, or a folder of scores that some other program's masks were given.
+
+    Attributes:
+        name: tells it from the others of its study.
+        folder: where it lies.
+        choices: key -> value of the words that it was started with.
+        state: of a study's trial, as the study says; of others, as their `status.json` says.
+    """
+
+    name: str
+    folder: RunFolder
+    choices: Mapping[str, str]
+    state: str
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is something to compare."""
+        return self.state == FINISHED
+
+
+def is_study(path: Path) -> bool:
+    """Say whether a folder is a study, or holds runs and is none itself."""
+    return (path / STUDY_FILE).is_file() or (not RunFolder(path).is_run and any(_runs_below(path)))
+
+
+def runs_of(study: Path) -> list[FoundRun]:
+    """Return the runs of a study, in its order; of a folder of runs, by name.
+
+    Raises:
+        DataError: when the study's list cannot be read.
+    """
+    listed = study / STUDY_FILE
+    if not listed.is_file():
+        return [found_run(path) for path in _runs_below(study)]
+    tree = load_json(listed)
+    trials = tree.get("trials") if isinstance(tree, Mapping) else None
+    if not isinstance(trials, list):
+        raise DataError(f"{listed} is no list of a study's trials")
+    return [_trial(study, row) for row in trials if isinstance(row, Mapping) and row.get("name")]
+
+
+def found_run(path: Path) -> FoundRun:
+    """Return a run folder, or a folder with a `cases.csv`, which counts as finished.
+
+    Raises:
+        DataError: when it is neither.
+    """
+    folder = RunFolder(path)
+    if folder.is_run:
+        words = load_yaml(folder.overrides) if folder.overrides.is_file() else []
+        return FoundRun(path.name, folder, choices_of(words), str(status_of(folder).get("state", "unknown")))
+    if (path / "cases.csv").is_file():
+        return FoundRun(path.name, folder, {}, FINISHED)
+    raise DataError(f"{path} is no run, no study and no folder of scores: it has no config.yaml and no cases.csv")
+
+
+def found_runs(paths: Sequence[Path]) -> list[FoundRun]:
+    """Return the runs at several places, studies taken apart; names that several have get their folder's before them.
+
+    Raises:
+        DataError: when a place is none of these.
+    """
+    runs = [run for path in paths for run in (runs_of(path) if is_study(path) else [found_run(path)])]
+    unique = list({run.folder.path: run for run in runs}.values())
+    names = [run.name for run in unique]
+    return [
+        run if names.count(run.name) == 1 else FoundRun(
+            f"{run.folder.path.parent.name}/{run.name}", run.folder, run.choices, run.state
+        )
+        for run in unique
+    ]  # fmt: skip
+
+
+def choices_of(words: Any) -> dict[str, str]:
+    """Return key -> value of overrides, without those that do not change what a run learns."""
+    pairs = (str(word).lstrip("+~").partition("=") for word in words or [] if isinstance(word, str))
+    return {key: value for key, _, value in pairs if key and not _is_untold(key)}
+
+
+def hours_of(folder: RunFolder) -> float | None:
+    """Return how long a run trained: as its status says, or its last step; None where neither does."""
+    seconds = status_of(folder).get("seconds")
+    if not isinstance(seconds, int | float) and folder.metrics.is_file():
+        with folder.metrics.open(encoding="utf-8", newline="") as file:
+            cells = [row.get("seconds") or "" for row in csv.DictReader(file)]
+        seconds = next((float(cell) for cell in reversed(cells) if cell.replace(".", "", 1).isdigit()), None)
+    return float(seconds) / 3600 if isinstance(seconds, int | float) else None
+
+
+def status_of(folder: RunFolder) -> Mapping[str, Any]:
+    """Return what `status.json` says; nothing where it does not exist."""
+    status = load_json(folder.status) if folder.status.is_file() else None
+    return status if isinstance(status, Mapping) else {}
+
+
+def _trial(study: Path, row: Mapping[str, Any]) -> FoundRun:
+    # A study that was moved has its runs beside its list all the same.
+    inside = study / str(row["name"])
+    folder = RunFolder(inside if inside.is_dir() else Path(str(row.get("run") or inside)))
+    state = FINISHED if folder.is_finished else str(row.get("state", "waiting"))
+    return FoundRun(str(row["name"]), folder, choices_of(row.get("overrides")), state)
+
+
+def _runs_below(path: Path) -> Iterable[Path]:
+    return sorted(child.parent for child in path.glob("*/config.yaml")) if path.is_dir() else ()
+
+
+def _is_untold(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in UNTOLD)

@@ -1,0 +1,1 @@
+"""Where a study is told to beside its own folder: `tracker=mlflow|tensorboard|wandb`."""
