@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from segkit.config.addresses import address_from, is_address
 from segkit.config.commands import PredictConfig
@@ -80,9 +81,10 @@ def storable(wanted: str | list[str]) -> list[str]:
 def store_cohort(pacs: Pacs, cohort: Cohort, folder: Path) -> None:
     """Store every object of every case; a case of which one cannot be stored is named and counts as failed."""
     sent = there = 0
+    listed = read_manifest(folder).cases
     for name in progress(list(cohort.masks), len(cohort.masks), "storing"):
         try:
-            for path in objects_of(name, folder):
+            for path in objects_of(listed[name], folder):
                 is_new = store(pacs, path)
                 sent, there = sent + is_new, there + (not is_new)
         except StoppedError:
@@ -94,6 +96,6 @@ def store_cohort(pacs: Pacs, cohort: Cohort, folder: Path) -> None:
     say(f"{pacs.address.host}: {sent} objects stored" + (f", {there} were there already" if there else ""))
 
 
-def objects_of(case: str, folder: Path) -> Sequence[Path]:
-    """Return the files of a case, as the folder's manifest lists them."""
-    return [folder / Path(str(name)).name for name in read_manifest(folder).cases[case].get("files", {}).values()]
+def objects_of(entry: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Return the files of a case, as its entry in the folder's manifest lists them."""
+    return [folder / Path(str(name)).name for name in entry.get("files", {}).values()]

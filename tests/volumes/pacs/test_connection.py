@@ -126,6 +126,12 @@ def test_credentials_of_the_environment_come_before_those_of_netrc(monkeypatch, 
     assert headers_of(AWAY)["Authorization"] == "Bearer a-token"
 
 
+@pytest.mark.parametrize(("address", "is_warned"), [(HERE, False), (Address("http://10.0.0.7/rs"), True)])
+def test_a_machine_that_is_asked_without_tls_is_warned_of(address, is_warned, capsys):
+    connect(address, OPTIONS)
+    assert ("dicomwebs:// encrypts" in capsys.readouterr().err) == is_warned
+
+
 @pytest.mark.parametrize("where", ["environment", "netrc", "token"])
 def test_credentials_are_not_sent_in_clear_to_another_machine(monkeypatch, nobody, where):
     if where == "netrc":
@@ -147,7 +153,44 @@ def test_a_user_without_a_password_is_a_mistake(monkeypatch):
         connect(AWAY, OPTIONS)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, monkeypatch):
+class Answering(BaseHTTPRequestHandler):
+    """Finds nothing; below /elsewhere it redirects to another host."""
+
+    def do_GET(self):
+        is_redirected = self.path.startswith("/elsewhere")
+        self.send_response(302 if is_redirected else 204)
+        if is_redirected:
+            self.send_header("Location", "http://pacs.example.org/")
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def answering():
+    """A server on loopback that is started by hand, since one test wraps its socket."""
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    yield server, threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start
+    server.shutdown()
+    server.server_close()
+
+
+def studies_at(address):
+    return connect(address_from(address, "input"), OPTIONS).ask(lambda client: client.search_for_studies(), "looking")
+
+
+def test_no_proxy_stands_before_this_machine_and_no_redirection_is_followed(answering, monkeypatch):
+    server, start = answering
+    start()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    there = f"dicomweb://127.0.0.1:{server.server_address[1]}"
+    assert studies_at(f"{there}/dicom-web") == []
+    with pytest.raises(DataError, match="it redirects elsewhere"):
+        studies_at(f"{there}/elsewhere")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(answering, tmp_path, monkeypatch):
     if shutil.which("openssl") is None:
         pytest.skip("openssl, which makes a certificate, is not installed")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -156,26 +199,14 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, monkeypatch)
          "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
-
-    class Empty(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *words):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Empty)
+    server, start = answering
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    address = address_from(f"dicomwebs://localhost:{server.server_address[1]}/dicom-web", "input")
-    try:
-        with pytest.raises(DataError, match="certificate is not trusted"):
-            connect(address, OPTIONS).ask(lambda client: client.search_for_studies(), "looking")
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        assert connect(address, OPTIONS).ask(lambda client: client.search_for_studies(), "looking") == []
-    finally:
-        server.shutdown()
-        server.server_close()
+    start()
+    address = f"dicomwebs://localhost:{server.server_address[1]}/dicom-web"
+    with pytest.raises(DataError, match="certificate is not trusted"):
+        studies_at(address)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    # Trusted through a bundle of the environment, as hospitals' own authorities are, on loopback too.
+    assert studies_at(address) == []
