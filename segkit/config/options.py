@@ -105,7 +105,7 @@ class ObjectOptions:
 
     segmentation: str = choice_key("binary", "labelmap")
     compression: str = choice_key("none", "deflate", "rle", "jpeg_ls", "jpeg_2000")
-    terms: dict[str, Any]
+    terms: dict[str, str | list[str | int] | dict[str, str | list[str | int]]]
 
 
 @dataclass(kw_only=True, frozen=True)

@@ -126,13 +126,17 @@ class AssemblyLine:
         """Compute a mask and hand it on to be written; return the bytes that this holds."""
         began = time.perf_counter()
         try:
-            mask = without_scan(self.model.mask_of(task.ready))
+            mask = self.model.mask_of(task.ready)
         except StoppedError:
             raise
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._hand_on_failure(task.name, task.images, problem)
             return 0
         held = WRITING * mask.array.nbytes
+        if self.folder.needs_voxels:
+            held += mask.scan.array.nbytes
+        else:
+            mask = without_scan(mask)
         seconds = task.seconds + time.perf_counter() - began
         self._behind.do(partial(self._save, task.name, task.images, mask, task.known, seconds, held))
         return held

@@ -71,6 +71,11 @@ class MaskFolder:
         )
         self.register = Register(output, Manifest(model.record.labels, weights, listed, {}, saving), shard)
 
+    @property
+    def needs_voxels(self) -> bool:
+        """Whether what is written of a mask looks at the scan's intensities too."""
+        return any(each is not None and each.needs_voxels for each in self.exporters)
+
     def key_of(self, images: Images) -> tuple[str, str]:
         """Return the hash of a scan, and that of all that its mask depends on."""
         scan = value_hash({channel: content_hash(path) for channel, path in images.items()})

@@ -119,6 +119,7 @@ class Exporter:
         write: writes to a path, whole or not at all.
         needs_dicom: whether the scan must be a DICOM series, beside which the object lies.
         needs: exporters whose objects this one refers to, so that they must be asked for too.
+        needs_voxels: whether it looks at the scan's intensities, which are let go of otherwise.
         is_mask: whether `segkit.read` gives the mask back.
         of: the scan's `source.format` for which `export=auto` takes this exporter; "" for none.
     """
@@ -128,6 +129,7 @@ class Exporter:
     write: Callable[[Segmented, Path], None]
     needs_dicom: bool = False
     needs: tuple[str, ...] = ()
+    needs_voxels: bool = False
     is_mask: bool = True
     of: str = ""
 

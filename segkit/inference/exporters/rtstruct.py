@@ -22,4 +22,4 @@ def write(segmented: Segmented, path: Path) -> None:
     save_object(made, path)
 
 
-EXPORTER = Exporter("rtstruct", ".rtstruct.dcm", write, needs_dicom=True)
+EXPORTER = Exporter("rtstruct", ".rtstruct.dcm", write, needs_dicom=True, is_mask=False)

@@ -131,4 +131,4 @@ def tile_size(segmented: Segmented) -> tuple[int, int]:
     return width, height
 
 
-EXPORTER = Exporter("secondary_capture", ".sc.dcm", write, needs_dicom=True, is_mask=False)
+EXPORTER = Exporter("secondary_capture", ".sc.dcm", write, needs_dicom=True, needs_voxels=True, is_mask=False)

@@ -150,4 +150,4 @@ def _measurements(figures: Iterator[Figure]) -> Iterator[Measurement]:
         yield Measurement(each.name, each.value, each.unit, derivation=each.derivation, method=each.method)
 
 
-EXPORTER = Exporter("sr", ".sr.dcm", write, needs_dicom=True, needs=("dicom_seg",), is_mask=False)
+EXPORTER = Exporter("sr", ".sr.dcm", write, needs_dicom=True, needs=("dicom_seg",), needs_voxels=True, is_mask=False)
