@@ -49,6 +49,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         tolerance=config.tolerance,
         failed=masks.failed,
         grouping=grouping_of(config, masks),
+        unlabelled=masks.unlabelled,
     )
     table(title_of(evaluation), *evaluation_table(evaluation))
     for title, rows in group_tables(evaluation):

@@ -43,6 +43,7 @@ class Masks:
         columns: what the data set's table says of each case.
         group_by: the column of patients that its split kept together; None where it has none.
         source: of what model and cases the masks are, for the record.
+        unlabelled: by case the labels that nobody drew in its reference.
     """
 
     pairs: Mapping[str, tuple[Path, Location]]
@@ -52,6 +53,7 @@ class Masks:
     columns: Columns = field(default_factory=dict)
     group_by: str | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
+    unlabelled: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def masks_for(config: EvaluateConfig) -> Masks:
@@ -170,6 +172,7 @@ def masks_of_study(config: EvaluateConfig) -> Masks:
         {case: cells for part in parts.values() for case, cells in part.columns.items()},
         first.group_by,
         {"split": config.split, "weights": weights, "runs": list(parts)},
+        {case: absent for part in parts.values() for case, absent in part.unlabelled.items()},
     )
 
 
@@ -194,7 +197,8 @@ def of_dataset(
     """Return masks of a data set's cases, with what its table says of these."""
     columns = {name: case.columns for name, case in dataset.cases.items()}
     options = dataset.options
-    return Masks(pairs, options.labels, output, failed, columns, options.split.group_by, source)
+    group_by = options.split.group_by
+    return Masks(pairs, options.labels, output, failed, columns, group_by, source, dataset.unlabelled)
 
 
 def referenced(masks: Mapping[str, Path], dataset: Dataset) -> dict[str, tuple[Path, Location]]:

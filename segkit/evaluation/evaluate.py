@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from segkit.evaluation.cases import CaseScores, foreground_of, foreground_values
 from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import chosen
 from segkit.evaluation.settings import Settings, check_tolerances
-from segkit.evaluation.summary import Evaluation, summarise
+from segkit.evaluation.summary import Evaluation, Scores, summarise
 from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError, SegkitError
@@ -50,6 +50,7 @@ def evaluate_pairs(
     tolerance: float | None = None,
     failed: Mapping[str, str] | None = None,
     grouping: Grouping | None = None,
+    unlabelled: Mapping[str, Collection[str]] | None = None,
 ) -> Evaluation:
     """Score masks against references, per case and label, and summarise over the cases.
 
@@ -64,6 +65,7 @@ def evaluate_pairs(
         tolerance: largest distance in mm between equal voxels of both files; None takes that of `Grid.check_same_as`.
         failed: cases that could not be paired, with the reason: they are reported with those that fail here.
         grouping: groups of cases with statistics of their own, and patients whose cases are drawn together.
+        unlabelled: by case the labels that nobody drew in its reference; they are left out there.
 
     Returns:
         Scores and statistics; a case that fails is named in `failed` and the others are finished.
@@ -88,11 +90,17 @@ def evaluate_pairs(
             failures[outcome.item.case] = str(outcome.error)
         else:
             cases[outcome.item.case] = outcome.value
-    scores = {case: cases[case].scores for case in sorted(cases)}
+    absent = unlabelled or {}
+    scores = {case: without_labels(cases[case].scores, absent.get(case, ())) for case in sorted(cases)}
     metric_names = [metric.name for metric in metrics]
     summary = summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed, grouping=grouping)
     counts = {case: cases[case].counts for case in scores}
     return replace(summary, metrics=metrics, counts=counts, reliability=_pooled(cases.values()))
+
+
+def without_labels(scores: Scores, absent: Collection[str]) -> Scores:
+    """Return the scores of a case in which those of labels that nobody drew are left out (NaN)."""
+    return {label: dict.fromkeys(values, math.nan) if label in absent else values for label, values in scores.items()}
 
 
 def _todo(

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from segkit.evaluation.evaluate import evaluate_pairs, evaluation_table, write_evaluation
+from segkit.evaluation.evaluate import evaluate_pairs, evaluation_table, without_labels, write_evaluation
 from segkit.evaluation.pairs import match_folders
 from segkit.foundation.errors import DataError, UsageError
 
@@ -108,3 +108,11 @@ def test_real_references_against_themselves(segkit_data):
     found = evaluate_pairs({path.name: (path, path) for path in paths}, {"anterior": 1, "posterior": 2})
     assert found.mean["dice"].mean == 1
     assert found.labels["anterior"]["volume_difference"].ci95 == (0, 0)
+
+
+def test_labels_that_nobody_drew_are_left_out():
+    scores = {"liver": {"dice": 0.9, "iou": 0.8}, "spleen": {"dice": 0.0, "iou": 0.0}}
+    left = without_labels(scores, {"spleen"})
+    assert left["liver"] == scores["liver"]
+    assert np.isnan(list(left["spleen"].values())).all()
+    assert without_labels(scores, ()) == scores
