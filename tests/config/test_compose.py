@@ -41,7 +41,8 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir() and group.name not in ("data", "experiment", "dicom", "objects", "postprocessing", "sweep")
+        if group.is_dir()
+        and group.name not in ("data", "experiment", "dicom", "objects", "pacs", "postprocessing", "sweep")
         for choice in choices(SOURCES, group.name)
     ],
 )
@@ -59,6 +60,14 @@ def test_every_sweep_composes(choice):
 def test_every_way_to_read_dicom_composes(choice):
     (Path.cwd() / "ct").mkdir()
     assert configure("convert", ["input=ct", "output=x.nii", f"dicom={choice}"]).dicom.gaps in ("refuse", "resample")
+
+
+@pytest.mark.parametrize("choice", choices(SOURCES, "pacs"))
+def test_every_way_to_ask_a_pacs_composes(choice):
+    address = "dicomweb://localhost:8042/dicom-web"
+    config = configure("predict", ["run=R", f"input={address}/studies/1.2", f"output={address}", f"pacs={choice}"])
+    assert Path(config.pacs.folder).is_absolute()
+    assert config.pacs.attempts > 1
 
 
 @pytest.mark.parametrize("choice", choices(SOURCES, "postprocessing"))

@@ -30,7 +30,7 @@ def test_path_keys_of_each_command():
     assert {*inputs, "training.weights", "output", "study.folder", "paths.runs", "paths.cache"} == set(
         path_keys(TrainConfig)
     )
-    assert {"run", "input", "output"} == set(path_keys(CONFIGS["predict"]))
+    assert {"run", "input", "output", "pacs.folder"} == set(path_keys(CONFIGS["predict"]))
     assert path_keys(CONFIGS["predict"])["run"].is_list
 
 
