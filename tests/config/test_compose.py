@@ -36,13 +36,15 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     assert configure("prepare", [f"data={data}", "data.root=/x", f"experiment={experiment}"]).plan == config.plan
 
 
+NOT_OF_TRAINING = ("data", "experiment", "dicom", "objects", "pacs", "postprocessing", "sweep")
+
+
 @pytest.mark.parametrize(
     ("group", "choice"),
     [
         (group.name, choice)
         for group in sorted(conf_folder().iterdir())
-        if group.is_dir()
-        and group.name not in ("data", "experiment", "dicom", "objects", "pacs", "postprocessing", "sweep")
+        if group.is_dir() and group.name not in NOT_OF_TRAINING
         for choice in choices(SOURCES, group.name)
     ],
 )
@@ -183,7 +185,7 @@ def test_mistakes_that_show_once_composed(word, message):
 def test_an_unknown_command():
     assert refusal("trian") == (
         "trian is not a command; did you mean train? commands: check, inspect, prepare, train, tune, predict, "
-        "evaluate, compare, package, measure, convert, cache, demo"
+        "evaluate, compare, report, package, measure, convert, cache, demo"
     )
 
 

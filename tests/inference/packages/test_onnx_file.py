@@ -55,7 +55,8 @@ def test_the_metadata_say_how_scans_are_prepared(tmp_path, untrained_run):
     assert known["spacing_mm"] == [1.0, 1.0, 1.0]
     assert known["orientation"] == "RAS"
     assert known["normalisation"]["CT"] == {
-        "scheme": "clip_zscore", "low": -100.0, "high": 300.0, "mean": 90.0, "std": 40.0, "width": 1
+        "scheme": "clip_zscore", "low": -100.0, "high": 300.0, "mean": 90.0, "std": 40.0, "width": 1,
+        "landmarks": None,
     }  # fmt: skip
     assert list(known["normalisation"]) == ["CT", "PET"]
     assert len(known["weights_sha256"]) == 64
