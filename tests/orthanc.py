@@ -1,4 +1,4 @@
-"""A real PACS for tests: Orthanc with DICOMweb, on this machine's loopback, with a configuration and folder of its own."""
+"""A real PACS for tests: Orthanc with DICOMweb, on loopback, with a configuration and a folder of its own."""
 
 import json
 import shutil
@@ -107,8 +107,8 @@ def troubled(server: Orthanc, trouble: Callable[[str, str, int], int | None]) ->
 
     Args:
         server: what stands behind.
-        trouble: is told method, path and number (from 1) of each request; returns None to hand it on, a status to answer
-            with, or 0 to break the connection off, after half of the answer where the method is GET.
+        trouble: is told method, path and number (from 1) of each request; returns None to hand it on, a status to
+            answer with, or 0 to break the connection off, after half of the answer where the method is GET.
     """
     count = 0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from segkit.config.addresses import address_from, is_address
 from segkit.config.commands import PredictConfig
@@ -42,6 +43,7 @@ def through_pacs(config: PredictConfig, segment: Callable[[PredictConfig], Cohor
         DataError: when the PACS cannot be reached or has nothing that fits.
         MissingExtraError: when dicomweb-client is not installed.
     """
+    export = storable(config.export) if is_address(config.output) else config.export
     source = connect(address_from(config.input or "", "input"), config.pacs) if is_address(config.input) else None
     sink = connect(address_from(config.output or "", "output"), config.pacs) if is_address(config.output) else None
     folder = Path(config.pacs.folder) / value_hash([config.input, config.output])[:16]
@@ -50,7 +52,7 @@ def through_pacs(config: PredictConfig, segment: Callable[[PredictConfig], Cohor
         folder.mkdir(exist_ok=True, mode=0o700)  # whoever was waited for may have cleared it away
         local = replace(config, input=str(folder / SCANS)) if source else config
         if sink:
-            local = replace(local, output=str(folder / OBJECTS), export=storable(config.export))
+            local = replace(local, output=str(folder / OBJECTS), export=export)
         if source:
             retrieve(source, config.series, folder / SCANS)
         cohort = segment(local)
@@ -79,9 +81,10 @@ def storable(wanted: str | list[str]) -> list[str]:
 def store_cohort(pacs: Pacs, cohort: Cohort, folder: Path) -> None:
     """Store every object of every case; a case of which one cannot be stored is named and counts as failed."""
     sent = there = 0
+    listed = read_manifest(folder).cases
     for name in progress(list(cohort.masks), len(cohort.masks), "storing"):
         try:
-            for path in objects_of(name, folder):
+            for path in objects_of(listed[name], folder):
                 is_new = store(pacs, path)
                 sent, there = sent + is_new, there + (not is_new)
         except StoppedError:
@@ -93,6 +96,6 @@ def store_cohort(pacs: Pacs, cohort: Cohort, folder: Path) -> None:
     say(f"{pacs.address.host}: {sent} objects stored" + (f", {there} were there already" if there else ""))
 
 
-def objects_of(case: str, folder: Path) -> Sequence[Path]:
-    """Return the files of a case, as the folder's manifest lists them."""
-    return [folder / Path(str(name)).name for name in read_manifest(folder).cases[case].get("files", {}).values()]
+def objects_of(entry: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Return the files of a case, as its entry in the folder's manifest lists them."""
+    return [folder / Path(str(name)).name for name in entry.get("files", {}).values()]

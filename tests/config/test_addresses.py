@@ -38,7 +38,7 @@ def test_an_address_by_hand(text, address):
     ],
 )  # fmt: skip
 def test_what_is_none_is_refused_without_repeating_it(text):
-    with pytest.raises(UsageError, match="^input: ") as refused:
+    with pytest.raises(UsageError, match=r"^input: ") as refused:
         address_from(text, "input")
     assert "secret" not in str(refused.value)
     assert "ret@" not in str(refused.value)

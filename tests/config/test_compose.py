@@ -64,6 +64,14 @@ def test_every_way_to_read_dicom_composes(choice):
     assert configure("convert", ["input=ct", "output=x.nii", f"dicom={choice}"]).dicom.gaps in ("refuse", "resample")
 
 
+@pytest.mark.parametrize("choice", choices(SOURCES, "pacs"))
+def test_every_way_to_ask_a_pacs_composes(choice):
+    address = "dicomweb://localhost:8042/dicom-web"
+    config = configure("predict", ["run=R", f"input={address}/studies/1.2", f"output={address}", f"pacs={choice}"])
+    assert Path(config.pacs.folder).is_absolute()
+    assert config.pacs.attempts > 1
+
+
 @pytest.mark.parametrize("choice", choices(SOURCES, "postprocessing"))
 def test_every_postprocessing_composes(choice):
     words = ["run=r", "input=i", "output=o", f"postprocessing={choice}"]

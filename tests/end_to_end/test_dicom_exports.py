@@ -57,7 +57,7 @@ for line in sys.stdin:
     child = os.fork()
     if not child:
         os.chdir(call["folder"])
-        os.environ["SEGKIT_CACHE"] = call["cache"]
+        os.environ |= {"SEGKIT_CACHE": call["cache"], **call["environment"]}
         for number, name in enumerate((os.devnull, call["out"], call["err"])):
             os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
         code = main(call["words"])
@@ -79,10 +79,10 @@ def server():
 class WarmLine(CommandLine):
     """A command line whose commands start from a process that has imported torch."""
 
-    def __call__(self, *words, expect=0):
+    def __call__(self, *words, expect=0, environment=None):
         said = [self.folder.parent / f"{self.folder.name}.{name}" for name in ("out", "err")]
         call = {"folder": str(self.folder), "cache": str(self.folder / "cache"), "words": words,
-                "out": str(said[0]), "err": str(said[1])}  # fmt: skip
+                "out": str(said[0]), "err": str(said[1]), "environment": environment or {}}  # fmt: skip
         process = server()
         process.stdin.write(json.dumps(call) + "\n")
         process.stdin.flush()

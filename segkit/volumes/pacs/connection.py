@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from segkit.config.addresses import Address
+from segkit.config.addresses import Address, is_loopback
 from segkit.config.options import PacsOptions
 from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, MissingExtraError, UsageError
@@ -27,6 +28,7 @@ T = TypeVar("T")
 USER, PASSWORD, TOKEN = "SEGKIT_PACS_USER", "SEGKIT_PACS_PASSWORD", "SEGKIT_PACS_TOKEN"
 FIRST_WAIT = 0.5  # seconds before the second attempt, twice as long before each further one
 PASSING = (408, 429, 500, 502, 503, 504)  # what a server answers that may do better in a moment
+TALKING = ("dicomweb_client", "retrying", "urllib3")  # whose logs tell URLs, headers and names
 DENIED, MISSING = (401, 403), 404
 Json = Mapping[str, Any]
 
@@ -106,7 +108,13 @@ def connect(address: Address, options: PacsOptions) -> Pacs:
     from requests import Session
 
     session = Session()
+    session.max_redirects = 0  # patients' data goes where it was told to go, and nowhere else
     authorise(session, address)
+    parts = urlsplit(address.service)
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
+        session.trust_env = False  # no proxy stands between a machine and itself
+    if not address.is_private:
+        warn(f"{address.host} is asked without TLS, so all between can read along: dicomwebs:// encrypts")
     client = DICOMwebClient(address.service, session=session, timeout=options.timeout, permissive_uid=True)
     client.set_http_retry_params(retry=False)  # `ask` tries again, after lost connections too
     return Pacs(address, client, options.attempts)
@@ -173,6 +181,8 @@ def reason_of(error: OSError) -> str:
         return status + (hint if error.response.status_code in DENIED else "")
     if isinstance(error, exceptions.SSLError):
         return "its TLS certificate is not trusted; REQUESTS_CA_BUNDLE=FILE names further authorities"
+    if isinstance(error, exceptions.TooManyRedirects):
+        return "it redirects elsewhere; give that address"
     if isinstance(error, exceptions.Timeout):
         return "no answer in time (pacs.timeout)"
     if isinstance(error, exceptions.ConnectionError):
@@ -183,14 +193,16 @@ def reason_of(error: OSError) -> str:
 @contextmanager
 def silently() -> Iterator[None]:
     """Keep libraries from printing what they send and receive."""
-    log = logging.getLogger("dicomweb_client")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    logs = [logging.getLogger(name) for name in TALKING]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
         with quietly():
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def value_of(result: Json, tag: str) -> str:
