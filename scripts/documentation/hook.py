@@ -1,0 +1,56 @@
+"""Hands the pages that are made to MkDocs, and puts them into its navigation."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import api_pages
+import notebook_pages
+import reference_pages
+import root_pages
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def made_pages() -> dict[str, str | bytes]:
+    """Return every page and picture that is made, by its path in the documentation."""
+    executed = os.environ.get("SEGKIT_NOTEBOOKS")
+    return {
+        **root_pages.pages(ROOT),
+        **reference_pages.pages(),
+        **api_pages.pages(ROOT / "segkit"),
+        **notebook_pages.pages(ROOT / "notebooks", Path(executed) if executed else None),
+    }
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Build the navigation: written pages by their folder, then what is made."""
+    made = made_pages()
+    written = {
+        folder: sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / folder).glob("*.md"))
+        for folder in ("how-to", "explanation")
+    }
+    below = {
+        folder: [name for name in made if name.startswith(f"{folder}/") and name.endswith(".md")]
+        for folder in ("notebooks", "reference", "api")
+    }
+    config.nav = [
+        {"segkit": "index.md"},
+        {"How to": written["how-to"]},
+        {"Notebooks": below["notebooks"]},
+        {"Explanation": written["explanation"]},
+        {"Reference": below["reference"]},
+        {"Python": below["api"]},
+        {"Project": list(root_pages.PAGES.values())[1:]},
+    ]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what is made to the files of the documentation."""
+    for name, content in made_pages().items():
+        files.append(File.generated(config, name, content=content))
+    return files
