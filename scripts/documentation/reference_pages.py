@@ -47,8 +47,8 @@ def index_page(sources: Sources, users: Iterable[str]) -> str:
         [
             "# Reference",
             "",
-            "What `segkit COMMAND --help` says, for every command and every choice. `segkit COMMAND ... --cfg job` "
-            "prints the config that words compose, and runs nothing.",
+            "What `segkit COMMAND --help` says, for every command and every choice.",
+            "`segkit COMMAND ... --cfg job` prints the config that words compose, and runs nothing.",
             "",
             "| command | does |",
             "|---|---|",
