@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import api_pages
+import declared_pages
 import notebook_pages
 import reference_pages
 import root_pages
@@ -21,6 +22,7 @@ def made_pages() -> dict[str, str | bytes]:
     return {
         **root_pages.pages(ROOT),
         **reference_pages.pages(),
+        **declared_pages.pages(),
         **api_pages.pages(ROOT / "segkit"),
         **notebook_pages.pages(ROOT / "notebooks", Path(executed) if executed else None),
     }
@@ -37,12 +39,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         folder: [name for name in made if name.startswith(f"{folder}/") and name.endswith(".md")]
         for folder in ("notebooks", "reference", "api")
     }
+    groups = [name for name in below["reference"] if name.startswith("reference/groups/")]
+    commands = [name for name in below["reference"] if name not in groups]
     config.nav = [
         {"segkit": "index.md"},
         {"How to": written["how-to"]},
         {"Notebooks": below["notebooks"]},
         {"Explanation": written["explanation"]},
-        {"Reference": below["reference"]},
+        {"Reference": [*commands, {"Groups": groups}]},
         {"Python": below["api"]},
         {"Project": list(root_pages.PAGES.values())[1:]},
     ]
