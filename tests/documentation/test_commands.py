@@ -28,10 +28,11 @@ def folder(tmp_path, monkeypatch) -> Path:
     """Where a page's commands are typed: with the yamls that pages tell to write."""
     for page in PAGES:
         for block in blocks(page):
-            if block.title.startswith("my_conf/"):
+            if block.title.startswith("my_"):
                 path = tmp_path / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.body)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -41,6 +42,8 @@ def test_a_command_line_of_a_page_composes(words, folder):
     line = parse_line(words)
     command, *overrides = line.words
     assert command in commands()
+    if any(word.startswith("loss=log_cosh_dice") for word in overrides):
+        return  # which CONTRIBUTING adds: test_guides.py does so
     if line.switches & {"--help", "--version"} or any(word.startswith("COMMAND") for word in words):
         return
     if command == "cache":
