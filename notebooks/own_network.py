@@ -14,8 +14,8 @@
 # # A network of your own
 #
 # A network is any `torch.nn.Module` that maps `(N, C, *size)` to logits `(N, K, *size)`. It lives in a module of yours
-# and is named by one yaml; nothing in segkit is edited. Planning, augmentation, the schedule and prediction are the same
-# for it.
+# and is named by one yaml; nothing in segkit is edited. Planning, augmentation, the schedule and prediction stay the
+# same.
 
 # %%
 import sys

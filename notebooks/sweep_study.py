@@ -80,9 +80,9 @@ figure.tight_layout()
 # %% [markdown]
 # ## Which is better?
 #
-# As `segkit compare runs=STUDY split=validation`. All are seen on the same cases, so that each is compared with the best
-# case by case; the p values are corrected for having looked for the best. Held-out cases stay untouched until the choice
-# is made.
+# As `segkit compare runs=STUDY split=validation`. All are seen on the same cases, so that each is compared with the
+# best case by case; the p values are corrected for having looked for the best. Held-out cases stay untouched until the
+# choice is made.
 
 # %%
 from segkit.commands.compare import compare

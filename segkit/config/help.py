@@ -128,22 +128,31 @@ def documented(sources: Sources, name: str) -> list[Line]:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Return the keys of one yaml with their comments; a list of mappings appears as `[...]`."""
+    """Return the keys of one yaml with their comments, which may go on in lines of their own, aligned beneath.
+
+    A list of mappings appears as `[...]`.
+    """
     lines: list[Line] = []
+    column = -1  # of the comment of the line above
     parents: list[tuple[int, str]] = []
     dash: int | None = None
     for text in path.read_text(encoding="utf-8").splitlines():
         indent = len(text) - len(text.lstrip())
+        if indent == column and text.startswith("#", indent):
+            lines[-1] = replace(lines[-1], meaning=f"{lines[-1].meaning} {text.lstrip('# ').rstrip()}")
+            continue
+        column = -1
         if text.startswith("- ", indent):
             dash = indent
         match = _KEY.fullmatch(text)
         if match is None or (dash is not None and indent > dash):
             continue  # a comment, a blank line, or inside a list
         dash = None
-        parents = [(column, parent) for column, parent in parents if column < indent]
+        parents = [(place, parent) for place, parent in parents if place < indent]
         name = ".".join([*(parent for _, parent in parents), match["name"]])
         lines.append(Line(name, match["value"].strip(), (match["meaning"] or "").strip()))
         parents.append((indent, match["name"]))
+        column = text.rindex("#", 0, match.start("meaning")) if match["meaning"] else -1
     above = {line.name.rpartition(".")[0] for line in lines} | {"defaults"}
     return [replace(line, value=line.value or "[...]") for line in lines if line.name not in above]
 

@@ -26,6 +26,20 @@ def test_keys_values_and_meanings_are_read_from_a_yaml(tmp_path):
     ]
 
 
+def test_a_comment_goes_on_in_lines_aligned_beneath_it(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "# About.\nexport: auto     # auto, nifti #2; beside\n                 # DICOM also seg\n"
+        "  # of nothing\nlast: 1\n                 # of nothing either\n"
+    )
+    assert [(line.name, line.meaning) for line in read_lines(path)] == [
+        ("export", "auto, nifti #2; beside DICOM also seg"),
+        ("last", ""),
+    ]
+    exports = next(line for line in documented(SOURCES, "predict") if line.name == "export")
+    assert "rtstruct" in exports.meaning
+
+
 def test_a_choice_shows_the_keys_that_it_builds_on():
     lines = {line.name: line for line in documented(SOURCES, "network/residual_unet")}
     assert lines["block"].value == "residual"
