@@ -29,12 +29,8 @@ def made_pages() -> dict[str, str | bytes]:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Build the navigation: written pages by their folder, then what is made."""
+    """Add what is made to the navigation, after the pages that mkdocs.yml names."""
     made = made_pages()
-    written = {
-        folder: sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / folder).glob("*.md"))
-        for folder in ("how-to", "explanation")
-    }
     below = {
         folder: [name for name in made if name.startswith(f"{folder}/") and name.endswith(".md")]
         for folder in ("notebooks", "reference", "api")
@@ -42,10 +38,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     groups = [name for name in below["reference"] if name.startswith("reference/groups/")]
     commands = [name for name in below["reference"] if name not in groups]
     config.nav = [
-        {"segkit": "index.md"},
-        {"How to": written["how-to"]},
+        *(config.nav or []),
         {"Notebooks": below["notebooks"]},
-        {"Explanation": written["explanation"]},
         {"Reference": [*commands, {"Groups": groups}]},
         {"Python": below["api"]},
         {"Project": list(root_pages.PAGES.values())[1:]},
