@@ -12,6 +12,7 @@ import reference_pages
 import root_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         {"Project": list(root_pages.PAGES.values())[1:]},
     ]
     return config
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links of a written page to files beside docs/, which lead to where the repository has them."""
+    source = ROOT / "docs" / page.file.src_uri
+    return root_pages.turned(markdown, ROOT, source.parent) if source.is_file() else markdown
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

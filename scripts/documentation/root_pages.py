@@ -28,7 +28,7 @@ def pages(root: Path) -> dict[str, str]:
 
 
 def turned(text: str, root: Path, folder: Path) -> str:
-    """Turn the links of a page that lies in a folder of the repository.
+    """Turn the links of a page that lies in a folder of the repository: the root, scripts or docs.
 
     A link to what the documentation has leads there; one to another file of the repository becomes its text; one to
     nothing stays, so that the build ends with it.
@@ -40,8 +40,12 @@ def turned(text: str, root: Path, folder: Path) -> str:
             return match[0]
         name = (folder / target).resolve().relative_to(root.resolve()).as_posix()
         place = _place(name)
-        return f"{match['picture']}[{match['text']}]({place}{match['anchor'] or ''})" if place else match["text"]
+        if place is None:
+            return match["text"]
+        return f"{match['picture']}[{match['text']}]({up}{place}{match['anchor'] or ''})"
 
+    inside = folder.resolve().relative_to(root.resolve()).parts
+    up = "../" * (len(inside) - 1) if inside[:1] == ("docs",) else ""  # pages of the root lie at the top
     return _LINK.sub(link, text)
 
 

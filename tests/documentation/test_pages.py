@@ -107,6 +107,19 @@ def test_links_of_the_root_lead_to_what_the_documentation_has(module, tmp_path):
     assert {source: turned(source, tmp_path, tmp_path) for source in told} == told
 
 
+def test_links_of_written_pages_lead_out_of_docs_and_within_it(module, tmp_path):
+    for name in ("CONTRIBUTING.md", "docs/how-to/a.md", "docs/explanation/b.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    told = {
+        "[new](../../CONTRIBUTING.md#new)": "[new](../contributing.md#new)",
+        "[b](../explanation/b.md)": "[b](../explanation/b.md)",
+        "[made](../reference/train.md)": "[made](../reference/train.md)",
+    }
+    turned = module("root_pages").turned
+    assert {source: turned(source, tmp_path, tmp_path / "docs" / "how-to") for source in told} == told
+
+
 def test_a_notebook_shows_what_it_printed_and_drew(module):
     draw = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(b"pixels").decode()})
     tell = nbformat.v4.new_output("stream", name="stdout", text="line\n" * 100)
