@@ -15,7 +15,7 @@ from segkit.config.keys import keys_of
 from segkit.studies.sweep import compositions
 from tests.documentation.blocks import PAGES, PROJECT, blocks, inline_codes, segkit_lines
 
-FILES = (".csv", ".html", ".json", ".parquet", ".png", ".yaml")
+FILES = (".csv", ".html", ".json", ".parquet", ".png", ".py", ".yaml")
 LINES = [
     pytest.param(words, id=f"{page.relative_to(PROJECT).as_posix()}: {' '.join(words)[:90]}")
     for page in PAGES
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("words", LINES)
 def test_a_command_line_of_a_page_composes(words, folder):
     line = parse_line(words)
-    command, *overrides = line.words
+    command, *overrides = [word.replace("/UID", "/1.2.840.1") for word in line.words]
     assert command in commands()
     if any(word.startswith("loss=log_cosh_dice") for word in overrides):
         return  # which CONTRIBUTING adds: test_guides.py does so
