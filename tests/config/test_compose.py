@@ -167,8 +167,8 @@ def test_mistakes_that_show_once_composed(word, message):
 
 def test_an_unknown_command():
     assert refusal("trian") == (
-        "trian is not a command; did you mean train? commands: check, inspect, prepare, train, predict, evaluate, compare, "
-        "package, measure, convert, cache, demo"
+        "trian is not a command; did you mean train? commands: check, inspect, prepare, train, predict, evaluate, "
+        "compare, package, measure, convert, cache, demo"
     )
 
 
