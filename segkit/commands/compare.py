@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.config.commands import CompareConfig
+from segkit.config.suggestions import did_you_mean
 from segkit.datasets.splits import split_from
 from segkit.evaluation.comparison.comparing import compare as compare_methods
 from segkit.evaluation.comparison.comparison import Comparison, Question
@@ -120,7 +121,8 @@ def question_of(config: CompareConfig, scored: Sequence[Saved]) -> Question:
     """
     known: dict[str, Meaning] = {name: told for saved in scored for name, told in saved.metrics.items()}
     if config.metric not in known:
-        raise UsageError(f"metric: there is no metric {config.metric}; metrics: {', '.join(known)}")
+        hint = did_you_mean(config.metric, known) or ";"
+        raise UsageError(f"metric: nothing is known of a metric {config.metric}{hint} metrics: {', '.join(known)}")
     meaning = known[config.metric]
     return Question(
         metric=config.metric, higher_is_better=meaning.higher_is_better, unit=meaning.unit, label=config.label,

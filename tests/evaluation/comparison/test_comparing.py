@@ -153,7 +153,7 @@ def test_lower_is_better_and_infinite_is_worst():
     b = of(found, "b")
     assert (b.score.infinite, b.difference.infinite, b.difference.n) == (1, 1, 19)
     assert b.difference.mean == pytest.approx(-0.5, abs=0.01)
-    assert "without 1 cases where a score is infinite" in b.difference.sentence
+    assert "without 1 case where a score is infinite" in b.difference.sentence
     assert b.difference.effect_size > 0
     assert all(math.isfinite(one.score.mean) for one in found.standings)
     assert "a is better than c by 0.100 mm hd95 [" in of(found, "c").difference.sentence
