@@ -228,14 +228,10 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert done.stderr == ""
 
 
-def test_a_sweep_ends_with_what_failed(folder, capsys, monkeypatch):
-    (folder / "toy_launcher.py").write_text(
-        "from segkit.studies.trial import Result\n"
-        "def launch(trials):\n    return (Result(t, int(t.name == 'seed=2'), 1.0) for t in trials)\n"
-    )
-    monkeypatch.syspath_prepend(folder)
+def test_a_sweep_ends_with_what_failed(folder, capsys):
     words = ["data=paired", "data.root=cohort", "training.steps=3", "output=study"]
-    assert cli.main(["train", "-m", *words, "seed=1,2", "launcher._target_=toy_launcher.launch"]) == 1
+    toy = ["launcher._target_=tests.studies.toy_launchers.Toy"]
+    assert cli.main(["train", "-m", *words, "seed=1,2", *toy, "+launcher.fail=['seed=2']"]) == 1
     assert capsys.readouterr().err == "error: 1 of 2 trials failed: seed=2\n"
     assert (folder / "study" / "configs" / "seed=1" / "config.yaml").is_file()
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from segkit.config.checks import LEAVE_ONE_OUT
+from segkit.config.checks import EACH, LEAVE_ONE_OUT
 from segkit.config.commands import TrainConfig
 from segkit.config.options import AugmentationOptions
+from segkit.datasets.splits import ALL
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.training.module import Segmentation
@@ -32,7 +33,7 @@ def debugged(config: TrainConfig) -> TrainConfig:
         return config
     split = config.data.split
     folds = split.folds if split.folds == LEAVE_ONE_OUT or split.file else 2
-    fold = "0" if config.training.fold == "all" and not split.file else config.training.fold
+    fold = "0" if config.training.fold in (ALL, EACH) and not split.file else config.training.fold
     training = replace(
         config.training, steps=1, budget=None, validate_every="1", checkpoint_every="1", fold=fold, workers=0
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from segkit.commands.usable import together_by_content
 from segkit.config.channels import Channel, total_width
 from segkit.config.labels import Labels
 from segkit.config.options import DatasetOptions, SplitOptions
@@ -28,6 +27,7 @@ from segkit.foundation.files import check_writable, read_json, write_json
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
 from segkit.preparation.contents import content_of
+from segkit.preparation.identical import together_by_content
 from segkit.preparation.pipeline import PROCESS, SHOWN, attempted
 from segkit.preparation.scans import Scan, read_reference, read_scan
 from segkit.volumes.grid import as_3d

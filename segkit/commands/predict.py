@@ -19,6 +19,7 @@ from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.model import Model, load
+from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
@@ -66,7 +67,7 @@ def segment(config: PredictConfig) -> Cohort:
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
     else:
-        scans = scans_of_split(RunFolder(Path(config.run[0])), config.split or "", config.trust)
+        scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
     return segment_scans(model, scans, output, config.export, shard_from(config.shard))
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.commands.budgets import budget_of
 from segkit.commands.plan_memory import with_memory
-from segkit.commands.usable import Usable, together_by_content, usable_dataset
+from segkit.commands.usable import Usable, usable_dataset
+from segkit.config.checks import EACH
 from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.labels import Labels
 from segkit.config.options import PlanOptions, PreprocessingOptions
@@ -18,13 +19,14 @@ from segkit.config.plan import Plan, plan_from
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.presence import label_presence
-from segkit.datasets.splits import BY_LABELS, Split, split_cases
+from segkit.datasets.splits import ALL, BY_LABELS, Split, split_cases
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_yaml
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint
 from segkit.preparation.fingerprints import read_fingerprints
+from segkit.preparation.identical import together_by_content
 from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
 from segkit.preparation.store import PreparedCase, total_bytes
@@ -112,6 +114,7 @@ def prepare_study(
 def split_dataset(dataset: Dataset, fold: str, workers: int | None) -> Split:
     """Split a data set, identical images and the cases of a patient on one side."""
     options = dataset.options.split
+    fold = ALL if fold == EACH else fold  # whichever validates, the same cases are prepared
     cases = list(dataset.cases.values())
     by_labels = options.stratify_by == BY_LABELS
     strata = label_presence(cases, dataset.labels, workers) if by_labels else None

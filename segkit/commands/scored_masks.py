@@ -17,6 +17,8 @@ from segkit.evaluation.pairs import match_folders
 from segkit.foundation.console import say, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_json
+from segkit.runs.ensemble import is_ensemble
+from segkit.runs.ensemble import runs_of as members_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
@@ -25,6 +27,7 @@ from segkit.studies.runs import is_study, runs_of
 from segkit.volumes.reading import find_volumes, stem
 from segkit.volumes.selection import Location
 
+VALIDATION = "validation"
 SHOWN = 5  # cases that a message names
 
 
@@ -66,7 +69,9 @@ def masks_for(config: EvaluateConfig) -> Masks:
         from segkit.commands.other_site import masks_of_site
 
         return masks_of_site(config)
-    return masks_of_study(config) if is_study(Path(config.run)) else masks_of_run(config)
+    study = Path(config.run)
+    is_pooled = is_study(study) and (config.split == VALIDATION or not is_ensemble(study))
+    return masks_of_study(config) if is_pooled else masks_of_run(config)
 
 
 def masks_in_folders(config: EvaluateConfig) -> Masks:
@@ -123,13 +128,14 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
 
     folder = RunFolder(Path(config.run or ""))
     check_is_run(folder.path, instead="segment with segkit predict, then pass predictions=DIR references=DIR")
-    dataset = open_recorded(load_config("train", folder.config).data, config.trust)
+    members = [RunFolder(run) for run in members_of(folder.path)]
+    dataset = open_recorded(load_config("train", members[0].config).data, config.trust)
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:
         words = [f"run={config.run}", f"split={config.split}", f"device={config.device}"]
         cohort = segment(replace(configure("predict", words), trust=config.trust))
         masks, failed = cohort.masks, cohort.failed
-    source = {"split": config.split, "weights": [read_record(folder.model).weights]}
+    source = {"split": config.split, "weights": [read_record(run.model).weights for run in members]}
     return of_dataset(dataset, referenced(masks, dataset), failed, Path(config.output or folder.evaluation), source)
 
 
@@ -168,12 +174,13 @@ def masks_of_study(config: EvaluateConfig) -> Masks:
 
 
 def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:
-    """Return the masks of a split where each is there and the run's own model made it, with whatever settings."""
-    masks = folder.predictions(split)
-    manifest, wanted = read_manifest(masks), split_from(load_json(folder.split), where=str(folder.split)).names(split)
+    """Return the masks of a split where each is there and made by the run's, or study's, own model, however set."""
+    masks, runs = folder.predictions(split), [RunFolder(run) for run in members_of(folder.path)]
+    file = runs[0].split
+    manifest, wanted = read_manifest(masks), split_from(load_json(file), where=str(file)).names(split)
     found = {name: manifest.mask(masks, name) for name in wanted}
     complete = {name: path for name, path in found.items() if path is not None}
-    is_own = manifest.weights == [read_record(folder.model).weights]
+    is_own = manifest.weights == [read_record(run.model).weights for run in runs]
     return complete if wanted and is_own and len(complete) == len(wanted) else None
 
 

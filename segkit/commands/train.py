@@ -15,7 +15,9 @@ from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_
 from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions
+from segkit.commands.scoring import is_scored, score_validation
 from segkit.config.call import Call
+from segkit.config.checks import EACH
 from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
 from segkit.config.labels import swapped_classes, swapped_outputs
@@ -75,6 +77,8 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
         check_signatures(config)
     check_extra(config.logger)
     config = debugged(replace(config, data=completed(config.data)))
+    if config.training.fold == EACH:
+        raise UsageError(f"training.fold={EACH} is a training for each fold: add -m, or say which one")
     device = choose_device(config.device)
     folder = folder_of(config)
     check_writable(folder.path)
@@ -86,6 +90,8 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
                 run(config, folder, device, call)
     if config.debug == FAST:
         evaluate(configure("evaluate", [f"run={folder.path}", "split=validation", f"device={config.device}"]))
+    elif is_scored(config):
+        score_validation(folder, config)
     paths_written([folder.path])
     return folder.path
 

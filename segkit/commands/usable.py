@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,8 +13,7 @@ from segkit.datasets.soundness import examine_headers, unusable
 from segkit.foundation.console import error, warn
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
-from segkit.preparation.store import content_hash
-from segkit.volumes.selection import bytes_of, has_many_files
+from segkit.volumes.selection import has_many_files
 
 SHOWN = 5
 
@@ -71,14 +70,3 @@ def usable_dataset(dataset: Dataset, workers: int | None) -> Usable:
 def header_fault(case: Case, channels: Mapping[str, Channel]) -> str | None:
     """Return why a case cannot be used, as far as its files' headers tell; None where nothing is wrong."""
     return unusable(examine_headers(case, channels)).get(case.name)
-
-
-def together_by_content(cases: Sequence[Case]) -> list[set[str]]:
-    """Return the sets of cases whose images are the same bytes; only files of equal size are read."""
-    sizes: dict[tuple[int, ...], list[Case]] = {}
-    for case in cases:
-        sizes.setdefault(tuple(map(bytes_of, case.images.values())), []).append(case)
-    names: dict[tuple[str, ...], set[str]] = {}
-    for case in (case for alike in sizes.values() if len(alike) > 1 for case in alike):
-        names.setdefault(tuple(map(content_hash, case.images.values())), set()).add(case.name)
-    return [same for same in names.values() if len(same) > 1]

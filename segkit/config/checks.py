@@ -31,6 +31,7 @@ from segkit.foundation.errors import UsageError
 from segkit.foundation.memory_size import memory_bytes
 
 LEAVE_ONE_OUT = "leave_one_out"
+EACH = "each"  # of training.fold: every fold validates once, each in a training of its own
 AUTO = "auto"
 DEBUG = ("fast", "overfit")
 TABLES = (".csv", ".parquet", ".pq")
@@ -110,13 +111,14 @@ def check_length(training: TrainingOptions) -> None:
 
 
 def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
-    """Require `training.fold` to be `all` or a fold's number; how many cases one is left out of shows later."""
+    """Require `training.fold` to be `all`, `each` or a fold's number; how many cases there are shows later."""
     folds = data.split.folds
-    if training.fold == "all" or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
+    if training.fold in ("all", EACH) or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
         return
     if training.fold not in map(str, range(int(folds))):
         raise UsageError(
-            f"training.fold: {training.fold} is neither all nor one of the {folds} folds (0 to {int(folds) - 1})"
+            f"training.fold: {training.fold} is neither all nor each nor one of the {folds} folds "
+            f"(0 to {int(folds) - 1})"
         )
 
 

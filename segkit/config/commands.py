@@ -17,9 +17,11 @@ from segkit.config.options import (
     PostprocessingOptions,
     PreprocessingOptions,
     SeriesOptions,
+    StudyOptions,
     TrainingOptions,
     choice_key,
     duration_key,
+    only_some_key,
     path_key,
     range_key,
     text_key,
@@ -46,6 +48,7 @@ class TrainConfig:
     inference: InferenceOptions
     paths: PathsOptions
     launcher: dict[str, Any]
+    study: StudyOptions = only_some_key()  # noqa: RUF009  (runs recorded before there were studies have none)
     name: str
     output: str | None = path_key()
     resume: str | None = path_key("folder")

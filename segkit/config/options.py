@@ -176,6 +176,16 @@ class PathsOptions:
 
 
 @dataclass(kw_only=True)
+class StudyOptions:
+    """What concerns a run as one trial of a study."""
+
+    resume: str | None = path_key("folder")
+    folder: str | None = path_key()
+    sweep: dict[str, Any]
+    score: bool
+
+
+@dataclass(kw_only=True)
 class BootstrapOptions:
     """Confidence intervals over cases."""
 

@@ -18,7 +18,6 @@ from segkit.foundation.errors import UsageError
 PROVIDED: Mapping[str, frozenset[str]] = {
     "network": frozenset({"in_channels", "out_channels", "dims", "spatial_dims", "strides", "kernels", "patch"}),
     "optimizer": frozenset({"params"}),
-    "launcher": frozenset({"trials"}),
     "logger": frozenset({"save_dir"}),
     "profiler": frozenset({"dirpath", "filename"}),
 }

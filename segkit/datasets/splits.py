@@ -71,6 +71,24 @@ def split_cases(
     return Split(training, validation, held_out)
 
 
+def count_folds(cases: Sequence[Case], options: SplitOptions, *, together: Sequence[Collection[str]] = ()) -> int:
+    """Return how many folds there are; of leave-one-out, as many as there are cases, or groups, that are not held out.
+
+    Args:
+        cases: every case of the data set.
+        options: number of folds, groups, and what is held out.
+        together: further sets of case names that must stay on one side.
+    """
+    if options.file:
+        found = load_json(Path(options.file))
+        return len(found) if isinstance(found, list) else 1
+    if isinstance(options.folds, int):
+        return options.folds
+    groups = grouped(cases, options.group_by, together)
+    held_out = held_out_cases(cases, groups, options, column(cases, options.stratify_by, "data.split.stratify_by"))
+    return sum(not set(group) & set(held_out) for group in labelled(groups, cases))
+
+
 def held_out_cases(
     cases: Sequence[Case], groups: Sequence[Group], options: SplitOptions, kinds: Mapping[str, str] | None
 ) -> tuple[str, ...]:

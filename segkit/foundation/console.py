@@ -112,6 +112,33 @@ def _rich_table(title: str, columns: Sequence[str], cells: list[list[str]], nume
     _console(sys.stdout).print(drawn)
 
 
+@contextmanager
+def live_table(columns: Sequence[str]) -> Iterator[Callable[[Iterable[Sequence[object]]], None]]:
+    """Show a table whose rows change, on a terminal; nothing is shown where output is piped.
+
+    Args:
+        columns: the head of each column.
+
+    Yields:
+        A function that replaces the rows; lines that are printed meanwhile stand above the table.
+    """
+    if not _is_terminal(sys.stdout):
+        yield lambda rows: None
+        return
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+    def drawn(rows: Iterable[Sequence[object]]) -> Table:
+        shown = Table(*columns)
+        for row in rows:
+            shown.add_row(*(Text(_printable(str(cell), sys.stdout)) for cell in row))
+        return shown
+
+    with Live(drawn([]), console=_console(sys.stdout), refresh_per_second=2) as live:
+        yield lambda rows: live.update(drawn(rows))
+
+
 def _is_number(cell: str) -> bool:
     try:
         float(cell.strip("±% "))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import nn
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels, labels_from, swapped_outputs
 from segkit.config.options import InferenceOptions, PostprocessingOptions
-from segkit.config.rules import Rules
+from segkit.config.rules import Rules, plain_rules
 from segkit.config.typed import typed
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
@@ -30,6 +30,7 @@ from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.intensity_transforms import check_transforms
 from segkit.preparation.prepare import prepare
 from segkit.preparation.scans import Scan, read_scan
+from segkit.runs.ensemble import is_ensemble, read_ensemble
 from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
 from segkit.runs.package import models_in
 from segkit.volumes.grid import as_3d
@@ -197,7 +198,8 @@ def load(
     """Load a trained run, or several as an ensemble.
 
     Args:
-        run: a run folder, its `model/`, or a package (`FILE.segkit`); several for an ensemble.
+        run: a run folder, its `model/`, a study whose folds were pooled, or a package (`FILE.segkit`); several for an
+            ensemble.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         options: overlap, flips, precision; None takes `conf/inference/standard.yaml`.
         postprocessing: rules for components and holes; None takes those that the run learnt.
@@ -209,8 +211,8 @@ def load(
             that the run does not have.
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
-    folders = [folder for path in paths for folder in models_in(Path(path))]
-    records = tuple(read_record(folder) for folder in folders)
+    found = [member for path in paths for member in members_of(Path(path))]
+    folders, records = [folder for folder, _ in found], tuple(record for _, record in found)
     for folder, record in zip(folders, records, strict=True):
         if meant(record) != meant(records[0]):
             raise DataError(f"{folder} has other labels or channels than {folders[0]}; they make no ensemble")
@@ -220,6 +222,16 @@ def load(
         load_network(folder, record, trust).to(where).eval() for folder, record in zip(folders, records, strict=True)
     )
     return Model(records, networks, options or standard_options(), rules)
+
+
+def members_of(path: Path) -> list[tuple[ModelFolder, ModelRecord]]:
+    """Return the models at a place with their records; those of a study bear what its folds learnt together."""
+    if not is_ensemble(path):
+        return [(folder, read_record(folder)) for folder in models_in(path)]
+    ensemble = read_ensemble(path)
+    folders = [folder for member in ensemble.members for folder in models_in(member)]
+    rules = plain_rules(ensemble.rules)
+    return [(folder, replace(read_record(folder), postprocessing=rules)) for folder in folders]
 
 
 def meant(record: ModelRecord) -> list[Any]:

@@ -14,7 +14,15 @@ from segkit.foundation.files import read_json, write_json
 from segkit.foundation.strangers import load_yaml
 
 FINISHED = "finished"
-FREE = (*RESUMABLE, "output", "launcher", "paths", "inference", "profiler")  # keys that do not change what a run learns
+FREE = (
+    *RESUMABLE,
+    "output",
+    "launcher",
+    "study",
+    "paths",
+    "inference",
+    "profiler",
+)  # keys that do not change what a run learns
 
 
 @dataclass(frozen=True)

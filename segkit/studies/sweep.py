@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import HydraException
-
 from segkit.config.call import Call
-from segkit.config.checks import check_inputs
+from segkit.config.checks import EACH, check_inputs
 from segkit.config.compose import configure
-from segkit.config.groups import Sources, choices, config_sources
-from segkit.config.overrides import read_overrides
-from segkit.config.recorded import CONFIG_FILE, OVERRIDES_FILE
-from segkit.config.suggestions import one_line
-from segkit.config.targets import import_target
+from segkit.config.groups import config_sources
+from segkit.datasets.dataset import completed
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
-from segkit.foundation.errors import CasesFailedError, UsageError
-from segkit.foundation.files import check_writable, write_json, write_yaml
-from segkit.runs.folder import new_run_folder
-from segkit.studies.trial import Result, Trial
-
-_UNSAFE = re.compile(r"[^\w.,=+-]+")
-_LONGEST_NAME = 100
-
-
-@dataclass(frozen=True)
-class Combination:
-    """One combination: the words that tell it from the others, and all words of its training."""
-
-    swept: tuple[str, ...]
-    words: tuple[str, ...]
+from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
+from segkit.foundation.files import check_writable
+from segkit.foundation.locks import lock
+from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
+from segkit.studies.board import Board
+from segkit.studies.combinations import Combination, expand, trial_name
+from segkit.studies.engine import Engine
+from segkit.studies.launching import Launcher, build_launcher
+from segkit.studies.resuming import KEY, recall, resumed_study
+from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, is_study, read_study
+from segkit.studies.trial import write_trial
 
 
 def sweep(call: Call) -> Path:
-    """Train once for each combination of the swept overrides.
+    """Train once for each combination of the swept overrides, or go on with a study that was interrupted.
 
     Args:
-        call: what was typed; `output` names the study's folder, each trial a folder in it.
+        call: what was typed; `output` names the study's folder, each trial a folder in it; `study.resume` one to go on
+            with.
 
     Returns:
         The study's folder, with `study.json` and a run folder for each trial.
@@ -51,68 +40,97 @@ def sweep(call: Call) -> Path:
     Raises:
         UsageError: when any trial's config does not hold; nothing was started or written then.
         CasesFailedError: when trials failed, naming them; the others were finished.
+        StoppedError: after Ctrl-C or SIGTERM, once every trial has saved its state.
     """
-    combinations = expand(unmeasured(call.overrides), config_sources(call.config_dirs))
-    configs = [_checked(combination, call) for combination in combinations]
-    launcher = dict(configs[0].launcher)
-    launch = import_target(launcher.pop("_target_"))
-    study = _study_folder(configs)
-    trials = _write_trials(study, combinations, configs)
-    say(f"{len(trials)} trials in {study}")
-    results: list[Result] = []
-    _record(study, trials, results)
-    for result in launch(trials, **launcher):
-        results.append(result)
-        _record(study, trials, results)
-        say(f"trial {result.trial.name} {result.state} after {format_duration(result.seconds)}")
-    rows = [(r.trial.name, r.state, format_duration(r.seconds)) for r in results]
-    table("trials", ("trial", "state", "time"), rows)
-    paths_written([study / "study.json"])
-    failed = [result.trial.name for result in results if not result.is_success]
-    if failed:
-        raise CasesFailedError(f"{len(failed)} of {len(trials)} trials failed: {'; '.join(failed)}")
-    return study
+    if any(word.startswith(f"{KEY}=") and word != f"{KEY}=null" for word in call.overrides):
+        study, launcher = resumed_study(call)
+    else:
+        study, launcher = new_study(call)
+    with lock(study.folder / ".lock", doing=f"running the study {study.folder}", timeout=1):
+        study.save()
+        try:
+            run(study, Engine(launcher))
+        except (KeyboardInterrupt, StoppedError) as error:
+            study.note_stop()
+            again = f"segkit train -m {KEY}={study.folder}"
+            raise StoppedError(f"stopped; every trial's state is saved, and {again} goes on") from error
+        from segkit.studies.folds import pool_folds  # it reads volumes, which no check of a sweep needs
+
+        pool_folds(study)
+    summarise(study)
+    return study.folder
 
 
-def unmeasured(words: Sequence[str]) -> list[str]:
-    """Let plans estimate steps: a study must not vary its networks with what else the machine does at the time."""
-    said = any(word.startswith("plan.measure=") for word in words)
-    return [*words] if said else [*words, "plan.measure=false"]
+def run(study: Study, engine: Engine) -> None:
+    """Run what is not finished and keep the record true meanwhile."""
+    todo = study.todo
+    kept = len(study.entries) - len(todo)
+    say(f"{len(study.entries)} trials in {study.folder}" + (f", {kept} finished already" if kept else ""))
+    with Board(study) as board, engine:
+        for result in engine.run(todo, started=study.note_start, watched=lambda: board.show(engine)):
+            board.ended(study.note_end(result))
 
 
-def expand(words: Sequence[str], sources: Sources) -> list[Combination]:
-    """Return every combination of the swept overrides, the last one typed varying fastest.
+def new_study(call: Call) -> tuple[Study, Launcher]:
+    """Compose and check every trial, then write what they start from.
 
-    Paths are never swept: `output=a,b` is one folder called `a,b`.
+    Returns:
+        The study, in which trials that an earlier call of the same words finished are finished, and where it runs.
+    """
+    composed = compositions(call)
+    combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
+    folder = _study_folder(configs)
+    launcher = build_launcher(configs[0].launcher)
+    check_writable(folder)
+    before = read_study(folder).rows if is_study(folder) else {}
+    entries: list[Entry] = []
+    for combination, config in zip(combinations, configs, strict=True):
+        name = trial_name(combination.swept, [entry.trial.name for entry in entries])
+        same = name in before and _is_same(folder / name, config)
+        entry = entry_of(write_trial(folder, name, combination.words, config), combination.swept, config)
+        recall([entry], before if same else {})
+        entries.append(entry)
+    command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
+    return Study(folder, entries, command), launcher
+
+
+def compositions(call: Call) -> list[tuple[Combination, Any]]:
+    """Return every combination with its checked config: of what was typed, and of what a chosen experiment sweeps.
 
     Raises:
-        UsageError: when a word is malformed, or asks for an interval, which only a search can draw from.
+        UsageError: naming the first trial whose config does not hold.
     """
-    read = read_overrides("train", words, sources, sweep=True)
-    if "resume" in read.paths:
-        raise UsageError("resume goes on with one run: leave out -m")
-    is_swept = {o.input_line: o for o in (*read.choices, *read.values) if o.is_sweep_override()}
-    values = [_values(is_swept[word], sources) if word in is_swept else [word] for word in words]
-    return [
-        Combination(tuple(w for w, typed in zip(chosen, words, strict=True) if typed in is_swept), tuple(chosen))
-        for chosen in product(*values)
-    ]
+    sources, found = config_sources(call.config_dirs), []
+    typed = {word.partition("=")[0].lstrip("+~") for word in call.overrides}
+    for base in expand(unmeasured(call.overrides), sources):
+        swept = _checked(base, call).study.sweep
+        own = [f"{key}={value}" for key, value in swept.items() if key not in typed]
+        for one in expand([*base.words, *own], sources):
+            found += _each_fold(Combination((*base.swept, *one.swept), one.words), call)
+    return found
 
 
-def _values(override: Override, sources: Sources) -> list[str]:
-    if not override.is_discrete_sweep():
-        raise UsageError(f"{override.input_line}: an interval has no end of values; write A,B or range(start,stop)")
-    pattern: Any = override.value()
-    try:
-        if isinstance(pattern, Glob):
-            texts = pattern.filter(choices(sources, override.key_or_group))
-        else:
-            texts = list(override.sweep_string_iterator())
-    except HydraException as error:
-        raise UsageError(f"{override.input_line}: {one_line(error)}") from error
-    if not texts:
-        raise UsageError(f"{override.input_line}: nothing to sweep over")
-    return [f"{override.get_key_element()}={text}" for text in texts]
+def _each_fold(combination: Combination, call: Call) -> list[tuple[Combination, Any]]:
+    """Return a combination with its config; for `training.fold=each` one for each fold of its data set."""
+    config = _checked(combination, call)
+    if config.training.fold != EACH:
+        return [(combination, config)]
+    kept = [word for word in combination.words if not word.startswith("training.fold=")]
+    folds = [f"training.fold={fold}" for fold in range(_fold_count(config))]
+    each = [Combination((*combination.swept, fold), (*kept, fold)) for fold in folds]
+    return [(fold, _checked(fold, call)) for fold in each]
+
+
+def _fold_count(config: Any) -> int:
+    options = config.data.split
+    if isinstance(options.folds, int) and not options.file:
+        return options.folds
+    from segkit.datasets.dataset import open_dataset
+    from segkit.datasets.splits import count_folds
+    from segkit.preparation.identical import together_by_content
+
+    cases = list(open_dataset(config.data).cases.values())
+    return count_folds(cases, options, together=together_by_content(cases))
 
 
 def _checked(combination: Combination, call: Call) -> Any:
@@ -128,44 +146,45 @@ def _checked(combination: Combination, call: Call) -> Any:
 def _study_folder(configs: Sequence[Any]) -> Path:
     first = configs[0]
     if first.output is not None:
-        study = Path(first.output)
-    else:
-        names = {config.name for config in configs}
-        study = new_run_folder(Path(first.paths.runs), first.name if len(names) == 1 else "sweep").path
-    check_writable(study)
-    return study
+        return Path(first.output)
+    names = {config.name for config in configs}
+    return new_run_folder(Path(first.paths.runs), first.name if len(names) == 1 else "sweep").path
 
 
-def _write_trials(study: Path, combinations: Iterable[Combination], configs: Iterable[Any]) -> list[Trial]:
-    trials: list[Trial] = []
-    for combination, config in zip(combinations, configs, strict=True):
-        name = _name(combination.swept, {trial.name for trial in trials})
-        words = [word for word in combination.words if not word.startswith("output=")]
-        run = study / name
-        trial = Trial(name, study / "configs" / name / CONFIG_FILE, run, (*words, f"output={run}"))
-        write_yaml(trial.config, replace(config, output=str(trial.run)))
-        write_yaml(trial.config.with_name(OVERRIDES_FILE), list(trial.overrides))
-        trials.append(trial)
-    return trials
+def _is_same(run: Path, config: Any) -> bool:
+    """Say whether a run folder holds, as far as it was trained, what a config would train."""
+    if not RunFolder(run).is_run:
+        return True
+    data = completed(config.data)
+    return not changed_keys(RunFolder(run).read_config(), asdict(replace(config, data=data)))
 
 
-def _name(swept: Sequence[str], taken: set[str]) -> str:
-    """Return a folder's name that tells the trial from the others."""
-    plain = _UNSAFE.sub("_", ",".join(swept))[:_LONGEST_NAME].strip("._") or "trial"
-    number, name = 1, plain
-    # Some file systems take a and A for one name.
-    while name.lower() in {other.lower() for other in taken} or name == "configs":
-        number += 1
-        name = f"{plain}-{number}"
-    return name
+def unmeasured(words: Sequence[str]) -> list[str]:
+    """Let plans estimate steps: a study must not vary its networks with what else the machine does at the time."""
+    said = any(word.startswith("plan.measure=") for word in words)
+    return [*words] if said else [*words, "plan.measure=false"]
 
 
-def _record(study: Path, trials: Sequence[Trial], results: Sequence[Result]) -> None:
-    ended = {result.trial.name: result for result in results}
-    rows = []
-    for trial in trials:
-        result = ended.get(trial.name)
-        row = {"name": trial.name, "run": trial.run, "overrides": trial.overrides}
-        row |= {"state": result.state, "seconds": round(result.seconds, 1)} if result else {"state": "waiting"}
-        rows.append(row)
-    write_json(study / "study.json", {"trials": rows})
+def summarise(study: Study) -> None:
+    """Print how the trials ended and what was written.
+
+    Raises:
+        CasesFailedError: when any did not finish.
+    """
+    rows = [
+        (
+            entry.trial.name, *([entry.data] if several_sets(study) else []), entry.state,
+            format_duration(entry.seconds), "-" if entry.progress.dice is None else f"{entry.progress.dice:.4f}",
+        )
+        for entry in sorted(study.entries.values(), key=lambda entry: entry.data)
+    ]  # fmt: skip
+    table("trials", ("trial", *(["data"] if several_sets(study) else []), "state", "time", "Dice"), rows)
+    paths_written([study.folder / STUDY_FILE])
+    if study.failed:
+        lines = [f"{e.trial.name} ({e.reason})" if e.reason else e.trial.name for e in study.failed]
+        raise CasesFailedError(f"{len(lines)} of {len(study.entries)} trials failed: {'; '.join(lines)}")
+
+
+def several_sets(study: Study) -> bool:
+    """Say whether the trials train on more than one data set."""
+    return len({entry.data for entry in study.entries.values()}) > 1

@@ -1,9 +1,21 @@
-"""One training of a study, and how it ended."""
+"""One training of a study: what starts it, and how it ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+from segkit.config.recorded import CONFIG_FILE, OVERRIDES_FILE
+from segkit.foundation.errors import StoppedError
+from segkit.foundation.files import write_yaml
+from segkit.studies.progress import Progress
+
+CONFIGS = "configs"  # the folder of a study that holds what its trials start from
+FOLDS = "folds"  # what is pooled over folds
+RESERVED = (CONFIGS, FOLDS, "predictions", "evaluation", "model")  # no names of trials
+OUTPUT_FILE = "output.txt"
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,11 @@ class Trial:
     run: Path
     overrides: tuple[str, ...]
 
+    @property
+    def output(self) -> Path:
+        """What its process prints, stdout and stderr together, over all attempts."""
+        return self.config.with_name(OUTPUT_FILE)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -30,12 +47,16 @@ class Result:
     Attributes:
         trial: which.
         exit_code: of its process; negative for the signal that killed it.
-        seconds: wall time.
+        seconds: wall time of this attempt.
+        reason: why it did not finish, in one line; None where it did, or where nobody knows.
+        progress: how far it came, with its last metrics.
     """
 
     trial: Trial
     exit_code: int
     seconds: float
+    reason: str | None = None
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def is_success(self) -> bool:
@@ -44,9 +65,32 @@ class Result:
 
     @property
     def state(self) -> str:
-        """One or a few words: `finished`, `failed with exit code 1`, `killed by signal 9`."""
+        """One or a few words: `finished`, `stopped`, `failed with exit code 1`, `killed by signal 9`."""
         if self.is_success:
             return "finished"
         if self.exit_code < 0:
             return f"killed by signal {-self.exit_code}"
+        if self.exit_code == StoppedError.exit_code:
+            return "stopped"
         return f"failed with exit code {self.exit_code}"
+
+
+def write_trial(study: Path, name: str, words: Sequence[str], config: Any) -> Trial:
+    """Put what a trial starts from into a study's folder.
+
+    Args:
+        study: the study's folder; the trial's run folder will be `study/name`.
+        name: safe as a folder's name, unique in the study.
+        words: the overrides from which `config` was composed, for the record.
+        config: a composed `TrainConfig`; its `output` is replaced by the run folder, its `study.folder` by `study`.
+
+    Returns:
+        The trial, ready for `Engine.submit`.
+    """
+    run = study / name
+    overrides = (*(word for word in words if not word.startswith("output=")), f"output={run}")
+    trial = Trial(name, study / CONFIGS / name / CONFIG_FILE, run, overrides)
+    options = replace(config.study, folder=str(study)) if config.study else None
+    write_yaml(trial.config, replace(config, output=str(run), study=options))
+    write_yaml(trial.config.with_name(OVERRIDES_FILE), list(overrides))
+    return trial

@@ -21,7 +21,7 @@ def refusal(command: str, *words: str) -> str:
         (["training.steps=null"], "how long to train is not set: pass training.budget=10min or training.steps=1000"),
         (["training.budget=5min"], "training.budget=5min and training.steps=1 are both set: pass training.budget=null"),
         (["training.steps=null", "training.budget=0s"], "training.budget: 0s is no time at all"),
-        (["training.fold=5"], "training.fold: 5 is neither all nor one of the 5 folds (0 to 4)"),
+        (["training.fold=5"], "training.fold: 5 is neither all nor each nor one of the 5 folds (0 to 4)"),
         (["training.fold=al"], "training.fold: al is neither"),
         (["data.channels={CT: mri}"], "data.channels.CT: mri is not one of ct, mr, pet, rgb, none; did you mean"),
         (["data.channels={}"], "data.channels is empty"),

@@ -18,8 +18,18 @@ def test_nested_keys_stand_under_their_sections():
 
 
 def test_path_keys_of_each_command():
-    inputs = {"data.root", "data.columns", "data.split.held_out", "data.split.file", "plan.file", "resume"}
-    assert {*inputs, "training.weights", "output", "paths.runs", "paths.cache"} == set(path_keys(TrainConfig))
+    inputs = {
+        "data.root",
+        "data.columns",
+        "data.split.held_out",
+        "data.split.file",
+        "plan.file",
+        "resume",
+        "study.resume",
+    }
+    assert {*inputs, "training.weights", "output", "study.folder", "paths.runs", "paths.cache"} == set(
+        path_keys(TrainConfig)
+    )
     assert {"run", "input", "output"} == set(path_keys(CONFIGS["predict"]))
     assert path_keys(CONFIGS["predict"])["run"].is_list
 

@@ -12,14 +12,6 @@ from segkit.foundation.files import read_json
 from segkit.studies.sweep import expand, sweep
 
 SOURCES = config_sources()
-LAUNCHERS = """
-from segkit.studies.trial import Result
-SEEN = []
-def launch(trials, fail=()):
-    for trial in trials:
-        SEEN.append(trial)
-        yield Result(trial, 3 if trial.name in fail else 0, 61.0)
-"""
 
 
 @pytest.fixture
@@ -27,10 +19,7 @@ def study(tmp_path, monkeypatch):
     """A working directory with a data set and a launcher that trains nothing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cohort" / "images").mkdir(parents=True)
-    (tmp_path / "toy_launchers.py").write_text(LAUNCHERS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "toy_launchers", raising=False)
-    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=toy_launchers.launch"]
+    return ["data=paired", "data.root=cohort", "training.steps=5", "launcher._target_=tests.studies.toy_launchers.Toy"]
 
 
 def swept(*words: str) -> list[tuple[str, ...]]:
@@ -114,7 +103,7 @@ def test_trials_that_fail_are_named_and_the_others_go_on(study, tmp_path):
         sweep(Call("train", tuple(word.replace("[seed=1]", "['seed=1']") for word in words)))
     trials = read_json(tmp_path / "out" / "study.json")["trials"]
     assert [trial["state"] for trial in trials] == ["failed with exit code 3", "finished", "finished"]
-    assert trials[0]["seconds"] == 61.0
+    assert trials[0]["seconds"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +111,7 @@ def test_trials_that_fail_are_named_and_the_others_go_on(study, tmp_path):
     [
         ("training.steps=5,many", "training.steps=many: training.steps: many is not an integer or null"),
         ("network=unet,unett", "trial network=unett: network=unett: there is no network of that name"),
-        ("training.fold=0,9", "trial training.fold=9: training.fold: 9 is neither all nor one of the 5 folds"),
+        ("training.fold=0,9", "trial training.fold=9: training.fold: 9 is neither all nor each nor one of the 5 folds"),
         ("network.features=[8],[a]", "trial network.features=[a]: network.features: [a] is not a list of integers"),
     ],
 )

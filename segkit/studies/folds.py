@@ -1,0 +1,140 @@
+"""Cross-validation as one thing: what the folds of a method say together of every case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segkit.config.labels import Labels
+from segkit.config.recorded import load_config
+from segkit.config.rules import in_words
+from segkit.datasets.dataset import Dataset, open_recorded
+from segkit.datasets.splits import split_from
+from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, write_evaluation
+from segkit.foundation.console import paths_written, progress, say, table
+from segkit.foundation.files import write_json
+from segkit.foundation.strangers import load_json
+from segkit.postprocessing.learning import learn_rules
+from segkit.runs.ensemble import Ensemble, read_ensemble, write_ensemble
+from segkit.runs.folder import RunFolder
+from segkit.runs.manifest import read_manifest
+from segkit.studies.combinations import trial_name
+from segkit.studies.study import Entry, Study
+from segkit.studies.trial import FOLDS
+from segkit.volumes.grid import as_3d
+from segkit.volumes.label_values import label_values
+from segkit.volumes.reading import read
+from segkit.volumes.selection import Location
+
+FOLD = "training.fold="
+DICE = "dice"
+
+Pairs = dict[str, tuple[Path, Location]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """The trials that differ in nothing but the fold that validates.
+
+    Attributes:
+        name: the other swept overrides, safe as a folder's name.
+        entries: a trial for each fold.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+
+
+def methods_of(study: Study) -> list[Method]:
+    """Return the methods of a study of which several folds were trained, and every one of these finished."""
+    shared: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in study.entries.values():
+        if any(word.startswith(FOLD) for word in entry.swept):
+            shared.setdefault(tuple(word for word in entry.swept if not word.startswith(FOLD)), []).append(entry)
+    methods: list[Method] = []
+    for words, entries in shared.items():
+        if len(entries) > 1 and all(entry.is_finished for entry in entries):
+            name = trial_name(words or (entries[0].data,), [method.name for method in methods])
+            methods.append(Method(name, tuple(entries)))
+    return methods
+
+
+def pool_folds(study: Study) -> None:
+    """Score every case by the fold that did not train on it, learn postprocessing from all of them, name the best.
+
+    Writes `folds/METHOD/` with `evaluation/`, `postprocessing.json` and `ensemble.json` for each method, and the
+    study's own `ensemble.json` for the one with the highest mean Dice. A method without masks is left out.
+    """
+    pooled = [(method, found) for method in methods_of(study) if (found := pool(study, method)) is not None]
+    if not pooled:
+        return
+    rows = [
+        (method.name, str(len(found.scores)), *interval(found))
+        for method, found in sorted(pooled, key=lambda each: -mean_dice(each[1]))
+    ]
+    table("held-out cases of all folds, without postprocessing", ("method", "cases", "Dice", "95% interval"), rows)
+    best = max(pooled, key=lambda each: mean_dice(each[1]))[0]
+    ensemble = write_ensemble(study.folder, study.folder, read_ensemble(study.folder / FOLDS / best.name))
+    say(f"segkit predict run={study.folder} uses the {len(best.entries)} folds of {best.name}")
+    paths_written([study.folder / FOLDS, ensemble])
+
+
+def pool(study: Study, method: Method) -> Evaluation | None:
+    """Score a method over its folds and write what comes of it; None where no fold has left masks."""
+    from segkit.training.rules import evidence_of  # PyTorch takes 2 s to load
+
+    first = load_config("train", method.entries[0].trial.config)
+    dataset = open_recorded(first.data, first.trust)
+    pairs: Pairs = {}
+    for entry in method.entries:
+        pairs |= masks_of(RunFolder(entry.trial.run), dataset)
+    if not pairs:
+        return None
+    folder = study.folder / FOLDS / method.name
+    evaluation = evaluate_pairs(pairs, dataset.options.labels)
+    write_evaluation(evaluation, folder / "evaluation")
+    learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
+    say(f"{method.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
+    write_json(folder / "postprocessing.json", evidence_of(learnt))
+    members = tuple(entry.trial.run for entry in method.entries)
+    write_ensemble(folder, study.folder, Ensemble(members, learnt.rules, mean_dice(evaluation)))
+    return evaluation
+
+
+def masks_of(folder: RunFolder, dataset: Dataset) -> Pairs:
+    """Return the validation cases of a run that have a mask and a reference, with both."""
+    masks = folder.predictions("validation")
+    manifest = read_manifest(masks)
+    names = split_from(load_json(folder.split), where=str(folder.split)).validation
+    found = {name: (manifest.mask(masks, name), dataset.cases.get(name)) for name in names}
+    return {
+        name: (mask, case.reference)
+        for name, (mask, case) in found.items()
+        if mask is not None and case is not None and case.reference is not None
+    }
+
+
+def values_of(pairs: Pairs, labels: Labels) -> Iterator[tuple[str, NDArray[np.integer[Any]], NDArray[Any], float]]:
+    """Yield each case's name, mask, reference and volume of a voxel in mm3, one case at a time."""
+    for name, (mask, reference) in progress(pairs.items(), len(pairs), "postprocessing"):
+        predicted, expert = read(mask), read(reference)
+        grid = as_3d(predicted.grid)
+        values = label_values(predicted, str(mask), in_colour=labels.in_colour)
+        wanted = label_values(expert, str(reference), in_colour=labels.in_colour)
+        yield name, values.reshape(grid.shape), wanted.reshape(grid.shape), grid.voxel_mm3
+
+
+def mean_dice(evaluation: Evaluation) -> float:
+    """Return the mean over cases of the mean Dice over labels."""
+    return evaluation.mean[DICE].mean
+
+
+def interval(evaluation: Evaluation) -> tuple[str, str]:
+    """Return the mean Dice and its 95% interval as they are read."""
+    low, high = evaluation.mean[DICE].ci95
+    return f"{mean_dice(evaluation):.4f}", f"{low:.4f} to {high:.4f}"

@@ -1,0 +1,67 @@
+"""What every launcher offers: `launcher=local|slurm|ray` each name a class of this shape in one yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from segkit.config.targets import import_target
+from segkit.foundation.errors import UsageError
+from segkit.studies.trial import Trial
+
+
+class Job(Protocol):
+    """A trial that was started, wherever it runs."""
+
+    def exit_code(self) -> int | None:
+        """Return the exit code of its process, negative for the signal that killed it; None while it runs or queues."""
+
+    def stop(self) -> None:
+        """Ask it to save its state and leave; returns at once."""
+
+    def kill(self) -> None:
+        """End it at once, with every process it started."""
+
+    def place(self) -> str:
+        """Return where it runs, in a word or two, for the table: `cores 0-3`, `GPU 1`, `job 17 queued`."""
+
+
+class Launcher(Protocol):
+    """Where trials run."""
+
+    def has_room(self) -> bool:
+        """Say whether another trial can start now."""
+
+    def start(self, trial: Trial) -> Job:
+        """Start a trial in a fresh process; what it prints is appended to `trial.output`.
+
+        Raises:
+            SegkitError: when it cannot be started here at all.
+        """
+
+    def __enter__(self) -> Launcher:
+        """Get hold of what trials run on."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of it; every job has ended by then."""
+
+
+def build_launcher(options: Mapping[str, Any]) -> Launcher:
+    """Return the launcher that `launcher=...` configures.
+
+    Args:
+        options: its `_target_` and arguments.
+
+    Raises:
+        UsageError: when there is no such target, or the machine does not have what is asked for.
+    """
+    arguments = dict(options)
+    target = str(arguments.pop("_target_"))
+    try:
+        launcher: Launcher = import_target(target)(**arguments)
+    except TypeError as error:
+        raise UsageError(f"launcher: {target} does not take these options: {error}") from error
+    return launcher
