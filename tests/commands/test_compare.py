@@ -88,13 +88,14 @@ def test_folds_are_pooled(tmp_path, capsys):
 
 
 def test_scores_of_other_programs_and_a_metric_of_which_less_is_better(tmp_path, capsys):
-    write_run(tmp_path / "ours", [], scores_of(0.05, range(20)))
+    write_run(tmp_path / "ours", ["loss=dice"], scores_of(0.05, range(20)))
     write_scores(tmp_path / "theirs", scores_of(0.0, range(5, 22)))
     words = ["compare", f"runs=[{tmp_path}/ours,{tmp_path}/theirs]", "metric=hd95", "baseline=theirs"]
     assert cli.main([*words, f"output={tmp_path}/out"]) == 0
     said = capsys.readouterr()
     assert "ours is better than theirs by 0.2" in said.out
     assert "7 cases are left out" in said.err
+    assert "what each choice does" not in said.out
     rows = rows_of(tmp_path / "out")
     assert [(row["run"], row["against"], row["n"]) for row in rows] == [("ours", "theirs", "15"), ("theirs", "", "15")]
     assert float(rows[0]["difference"]) < 0 < float(rows[0]["effect_size"])
@@ -141,3 +142,27 @@ def test_nothing_heavy_is_imported(study):
         [sys.executable, "-c", code, "compare", f"runs={study}"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_labels_of_some_runs_only_are_left_out_and_named(tmp_path, capsys):
+    scores = scores_of(0.0, range(6))
+    write_scores(tmp_path / "a", scores)
+    write_scores(tmp_path / "b", {case: {**by, "spleen": 0.1} for case, by in scores.items()})
+    assert cli.main(["compare", f"runs={tmp_path}/*", "difference=0.01"]) == 0
+    said = capsys.readouterr()
+    assert "labels that not every run has scores for are left out: spleen" in said.err
+    assert "b and a score the same in dice over 6 cases" in said.out
+    assert "is not known: the runs do not differ" in said.out
+
+
+def test_a_run_that_cannot_be_scored_costs_only_itself(study, capsys):
+    broken = study / "loss=ce,seed=1"
+    (broken / "evaluation" / "cases.csv").write_text("case,label,metric,value\nc00,liver,dice,good\n")
+    assert cli.main(["compare", f"runs={study}"]) == 1
+    said = capsys.readouterr()
+    assert "loss=ce,seed=1: " in said.err
+    assert "'good' is no number" in said.err
+    assert said.err.splitlines()[-1] == "error: could not be scored and left out: loss=ce,seed=1"
+    assert len(rows_of(study)) == 3
+    loss = next(one for one in json.loads((study / "comparison.json").read_text())["effects"] if one["value"] == "ce")
+    assert loss["settings"] == 1

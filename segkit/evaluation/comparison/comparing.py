@@ -190,8 +190,9 @@ def _ranks(paired: Paired, sign: int, question: Question) -> Ranks:
 
 
 def _effects(methods: Sequence[Method], paired: Paired, sign: int, question: Question) -> list[ChoiceEffect]:
+    known = [at for at, method in enumerate(methods) if method.choices]
     finite = np.isfinite(paired.scores).all(axis=1)
-    if finite.sum() < 2:
+    if finite.sum() < 2 or len(known) < 2:
         return []
     kept = replace(paired, clusters=paired.clusters[finite])
 
@@ -199,7 +200,7 @@ def _effects(methods: Sequence[Method], paired: Paired, sign: int, question: Que
         (low,), (high,) = _intervals(kept, question, by_case[:, None])
         return low, high
 
-    return choice_effects([method.choices for method in methods], paired.scores[finite], sign, interval)
+    return choice_effects([methods[at].choices for at in known], paired.scores[finite][:, known], sign, interval)
 
 
 def _matrix(order: Sequence[int], tested: Mapping[Pair, Tested]) -> tuple[tuple[float | None, ...], ...]:
