@@ -58,7 +58,7 @@ def test_a_model_on_another_site_where_some_cases_have_no_reference(uninterrupte
     done = uninterrupted_line(*words, expect=1)
     assert "torn" in done.stderr
     assert "1 case without a reference, segmented and not scored: scan3" in done.stdout
-    assert "3 cases in 2 groups of one patient" in done.stdout
+    assert "3 cases in 2 clusters by patient" in done.stdout
     assert "by sex, mean over labels" in done.stdout
     tree = summary(run / "evaluation" / "north")
     assert (tree["cases"], [failed["case"] for failed in tree["failed"]]) == (3, ["torn"])
