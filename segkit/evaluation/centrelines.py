@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.errors import SegkitError
-
 
 def centreline_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin a mask to lines one voxel wide that keep its topology.
@@ -16,17 +14,14 @@ def centreline_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Args:
         mask: shape (X, Y[, Z]), with at least one voxel.
 
-    Raises:
-        SegkitError: when scikit-image is not installed.
-
     Source: Lee et al. 1994, CVGIP 56(6), "Building skeleton models via 3-D medial surface/axis thinning algorithms"; in
     2D Zhang and Suen 1984, CACM 27(3), "A fast parallel algorithm for thinning digital patterns". Both as scikit-image
     has them, which the authors of clDice use.
     """
-    try:
-        from skimage.morphology import skeletonize
-    except ImportError as error:
-        raise SegkitError("clDice needs scikit-image: pip install 'segkit[centrelines]'") from error
+    from skimage.morphology import (
+        skeletonize,
+    )  # an extra, `segkit[centrelines]`: `Metric.needs_package` is checked first
+
     thinned: NDArray[np.bool_] = skeletonize(np.pad(mask, 1))  # type: ignore[no-untyped-call]
     thin = np.asarray(thinned[(slice(1, -1),) * mask.ndim], np.bool_)
     return thin if thin.any() else mask

@@ -142,9 +142,13 @@ def _joint_histogram(mask: NDArray[Any], reference: NDArray[Any], known: NDArray
     base = BYTE_VALUES if in_bytes else known.size + 1
     codes = known if in_bytes else np.arange(known.size)
     histogram = np.zeros(base * base, dtype=np.int64)
+    zero = 0 if in_bytes else int(_as_indices(np.zeros(1, np.int64), known)[0]) * (base + 1)
     flat_mask, flat_reference = _in_memory_order(mask, reference)
-    for start in range(0, flat_mask.size, SLAB):
-        slabs = (flat_mask[start : start + SLAB], flat_reference[start : start + SLAB])
+    line = max(1, mask.shape[-1 if mask.flags.c_contiguous else 0]) if mask.ndim else 1
+    step = line * max(1, SLAB // line)
+    for start in range(0, flat_mask.size, step):
+        slabs = _without_empty_lines(flat_mask[start : start + step], flat_reference[start : start + step], line)
+        histogram[zero] += min(step, flat_mask.size - start) - slabs[0].size
         rows, columns = (_as_bytes(slab) if in_bytes else _as_indices(slab, known) for slab in slabs)
         if rows is None or columns is None:
             return None
@@ -153,6 +157,15 @@ def _joint_histogram(mask: NDArray[Any], reference: NDArray[Any], known: NDArray
         histogram += np.bincount(pairs, minlength=base * base)
     joint = histogram.reshape(base, base)[np.ix_(codes, codes)]
     return joint if joint.sum() == mask.size else None
+
+
+def _without_empty_lines(mask: NDArray[Any], reference: NDArray[Any], line: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both without the lines in which neither holds anything but 0: most of a scan is background."""
+    if mask.dtype != np.uint8 or reference.dtype != np.uint8:
+        return mask, reference
+    lines = mask.reshape(-1, line), reference.reshape(-1, line)
+    kept = np.maximum(*(array.max(axis=1) for array in lines)) > 0
+    return lines[0][kept].reshape(-1), lines[1][kept].reshape(-1)
 
 
 def _as_bytes(slab: NDArray[Any]) -> NDArray[np.uint8] | None:

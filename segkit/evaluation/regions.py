@@ -105,7 +105,8 @@ def boxes_of(array: NDArray[Any], name: str, *, zero: bool = False) -> dict[int,
         check_whole(values, name)
         _check_few(values.size, name)
         numbers = _numbered(array, values)
-    boxes = zip(values.tolist(), _boxes(numbers, values.size), strict=True)
+    around = _occupied_box(numbers)
+    boxes = zip(values.tolist(), _moved(_boxes(numbers[around], values.size), around), strict=True)
     found = {int(value): box for value, box in boxes if box is not None}
     _check_few(len(found), name)
     if zero and (box := _boxes((array == 0).view(np.uint8), 1)[0]) is not None:
@@ -113,11 +114,40 @@ def boxes_of(array: NDArray[Any], name: str, *, zero: bool = False) -> dict[int,
     return dict(sorted(found.items()))
 
 
+def _occupied_box(numbers: NDArray[Any]) -> Box:
+    """Return a box beyond which all is 0, found line by line: most of a scan is background."""
+    if numbers.dtype != np.uint8 or numbers.ndim == 1:
+        return (slice(0, None),) * numbers.ndim
+    lines = 0 if numbers.flags.f_contiguous and not numbers.flags.c_contiguous else numbers.ndim - 1
+    occupied = numbers.max(axis=lines) > 0
+    sides = [_extent(occupied.any(axis=tuple(set(range(occupied.ndim)) - {axis}))) for axis in range(occupied.ndim)]
+    within = numbers[(*sides[:lines], slice(0, None), *sides[lines:])]
+    sides.insert(lines, _extent(within.max(axis=tuple(set(range(numbers.ndim)) - {lines}), initial=0) > 0))
+    return tuple(sides)
+
+
+def _extent(occupied: NDArray[np.bool_]) -> slice:
+    """Return the slice from the first true place to the last, which is empty where there is none."""
+    places = np.flatnonzero(occupied)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
+
+
+def _moved(boxes: list[Box | None], around: Box) -> list[Box | None]:
+    """Return boxes within a box as boxes of the whole array."""
+    return [
+        box
+        and tuple(
+            slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(box, around, strict=True)
+        )
+        for box in boxes
+    ]
+
+
 def _boxes(numbers: NDArray[Any], most: int) -> list[Box | None]:
     """Return the boxes of the numbers from 1 to `most`."""
     if not most:
         return []
-    if numbers.flags.c_contiguous:
+    if numbers.strides[0] >= numbers.strides[-1]:
         return list(ndimage.find_objects(numbers, most))
     # A NIfTI lies in memory with its first axis innermost, and is walked in that order.
     return [box and box[::-1] for box in ndimage.find_objects(numbers.T, most)]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from segkit.config.suggestions import did_you_mean, listed
@@ -49,6 +50,7 @@ class Metric:
         best: the value of a perfect mask; None where there is none to give a label that neither mask holds.
         both_empty: the value when neither mask holds the label; NaN leaves it out, None lets `compute` tell.
         needs_probabilities: whether it is found only where the network's probabilities are there.
+        needs_package: what is imported for it and need not be installed, and the extra that brings it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Metric:
     best: float | None = None
     both_empty: float | None = math.nan
     needs_probabilities: bool = False
+    needs_package: tuple[str, str] | None = None
 
     @property
     def rule(self) -> str:
@@ -102,7 +105,8 @@ def chosen(settings: Settings, *, with_probabilities: bool = False) -> tuple[Met
         with_probabilities: whether probabilities are there, without which those that need them are left out of a group.
 
     Raises:
-        UsageError: when there is no metric or group of a name, or one that is named needs probabilities.
+        UsageError: when there is no metric or group of a name, or one that is named needs probabilities, or a package
+            that is not installed.
     """
     known = declared(settings)
     groups = {OTHERS, *(metric.group for metric in known.values())}
@@ -116,10 +120,18 @@ def chosen(settings: Settings, *, with_probabilities: bool = False) -> tuple[Met
         usable = [metric for metric in wanted if with_probabilities or not metric.needs_probabilities]
         if wanted and not usable:
             raise UsageError(f"metrics.compute: {name} needs probabilities: pass probabilities=DIR too")
+        for metric in usable:
+            _check_installed(metric)
         found |= {metric.name: metric.under(settings) for metric in usable}
     if not found:
         raise UsageError("metrics.compute is empty: name a metric or a group, such as overlap")
     return tuple(found.values())
+
+
+def _check_installed(metric: Metric) -> None:
+    if metric.needs_package and find_spec(metric.needs_package[0]) is None:
+        package, extra = metric.needs_package
+        raise UsageError(f"metrics.compute: {metric.name} needs {package}: pip install 'segkit[{extra}]'")
 
 
 @cache

@@ -36,4 +36,5 @@ METRIC = Metric(
     one_empty=0.0,
     group="centreline",
     best=1.0,
+    needs_package=("skimage", "centrelines"),
 )

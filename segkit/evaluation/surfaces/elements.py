@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -42,16 +42,20 @@ class Elements:
     shape: tuple[int, ...]
     weights: NDArray[np.float64]
 
-    def points(self, steps: NDArray[np.float64], chosen: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    def points(self, steps: NDArray[np.float64], chosen: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
         """Return where elements lie in mm from the lattice's first place, shape (n, 3).
 
         Args:
             steps: shape (3, dims), column n the step in mm from a voxel to the next along axis n.
-            chosen: which elements, shape (n,); None means all.
+            chosen: which elements, by number; None means all.
         """
-        places = self.places if chosen is None else self.places[chosen]
-        indices = np.unravel_index(places, self.shape)
+        indices = self.indices if chosen is None else tuple(axis[chosen] for axis in self.indices)
         return np.stack(indices, axis=1) @ steps.T
+
+    @cached_property
+    def indices(self) -> tuple[NDArray[np.intp], ...]:
+        """Place of each along each axis of the lattice, dims times shape (n,)."""
+        return np.unravel_index(self.places, self.shape)
 
 
 def elements_of(mask: NDArray[np.bool_], steps: NDArray[np.float64], convention: Convention) -> Elements:
