@@ -13,10 +13,15 @@ from segkit.datasets.splits import ALL
 from segkit.runs.folder import RunFolder
 
 
-def is_scored(config: TrainConfig) -> bool:
-    """Say whether a run is a trial of a study in which a fold validates."""
+def is_trial(config: TrainConfig) -> bool:
+    """Say whether a run is a trial of a study."""
     study: StudyOptions | None = config.study  # runs recorded before there were studies have none
-    return bool(study and study.folder and study.score) and config.training.fold != ALL
+    return study is not None and study.folder is not None
+
+
+def is_scored(config: TrainConfig) -> bool:
+    """Say whether a run is a trial of a study in which a fold validates, and is to be scored."""
+    return is_trial(config) and config.study.score and config.training.fold != ALL
 
 
 def score_validation(folder: RunFolder, config: TrainConfig) -> None:

@@ -15,7 +15,7 @@ from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_
 from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions
-from segkit.commands.scoring import is_scored, score_validation
+from segkit.commands.scoring import is_scored, is_trial, score_validation
 from segkit.config.call import Call
 from segkit.config.checks import EACH
 from segkit.config.commands import TrainConfig
@@ -55,6 +55,8 @@ from segkit.training.validation import Validator
 from segkit.training.validations import early_end
 from segkit.version import __version__
 
+SAVING_SECONDS = 60.0
+
 
 def train(config: TrainConfig, call: Call | None = None) -> Path:
     """Train one run, or go on with it where it was interrupted.
@@ -82,7 +84,9 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
     device = choose_device(config.device)
     folder = folder_of(config)
     check_writable(folder.path)
-    with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=1):
+    # A trial whose worker or study was killed is still saving its state when another process goes on with it.
+    patience = SAVING_SECONDS if is_trial(config) else 1
+    with lock(folder.path / ".lock", doing=f"training in {folder.path}", timeout=patience):
         if is_finished(folder, config):
             say(f"{folder.path} is finished already")
         else:

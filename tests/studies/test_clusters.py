@@ -1,0 +1,76 @@
+"""Trials as jobs of Slurm and tasks of Ray, with Python texts in the place of trainings."""
+
+import sys
+
+import pytest
+
+from segkit.foundation.errors import UsageError
+from segkit.studies import ray_cluster, slurm
+from segkit.studies.engine import Engine
+from segkit.studies.trial import Trial
+from tests.studies.slurm_cluster import cluster, missing
+
+SAVES = """
+import pathlib, signal, sys, time
+def stop(*_):
+    pathlib.Path({saved!r}).touch()
+    sys.exit(130)
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path({ready!r}).touch()
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def slurm_launcher(tmp_path_factory, monkeypatch):
+    if missing():
+        pytest.skip(missing())
+    pytest.importorskip("submitit")
+    with cluster(tmp_path_factory.mktemp("slurm")) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(slurm, "ASK_SECONDS", 0.2)
+        yield lambda: slurm.SlurmLauncher(time="10min")
+
+
+@pytest.fixture
+def ray_launcher(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    return lambda: ray_cluster.RayLauncher(cores=1)
+
+
+@pytest.mark.parametrize("kind", ["slurm", "ray"])
+def test_trials_end_as_their_processes_do_and_are_stopped_in_good_order(kind, request, tmp_path, monkeypatch):
+    launcher = request.getfixturevalue(f"{kind}_launcher")()
+    ready, saved = tmp_path / "ready", tmp_path / "saved"
+    texts = {
+        "good": "print('hello')",
+        "bad": "print('error: no root'); import sys; sys.exit(4)",
+        "killed": "import os; os.kill(os.getpid(), 9)",
+        "long": SAVES.format(saved=str(saved), ready=str(ready)),
+    }
+    module = {"slurm": slurm, "ray": ray_cluster}[kind]
+    monkeypatch.setattr(module, "training_command", lambda trial: [sys.executable, "-c", texts[trial.name]])
+    trials = {name: Trial(name, tmp_path / "configs" / name / "config.yaml", tmp_path / name, ()) for name in texts}
+    for trial in trials.values():
+        trial.output.parent.mkdir(parents=True)
+    with Engine(launcher) as engine:
+        results = {result.trial.name: result for result in engine.run([trials[n] for n in ("good", "bad", "killed")])}
+        engine.submit(trials["long"])
+        while not ready.exists():
+            assert engine.wait(0.1) == []
+        engine.stop("long", because="pruned")
+        (stopped,) = engine.wait(60)
+    assert [results[name].exit_code for name in ("good", "bad", "killed")] == [0, 4, -9]
+    assert results["bad"].reason == "no root"
+    assert trials["good"].output.read_text() == "hello\n"
+    assert saved.exists()
+    assert (stopped.state, stopped.reason) == ("stopped", "pruned")
+
+
+def test_slurm_where_there_is_none(monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm.shutil, "which", lambda _: None)
+    with pytest.raises(UsageError, match="there is no sbatch here"):
+        slurm.SlurmLauncher()
