@@ -106,4 +106,4 @@ def grouping_of(config: EvaluateConfig, masks: Masks) -> Grouping:
 def title_of(evaluation: Evaluation) -> str:
     """Return what the table is of: cases, and patients where these are fewer."""
     cases, column = counted(list(evaluation.scores), "case"), evaluation.grouping.cluster_by
-    return f"{cases} in {evaluation.clusters} groups of one {column}" if column else cases
+    return f"{cases} in {evaluation.clusters} clusters by {column}" if column else cases

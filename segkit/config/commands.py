@@ -188,6 +188,7 @@ class CompareConfig:
     pool: list[str]
     difference: float | None = range_key(0)
     output: str | None = path_key()
+    trust: list[str]
     device: str
     bootstrap: BootstrapOptions
     workers: int | None = range_key(1)
