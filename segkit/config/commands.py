@@ -16,6 +16,7 @@ from segkit.config.options import (
     PlanOptions,
     PostprocessingOptions,
     PreprocessingOptions,
+    ScoreOptions,
     SeriesOptions,
     TrainingOptions,
     choice_key,
@@ -125,6 +126,7 @@ class PredictConfig:
     output: str | None = path_key()
     export: str | list[str]
     objects: ObjectOptions
+    scores: ScoreOptions
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions
