@@ -189,7 +189,7 @@ def side_by_side(work: Work, folder: Path, peer: Path, threads: int, ways: Seque
             outside = [each["seconds"] - each["forward"] for each in (ours, theirs)]
             print(
                 f"  segkit, {memory}: {ours['seconds'] / theirs['seconds']:.2f} of its time, "
-                f"{outside[0] / outside[1]:.2f} of it outside the network, {ours['mib'] / theirs['mib']:.2f} of its peak"
+                f"{outside[0] / outside[1]:.2f} outside the network, {ours['mib'] / theirs['mib']:.2f} of its peak"
             )
         print(f"  {alike(place / 'segkit', masks):.4%} of voxels agree", flush=True)
 
