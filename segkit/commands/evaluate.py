@@ -79,10 +79,11 @@ def masks_in_folders(config: EvaluateConfig) -> Masks:
     """
     if not (config.predictions and config.references and config.output):
         raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
-    matched = match_folders(Path(config.predictions), Path(config.references))
+    masks = Path(config.predictions)
+    manifest = read_manifest(masks)
+    matched = match_folders(masks, Path(config.references), leave_out=manifest.beside_masks(masks))
     if matched.skipped:
         warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
-    manifest = read_manifest(Path(config.predictions))
     unpredicted = {stem(path): manifest.failed.get(stem(path)) for path in matched.missing}
     failed = {case: f"it was not segmented: {reason}" for case, reason in unpredicted.items() if reason}
     if len(failed) < len(unpredicted):

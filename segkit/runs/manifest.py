@@ -51,6 +51,15 @@ class Manifest:
         path = folder / Path(self.cases.get(case, {}).get("mask", "")).name
         return path if case in self.cases and path.is_file() else None
 
+    def beside_masks(self, folder: Path) -> set[Path]:
+        """Return the files that belong to cases and are no masks to compare: other exports, probabilities, maps."""
+        return {
+            place_in(folder, file)
+            for entry in self.cases.values()
+            for file in entry.get("files", {}).values()
+            if file != entry["mask"]
+        }
+
     def is_whole(self, folder: Path, case: str) -> bool:
         """Tell whether every file of a case lies in the folder."""
         files = self.cases.get(case, {}).get("files", {})
