@@ -86,7 +86,7 @@ def masks_in_folders(config: EvaluateConfig) -> Masks:
     if not (config.predictions and config.references and config.output):
         raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
     masks, manifest = Path(config.predictions), read_manifest(Path(config.predictions))
-    matched = match_folders(masks, Path(config.references), manifest.further(masks))
+    matched = match_folders(masks, Path(config.references), leave_out=manifest.beside_masks(masks))
     if matched.skipped:
         warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
     unpredicted = {stem(path): manifest.failed.get(stem(path)) for path in matched.missing}
@@ -106,11 +106,12 @@ def masks_beside_data(config: EvaluateConfig) -> Masks:
     if not (config.predictions and config.data and config.output):
         raise UsageError("pass predictions=DIR data=NAME output=DIR")
     dataset, folder = open_dataset(config.data), Path(config.predictions)
-    masks = {stem(path): path for path in find_volumes(folder)}
+    manifest = read_manifest(folder)
+    others = manifest.beside_masks(folder)
+    masks = {stem(path): path for path in find_volumes(folder) if path not in others}
     pairs = referenced(masks, dataset)
     if not pairs:
         raise DataError(f"no file of {folder} has the name of a case of {config.data.name} with a reference")
-    manifest = read_manifest(folder)
     failed = {case: f"it was not segmented: {why}" for case, why in manifest.failed.items() if case in dataset.cases}
     missing = [case for case in with_reference(dataset.cases.values()) if case not in masks and case not in failed]
     if missing:

@@ -20,6 +20,7 @@ from segkit.config.options import (
     PlanOptions,
     PostprocessingOptions,
     PreprocessingOptions,
+    ScoreOptions,
     SeriesOptions,
     StudyOptions,
     TrainingOptions,
@@ -143,6 +144,7 @@ class PredictConfig:
     export: str | list[str]
     objects: ObjectOptions
     pacs: PacsOptions
+    scores: ScoreOptions
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions
