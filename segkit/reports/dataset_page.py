@@ -142,11 +142,10 @@ def cohort_charts(examined: Sequence[Examination], labels: Sequence[str], channe
     measured = [each.measurements for each in examined]
     steps = np.array([each.spacing or (np.nan,) * 3 for each in measured])
     sizes = np.array([each.shape or (np.nan,) * 3 for each in measured])
+    upward = sizes[:, 1 if (sizes[:, 2] == 1).all() else 2]  # of pictures, down
     drawings = [
         scatter("spacing", "Spacing", steps[:, :2].mean(axis=1), steps[:, 2], names, ("in plane [mm]", "across [mm]")),
-        scatter(
-            "size", "Size", sizes[:, 0], sizes[:, 2], names, ("voxels left to right", "voxels inferior to superior")
-        ),
+        scatter("size", "Size", sizes[:, 0], upward, names, ("voxels across", "voxels along the last axis")),
     ]
     for channel in channels:
         levels = np.array([each.intensities.get(channel) or (np.nan,) * 3 for each in measured])

@@ -48,22 +48,23 @@ def carry(seen: Seen, *, is_ct: bool, most: int) -> Carried:
     voxels = int(np.prod(seen.image.shape[1:]))
     every = max(1, int(np.ceil((voxels / MOST_VOXELS) ** (1 / 3))))
     while True:
-        carried = Carried(parts_of(seen, is_ct=is_ct, every=every), every)
+        parts = parts_of(seen, is_ct=is_ct, every=every)
+        carried = Carried({name: encoded(content) for name, content in parts.items()}, every)
         if carried.size <= most or every >= max(seen.image.shape[1:]):
             return carried
         every += 1
 
 
-def parts_of(seen: Seen, *, is_ct: bool, every: int) -> dict[str, str]:
-    """Return image, reference and mask as compressed NIfTI in base64."""
+def parts_of(seen: Seen, *, is_ct: bool, every: int = 1) -> dict[str, bytes]:
+    """Return image, reference and mask, of every so many voxels along each axis one, as NIfTI files."""
     affine = seen.affine @ np.diag([every, every, every, 1.0])
     if seen.is_picture:  # rows run down in a picture, and up in the viewer's world
         affine = np.diag([1.0, -1.0, 1.0, 1.0]) @ affine
     cut = (slice(None, None, every),) * 3
-    parts = {"image": encoded(nifti(*intensities(seen.image[:, *cut], is_ct=is_ct), affine))}
+    parts = {"image": nifti(*intensities(seen.image[:, *cut], is_ct=is_ct), affine)}
     for name, places in (("reference", seen.reference), ("mask", seen.mask)):
         if places is not None:
-            parts[name] = encoded(nifti(places[cut], 1.0, 0.0, affine))
+            parts[name] = nifti(places[cut], 1.0, 0.0, affine)
     return parts
 
 
