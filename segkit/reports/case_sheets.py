@@ -60,7 +60,7 @@ class CaseSheet:
     Attributes:
         name: of the case.
         carried: its volumes.
-        worst: the voxel to look at first, in carried voxels.
+        worst: the voxel to look at first, in carried voxels; of a picture counted from below.
         windows: name and the intensities shown as black and white; the first is shown at first.
         plane: through the worst voxel.
         reference_ml: volume of each label in the reference, in ml; {} without one.
@@ -90,8 +90,10 @@ def case_sheet(files: Files, looks: Looks) -> CaseSheet:
     worst = worst_voxel(seen)
     plane = plane_of(seen, 2, worst[2], shown[0][1:] if shown else (0.0, 255.0))
     carried = Carried({}, 1) if looks.most is None else carry(seen, is_ct=looks.is_ct, most=looks.most)
-    x, y, z = (min(place // carried.every, (size - 1) // carried.every) for place, size in zip(
-        worst, seen.image.shape[1:], strict=True))  # fmt: skip
+    every = carried.every
+    x, y, z = (place // every for place in worst)
+    if seen.is_picture:
+        y = (seen.image.shape[2] - 1) // every - y
     return CaseSheet(files.name, carried, (x, y, z), shown, plane, seen.reference_ml, seen.mask_ml, seen.is_picture)
 
 

@@ -58,14 +58,17 @@ def carry(seen: Seen, *, is_ct: bool, most: int) -> Carried:
 def parts_of(seen: Seen, *, is_ct: bool, every: int = 1) -> dict[str, bytes]:
     """Return image, reference and mask, of every so many voxels along each axis one, as NIfTI files."""
     affine = seen.affine @ np.diag([every, every, every, 1.0])
-    if seen.is_picture:  # rows run down in a picture, and up in the viewer's world
-        affine = np.diag([1.0, -1.0, 1.0, 1.0]) @ affine
-    cut = (slice(None, None, every),) * 3
-    parts = {"image": nifti(*intensities(seen.image[:, *cut], is_ct=is_ct), affine)}
+    cut = tuple(slice(None, None, every) for _ in affine[:3])
+    parts = {"image": nifti(*intensities(upward(seen, seen.image[:, *cut]), is_ct=is_ct), affine)}
     for name, places in (("reference", seen.reference), ("mask", seen.mask)):
         if places is not None:
-            parts[name] = nifti(places[cut], 1.0, 0.0, affine)
+            parts[name] = nifti(upward(seen, places[cut]), 1.0, 0.0, affine)
     return parts
+
+
+def upward(seen: Seen, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose second spatial axis runs up, as the viewer has it; in a picture it runs down."""
+    return array[..., ::-1, :] if seen.is_picture else array
 
 
 def intensities(image: NDArray[Any], *, is_ct: bool) -> tuple[NDArray[Any], float, float]:
