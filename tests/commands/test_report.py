@@ -48,10 +48,8 @@ def test_every_figure_of_the_summary_is_the_one_that_summary_json_has(scored_run
         for metric, values in shown.items():
             statistics = expected[metric]
             assert [float(value) for value in values] == [statistics["mean"], *statistics["ci95"]]
-        assert [int(values[0]) for _, known, _, values in cells[-2:]] == [
-            expected["dice"]["n"],
-            expected["dice"]["left_out"],
-        ]
+        counts = [int(values[0]) for *_, values in cells[-2:]]
+        assert counts == [expected["dice"]["n"], expected["dice"]["left_out"]]
     spread = {known["data-label"]: cells for known, cells in page.tables["spread"] if "data-label" in known}
     shown = {known["data-metric"]: values for _, known, _, values in spread["outer"] if "data-metric" in known}
     for metric, values in shown.items():
@@ -65,9 +63,8 @@ def test_the_cases_are_those_of_the_table_the_worst_first(scored_run):
         rows = [row for row in csv.DictReader(file) if row["metric"] == "dice"]
     dice = {(row["case"], row["label"]): float(row["value"]) for row in rows}
     page = page_of(run)
-    body = [
-        (cells[0][2], [float(v) for c in cells[1:4] for v in c[3]]) for known, cells in page.tables["case-table"][1:]
-    ]
+    rows = [cells for _, cells in page.tables["case-table"][1:]]
+    body = [(cells[0][2], [float(value) for cell in cells[1:4] for value in cell[3]]) for cells in rows]
     for case, (mean, *by_label) in body:
         assert by_label == [dice[case, "inner"], dice[case, "outer"]]
         assert mean == pytest.approx(np.mean(by_label), abs=1e-15)
@@ -84,7 +81,8 @@ def test_a_page_needs_nothing_beside_it_and_runs_nothing_that_a_name_brings(scor
     page = Reader(text)
     assert HOSTILE in page.text  # as text
     assert "<script>alert" not in text
-    assert not page.attributes("link", "href")[1:] and not page.attributes("script", "src")
+    assert not page.attributes("link", "href")[1:]
+    assert not page.attributes("script", "src")
     assert all(url.startswith("data:image/") for url in page.attributes("img", "src"))
     assert not [name for _, known in page.elements for name in known if name.startswith("on")]
     assert path.stat().st_size < 15e6
@@ -104,7 +102,9 @@ def test_no_folder_no_header_and_when_asked_no_name_is_told(scored_run, tmp_path
     scan.header["descrip"] = b"born 1950-01-01"
     nib.save(scan, image)
     text = report(configure("report", [f"run={run}", "anonymous=true"])).read_text(encoding="utf-8")
-    assert "DOE^JOHN" not in text and "ROE^JANE" not in text and str(tmp_path) not in text
+    assert "DOE^JOHN" not in text
+    assert "ROE^JANE" not in text
+    assert str(tmp_path) not in text
     page = Reader(text)
     assert {case["name"] for case in book_of(page)["cases"]} == {"case 1", "case 2"}
     volumes = [json.loads(text) for known, text in page.scripts if known.get("id", "").startswith("volumes-")]
@@ -118,7 +118,8 @@ def test_volumes_that_have_no_room_lie_beside_the_page_and_old_ones_go(scored_ru
     inline = [known["id"] for known, _ in page.scripts if known.get("id", "").startswith("volumes-")]
     parts = run / "report_parts"
     beside = sorted(path.name for path in parts.iterdir())
-    assert beside and len(inline) + len(beside) == 4
+    assert beside
+    assert len(inline) + len(beside) == 4
     text = (parts / beside[-1]).read_text()
     place = int(beside[-1].removesuffix(".js"))
     assert re.fullmatch(rf"segkitPart\({place}, (.*)\);\n", text)
@@ -170,9 +171,8 @@ def test_the_first_thing_shown_is_where_the_mask_errs_most(scored_run):
     worst = book_of(page_of(run))["cases"][0]
     record = read_run(run, [])
     files = record.files["case_3"]
-    reference, mask = (
-        np.asarray(nib.load(path).dataobj)[::-1] for path in (files.reference, files.mask)
-    )  # turned to RAS
+    # Both files run to the left, and the page to the right.
+    reference, mask = (np.asarray(nib.load(path).dataobj)[::-1] for path in (files.reference, files.mask))
     wrong = reference != mask
     assert wrong[tuple(worst["worst"])]
     assert worst["worst"][2] == int(np.argmax(wrong.sum(axis=(0, 1))))
@@ -182,17 +182,12 @@ def test_groups_and_calibration_are_shown_where_the_evaluation_has_them(scored_r
     run = scored_run()
     path = run / "evaluation" / "summary.json"
     summary = json.loads(path.read_text())
-    summary["groups"] = {
-        "site": {"A": {"cases": 3, "mean": summary["mean"]}, "<i>B": {"cases": 1, "mean": summary["mean"]}}
-    }
+    means = summary["mean"]
+    summary["groups"] = {"site": {"A": {"cases": 3, "mean": means}, "<i>B": {"cases": 1, "mean": means}}}
     summary["columns"] = {f"case_{index}": {"site": "AAB<"[index % 2]} for index in range(4)}
     write_json(path, summary)
-    lines = [
-        "label,from,to,voxels,mean_probability,frequency",
-        "inner,0,0.5,100,0.2,0.3",
-        "inner,0.5,1,100,0.9,0.7",
-        "outer,0,1,0,,",
-    ]
+    lines = ["label,from,to,voxels,mean_probability,frequency"]
+    lines += ["inner,0,0.5,100,0.2,0.3", "inner,0.5,1,100,0.9,0.7", "outer,0,1,0,,"]
     (run / "evaluation" / "reliability.csv").write_text("\n".join(lines) + "\n")
     page = page_of(run)
     assert "<i>B" in page.text
@@ -200,10 +195,10 @@ def test_groups_and_calibration_are_shown_where_the_evaluation_has_them(scored_r
     assert "Calibration of outer" not in page.text
 
 
-@pytest.mark.parametrize(
-    ("trials", "said"),
-    [([], "no runs yet"), ([{"name": "a", "state": "waiting", "overrides": ["x=1"]}], "not been evaluated")],
-)
+WAITING = {"name": "a", "state": "waiting", "overrides": ["x=1"]}
+
+
+@pytest.mark.parametrize(("trials", "said"), [([], "no runs yet"), ([WAITING], "not been evaluated")])
 def test_a_study_without_runs_or_scores_says_what_to_do(trials, said, tmp_path):
     (tmp_path / "study").mkdir()
     write_json(tmp_path / "study" / "study.json", {"trials": trials})
@@ -213,39 +208,27 @@ def test_a_study_without_runs_or_scores_says_what_to_do(trials, said, tmp_path):
 def test_a_study_ranks_its_runs_and_leads_to_their_pages(scored_run, tmp_path):
     runs = [scored_run(f"study/lr={index}", cases=2 + index) for index in (2, 0)]
     report(configure("report", [f"run={runs[0]}"]))
+    finished = {"state": "finished", "seconds": 1800}
     entries = [
-        {
-            "name": run.name,
-            "run": f"/gone/{run.name}",
-            "state": "finished",
-            "seconds": 1800,
-            "overrides": ["a=b", run.name],
-        }
-        for run in runs
+        {"name": run.name, "run": f"/gone/{run.name}", "overrides": ["a=b", run.name], **finished} for run in runs
     ]
-    failed = {
-        "name": "lr=9",
-        "run": "/gone/lr=9",
-        "state": "failed",
-        "reason": "/home/DOE/x: broken",
-        "overrides": ["a=b", "lr=9"],
-    }
+    failed = {"name": "lr=9", "run": "/gone/lr=9", "overrides": ["a=b", "lr=9"]}
+    failed |= {"state": "failed", "reason": "/home/DOE/x: broken"}
     write_json(tmp_path / "study" / "study.json", {"trials": [*entries, failed]})
     standing = {"rank": 1, "name": "lr=0", "score": {"mean": 0.9, "ci95": [0.8, 1.0]}, "difference": None}
-    write_json(
-        tmp_path / "study" / "comparison.json", {"verdict": "lr=0 leads", "standings": [standing], "effects": []}
-    )
+    compared = {"verdict": "lr=0 leads", "standings": [standing], "effects": []}
+    write_json(tmp_path / "study" / "comparison.json", compared)
     page = page_of(tmp_path / "study")
     rows = [cells for _, cells in page.tables["run-table"][1:]]
     assert [row[0][2] for row in rows] == ["lr=0", "lr=2", "lr=9"]
-    means = [
-        json.loads((run / "evaluation" / "summary.json").read_text())["mean"]["dice"]["mean"] for run in runs[::-1]
-    ]
+    summaries = [json.loads((run / "evaluation" / "summary.json").read_text()) for run in runs[::-1]]
+    means = [summary["mean"]["dice"]["mean"] for summary in summaries]
     assert [float(row[1][3][0]) for row in rows[:2]] == means
     assert float(rows[0][-3][3][0]) == 0.5
     assert [row[-1][2] for row in rows] == ["lr=0", "lr=2", "lr=9"]
     assert page.attributes("a", "href").count("lr%3D2/report.html") == 1
-    assert "lr=0 leads" in page.text and "DOE" not in page.text
+    assert "lr=0 leads" in page.text
+    assert "DOE" not in page.text
 
 
 def test_five_hundred_cases_make_a_page(scored_run):
@@ -322,14 +305,12 @@ def test_infinite_and_missing_values_are_shown_as_such(scored_run):
     run = scored_run()
     path = run / "evaluation" / "cases.csv"
     lines = path.read_text().splitlines()
-    lines += [
-        f"case_{index},{label},hd95,{value}"
-        for index, value in enumerate(["inf", "", "2.5", "1.0"])
-        for label in ("inner", "outer")
-    ]
+    for index, value in enumerate(["inf", "", "2.5", "1.0"]):
+        lines += [f"case_{index},{label},hd95,{value}" for label in ("inner", "outer")]
     path.write_text("\n".join(lines) + "\n")
     page = page_of(run)
     shown = {cells[0][2]: cells[-1] for _, cells in page.tables["case-table"][1:]}
-    assert math.isinf(float(shown["case_0"][3][0])) and shown["case_0"][2] == "∞"
+    assert math.isinf(float(shown["case_0"][3][0]))
+    assert shown["case_0"][2] == "∞"
     assert shown["case_1"][3] == [""]
     assert float(shown["case_2"][3][0]) == 2.5

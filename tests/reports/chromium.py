@@ -88,9 +88,8 @@ class Page:
 
     def resize(self, width: int, height: int, phone: bool = False) -> None:
         scale = 2 if phone else 1
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
 
     def evaluate(self, expression: str):
         """Return the value of an expression, of a promise what it comes to."""

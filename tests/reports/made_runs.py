@@ -41,10 +41,14 @@ def make_run(
     for index, case in enumerate(names):
         drawn, found = ball(0), ball(index % 4)
         noise = np.random.default_rng(index).normal(0, 5, SHAPE)
-        save((100.0 * (drawn > 0) + 50 * (drawn == 1) + noise).astype(np.int16), root / "images" / f"{case}.nii.gz")
-        save(drawn, root / "labels" / f"{case}.nii.gz")
-        pairs[case] = (save(found, masks / f"{case}.nii.gz"), root / "labels" / f"{case}.nii.gz")
+        image = (100.0 * (drawn > 0) + 50 * (drawn == 1) + noise).astype(np.int16)
+        file = f"{case}.nii.gz"
+        for array, path in ((image, root / "images" / file), (drawn, root / "labels" / file), (found, masks / file)):
+            alike = path.with_name(f"{names[index % 4]}.nii.gz")
+            save(array, path) if index < 4 else path.hardlink_to(alike)  # hundreds are made in a moment
+        pairs[case] = (masks / file, root / "labels" / file)
     words = ["data=paired", f"data.root={root}", "data.labels={background: 0, inner: 1, outer: 2}", "training.steps=20"]
+    words += [] if references else ["data.layout.references=null"]
     write_yaml(run / "config.yaml", asdict(configure("train", words)))
     write_yaml(run / "overrides.yaml", words)
     write_json(run / "split.json", {"training": ["t"], "validation": [], "held_out": names})
@@ -57,10 +61,6 @@ def make_run(
     write_manifest(masks, Manifest(LABELS, ["w"], entries))
     if references:
         write_evaluation(evaluate_pairs(pairs, LABELS, bootstrap=200), run / "evaluation")
-    else:
-        for path in (root / "labels").iterdir():
-            path.unlink()
-        (root / "labels").rmdir()
     return run
 
 

@@ -21,7 +21,7 @@
     waiting.set(index, resolve);
     const script = document.createElement("script");
     script.src = `${encodeURIComponent(book.folder)}/${index}.js`;
-    script.onerror = () => reject(new Error(`The folder ${book.folder} has to lie beside this page.`));
+    script.onerror = () => reject(new Error(`The folder ${book.folder} belongs beside this page.`));
     script.onload = () => script.remove();
     document.head.append(script);
   }).finally(() => waiting.delete(index));
