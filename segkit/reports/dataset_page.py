@@ -66,7 +66,7 @@ def sketch(image: NDArray[Any], grid: Grid, values: NDArray[Any] | None, labels:
     turn = nib.orientations.io_orientation(whole.affine)
     affine = whole.affine @ nib.orientations.inv_ornt_aff(turn, whole.shape)
     is_picture = grid.dims == 2
-    parts = [np.nan_to_num(part.reshape(whole.shape)) for part in image]
+    parts = [np.nan_to_num(part.reshape(whole.shape), posinf=0, neginf=0) for part in image]
     drawn = None if values is None else places_of(values.reshape(whole.shape), labels)
     if is_picture:
         affine = whole.affine

@@ -54,6 +54,5 @@ def test_bias_and_limits_by_hand():
 
 
 def test_latex_prints_names_as_they_are():
-    assert (
-        escaped("a_b & 50% {x}\\~^#$") == r"a\_b \& 50\% \{x\}\textbackslash{}\textasciitilde{}\textasciicircum{}\#\$"
-    )
+    assert escaped("a_b & 50%\n{x}#$") == r"a\_b \& 50\% \{x\}\#\$"
+    assert escaped("\\~^") == r"\textbackslash{}\textasciitilde{}\textasciicircum{}"
