@@ -89,11 +89,11 @@ def case_sheet(files: Files, looks: Looks) -> CaseSheet:
     shown = windows(looks.family, levels(seen.grey), is_colour=len(seen.image) > 1)
     worst = worst_voxel(seen)
     plane = plane_of(seen, 2, worst[2], shown[0][1:] if shown else (0.0, 255.0))
-    carried = Carried({}, 1) if looks.most is None else carry(seen, is_ct=looks.is_ct, most=looks.most)
+    carried = Carried({}, (1, 1, 1)) if looks.most is None else carry(seen, is_ct=looks.is_ct, most=looks.most)
     every = carried.every
-    x, y, z = (place // every for place in worst)
+    x, y, z = (place // step for place, step in zip(worst, every, strict=True))
     if seen.is_picture:
-        y = (seen.image.shape[2] - 1) // every - y
+        y = (seen.image.shape[2] - 1) // every[1] - y
     return CaseSheet(files.name, carried, (x, y, z), shown, plane, seen.reference_ml, seen.mask_ml, seen.is_picture)
 
 

@@ -76,7 +76,7 @@ def viewer_book(
                 "score": "" if np.isnan(mean) else number(mean),
                 "worst": list(sheet.worst),
                 "windows": [list(window) for window in sheet.windows],
-                "every": sheet.carried.every,
+                "every": list(sheet.carried.every),
                 "has": [name for name, part in has if part is not None],
                 "picture": sheet.is_picture,
             }

@@ -174,7 +174,8 @@
     viewer.updateGLVolume();
     tell(known.worst);
     say("");
-    const coarse = known.every > 1 && !book.served ? ` Every ${["", "", "second", "third"][known.every] || `${known.every}th`} voxel is shown.` : "";
+    const isCoarse = !book.served && known.every.some((step) => step > 1);
+    const coarse = isCoarse ? ` Of ${known.every.join(" × ")} voxels one is shown; segkit report serve=true shows all.` : "";
     by("title").textContent = `${known.name}${known.score ? `, ${book.metric} ${known.score}` : ""}.${coarse}`;
     place.dataset.case = index;
   };
