@@ -50,7 +50,7 @@ class Scale:
             step = _step((self.high - self.low) / TICKS)
             first = math.ceil(self.low / step - 1e-9)
             found = [step * number for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
-        slack = 1e-9 * abs(self.high)
+        slack = 1e-9 * (abs(self.low) if self.is_log else abs(self.high - self.low))
         return [tick for tick in found if self.low - slack <= tick <= self.high + slack]
 
 
