@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from segkit.config.labels import UNSAFE
 from segkit.foundation.errors import MissingExtraError
 from segkit.inference.case_scores import MAPS, CaseScores
 from segkit.inference.scratch import STEPS, Scratch
@@ -18,7 +18,6 @@ from segkit.volumes.volume import Volume
 PROBABILITIES, ZARR = "probabilities", "zarr"
 SLAB = 1 << 24  # voxels that are read again at once, at most
 CHUNK = 64  # voxels of a chunk along each axis
-UNSAFE = re.compile(r"[^\w.+-]+")  # of label names, in names of files
 
 
 def check_zarr() -> None:

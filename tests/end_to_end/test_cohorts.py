@@ -202,3 +202,15 @@ def test_what_stands_beside_masks_is_complete_and_no_mask(segkit, walked, balls)
     assert (masks / "entropy" / "ball_3.nii.gz").exists()
     refused = segkit(*words[:1], f"run={run}", *words[2:-1], "output=other", expect=2)
     assert "disagreement is between models" in refused.stderr
+
+
+def test_probabilities_that_predict_writes_are_what_evaluate_calibrates(segkit, balls, ball_options):
+    segkit("train", *ball_options, "training.steps=4", "output=run")
+    segkit("predict", "run=run", "split=held_out", "output=masks", "scores.probabilities=nifti")
+    segkit(
+        "evaluate", "predictions=masks", f"references={balls / 'labels'}", "probabilities=masks/probabilities",
+        "output=scores",
+    )  # fmt: skip
+    labels = json.loads((segkit.folder / "scores" / "summary.json").read_text())["labels"]
+    assert all(0 <= labels[name]["ece"]["mean"] <= 1 and labels[name]["brier"]["mean"] >= 0 for name in labels)
+    assert (segkit.folder / "scores" / "reliability.csv").is_file()
