@@ -190,8 +190,8 @@ def score_pair(
         reference_path: the expert's segmentation, one channel.
         labels: as for `evaluate_arrays`.
         settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
-        probability_path: a channel, or a file, for each label in the order in which they are declared, on the mask's grid; None
-            where probabilities are not known.
+        probability_path: a channel, or a file, for each label in the order in which they are declared, on the mask's
+            grid; None where probabilities are not known.
         tolerance: largest distance in mm between equal voxels of both files; None takes `Grid.check_same_as`'s own.
 
     Raises:
