@@ -304,7 +304,7 @@ def test_the_server_gives_volumes_to_whoever_has_the_token_alone(scored_run):
 def test_infinite_and_missing_values_are_shown_as_such(scored_run):
     run = scored_run()
     path = run / "evaluation" / "cases.csv"
-    lines = path.read_text().splitlines()
+    lines = [line for line in path.read_text().splitlines() if ",hd95," not in line]
     for index, value in enumerate(["inf", "", "2.5", "1.0"]):
         lines += [f"case_{index},{label},hd95,{value}" for label in ("inner", "outer")]
     path.write_text("\n".join(lines) + "\n")

@@ -43,3 +43,9 @@ NUMBERS = {0.6000000000000001: "0.6", 1000: "1000", 2e6: "2e6", -0.5: "-0.5", 0:
 @pytest.mark.parametrize(("value", "text"), NUMBERS.items())
 def test_numbers_on_axes_are_short(value, text):
     assert shown(value) == text
+
+
+def test_values_that_are_all_where_the_scale_begins_have_room_above():
+    scale = scale_of([0.0, 0.0], 0, 100, also=(0.0,))
+    assert scale.low == 0 < scale.high
+    assert 0.0 in scale.ticks
