@@ -101,3 +101,13 @@ def untrained_run(tmp_path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def scored_run(tmp_path) -> Callable[..., Path]:
+    """Make the folder of a run that was predicted and evaluated, with its data, in a moment."""
+    from functools import partial
+
+    from tests.reports.made_runs import make_run
+
+    return partial(make_run, tmp_path)

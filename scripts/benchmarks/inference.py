@@ -55,6 +55,7 @@ class Work:
         patch: voxels of a window.
         classes: with the background.
         count: scans.
+        memories: values of `inference.memory` to run segkit with.
     """
 
     name: str
@@ -64,9 +65,10 @@ class Work:
     patch: tuple[int, int, int]
     classes: int
     count: int = 1
+    memories: tuple[str, ...] = ("2GB",)
 
 
-CT = Work("ct", (256, 256, 300), 0.75, 1.5, (96, 96, 96), 25)
+CT = Work("ct", (256, 256, 300), 0.75, 1.5, (96, 96, 96), 25, memories=("2GB", "500MB"))
 COHORT = Work("cohort", (36, 50, 35), 1.0, 1.0, (40, 56, 40), 3, 200)
 
 
@@ -136,11 +138,12 @@ def laid_out(work: Work, folder: Path) -> Path:
     return place
 
 
-def segkits(place: Path, output: Path) -> None:
+def segkits(place: Path, output: Path, memory: str) -> None:
     """Segment every scan of a folder in this process and print seconds and peak as JSON."""
     model = load(place / "model", device="cpu")
     timed = Timed(model.networks[0])
-    model = replace(model, networks=(timed,), options=replace(model.options, mirror="none", precision="32"))
+    options = replace(model.options, mirror="none", precision="32", memory=memory)
+    model = replace(model, networks=(timed,), options=options)
     scans = {path.name.removesuffix("_0000.nii.gz"): {"CT": path} for path in sorted((place / "scans").iterdir())}
     began = time.perf_counter()
     predict_cohort(model, scans, output, "auto")
@@ -172,22 +175,23 @@ def alike(one: Path, other: Path) -> float:
 def side_by_side(work: Work, folder: Path, peer: Path, threads: int, ways: Sequence[str]) -> None:
     """Print what both take for the same scans."""
     place = laid_out(work, folder)
-    ours = figures_of(
-        sys.executable, __file__, folder, "--child", place, fresh(place / "segkit"), threads=threads, folder=folder
-    )
-    print(line_of("segkit", work, ours), flush=True)
+    own = {}
+    for memory in work.memories:
+        child = ("--child", place, fresh(place / "segkit"), "--memory", memory)
+        own[memory] = figures_of(sys.executable, __file__, folder, *child, threads=threads, folder=folder)
+        print(line_of(f"segkit, inference.memory={memory}", work, own[memory]), flush=True)
     for way in ways:
         script = Path(__file__).with_name("inference_peer.py")
         masks = fresh(place / f"nnunet_{way}")
         theirs = figures_of(peer, script, place, masks, "--way", way, threads=threads, folder=folder)
         print(line_of(f"nnU-Net, {way}", work, theirs))
-        outside = [each["seconds"] - each["forward"] for each in (ours, theirs)]
-        print(
-            f"  segkit takes {ours['seconds'] / theirs['seconds']:.2f} of its time, {outside[0] / outside[1]:.2f} of it"
-            f" outside the network, {ours['mib'] / theirs['mib']:.2f} of its peak; "
-            f"{alike(place / 'segkit', masks):.4%} of voxels agree",
-            flush=True,
-        )
+        for memory, ours in own.items():
+            outside = [each["seconds"] - each["forward"] for each in (ours, theirs)]
+            print(
+                f"  segkit, {memory}: {ours['seconds'] / theirs['seconds']:.2f} of its time, "
+                f"{outside[0] / outside[1]:.2f} outside the network, {ours['mib'] / theirs['mib']:.2f} of its peak"
+            )
+        print(f"  {alike(place / 'segkit', masks):.4%} of voxels agree", flush=True)
 
 
 def fresh(folder: Path) -> Path:
@@ -270,10 +274,11 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="a Python that has nnunetv2 2.8.1")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cases", type=int, default=COHORT.count)
+    parser.add_argument("--memory", default="2GB", help=argparse.SUPPRESS)
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return segkits(*args.child)
+        return segkits(*args.child, args.memory)
     folder = args.work.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if "ct" in args.rows:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segkit.config.commands import CompareConfig
+from segkit.config.suggestions import did_you_mean
 from segkit.datasets.splits import split_from
 from segkit.evaluation.comparison.comparing import compare as compare_methods
-from segkit.evaluation.comparison.comparison import Comparison, Question
-from segkit.foundation.console import paths_written, say, table, warn
-from segkit.foundation.errors import DataError, UsageError
+from segkit.evaluation.comparison.comparison import Comparison, Method, Question
+from segkit.foundation.console import error, paths_written, say, table, warn
+from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder
@@ -32,6 +34,7 @@ def compare(config: CompareConfig) -> Comparison:
     Raises:
         UsageError: when a metric, label or baseline is not there.
         DataError: when there is nothing to compare.
+        CasesFailedError: when runs had to be scored first and could not be; the others were compared.
     """
     paths = [Path(run) for run in config.runs]
     output = output_for(config, paths)
@@ -39,14 +42,17 @@ def compare(config: CompareConfig) -> Comparison:
         check_writable(output)
     runs = finished(found_runs(paths))
     split = split_for(config.split, runs)
-    scored = [(run, saved_scores(run, split, config)) for run in runs]
+    scored, failed = scored_runs(runs, split, config)
     methods = pooled(scored, config.pool)
+    warn_of_labels(methods)
     question = question_of(config, [saved for _, saved in scored])
     clusters = {case: patient for _, saved in scored for case, patient in saved.clusters.items()}
     comparison = compare_methods(methods, question, clusters)
     show(comparison, config.difference)
     if output:
         paths_written(write_comparison(comparison, output))
+    if failed:
+        raise CasesFailedError(f"could not be scored and left out: {', '.join(failed)}")
     return comparison
 
 
@@ -80,12 +86,33 @@ def split_for(wanted: str, runs: Sequence[FoundRun]) -> str:
     return HELD_OUT if all(split.held_out for split in splits) else VALIDATION
 
 
+def scored_runs(
+    runs: Sequence[FoundRun], split: str, config: CompareConfig
+) -> tuple[list[tuple[FoundRun, Saved]], list[str]]:
+    """Return the runs with their scores, and the names of those that have none, whose reasons are said.
+
+    Raises:
+        DataError: when none has any.
+    """
+    scored, failed = [], []
+    for run in runs:
+        try:
+            scored.append((run, saved_scores(run, split, config)))
+        except StoppedError:
+            raise
+        except SegkitError as problem:
+            error(f"{run.name}: {problem}")
+            failed.append(run.name)
+    if not scored:
+        raise DataError(f"none of {len(failed)} runs has {split} scores: there is nothing to compare")
+    return scored, failed
+
+
 def saved_scores(run: FoundRun, split: str, config: CompareConfig) -> Saved:
     """Return a run's scores on a split; where they are not there, or are another model's, it is evaluated first.
 
     Raises:
-        DataError: when scores cannot be read.
-        CasesFailedError: when the run had to be evaluated and cases failed.
+        SegkitError: when scores cannot be read, or the run had to be evaluated and could not be.
     """
     if not run.folder.is_run:
         return read_evaluation(run.folder.path)
@@ -99,7 +126,11 @@ def saved_scores(run: FoundRun, split: str, config: CompareConfig) -> Saved:
         place = usual if recorded == split else usual / split  # scores of another split stay
         say(f"{run.name}: evaluating its {split} cases")
         words = [f"run={run.folder.path}", f"split={split}", f"output={place}", f"device={config.device}"]
-        evaluate(configure("evaluate", [*words, *(f"workers={config.workers}" for _ in [0] if config.workers)]))
+        wanted = replace(configure("evaluate", words), trust=config.trust, workers=config.workers)
+        try:
+            evaluate(wanted)
+        except CasesFailedError as problem:  # the other cases are scored, and those that all runs have are compared
+            warn(f"{run.name}: {problem}")
         places = [place]
     return read_evaluation(places[0])
 
@@ -112,6 +143,13 @@ def is_of(place: Path, folder: RunFolder, split: str) -> bool:
     return source.get("split") == split and source.get("weights") == [read_record(folder.model).weights]
 
 
+def warn_of_labels(methods: Sequence[Method]) -> None:
+    """Say which labels enter no mean, since not every run was scored on them."""
+    labels = [{label for by_label in method.scores.values() for label in by_label} for method in methods]
+    if only_some := sorted(labels[0].union(*labels) - labels[0].intersection(*labels)):
+        warn(f"labels that not every run has scores for are left out: {', '.join(only_some)}")
+
+
 def question_of(config: CompareConfig, scored: Sequence[Saved]) -> Question:
     """Return what is asked, with what is known of the metric.
 
@@ -120,7 +158,8 @@ def question_of(config: CompareConfig, scored: Sequence[Saved]) -> Question:
     """
     known: dict[str, Meaning] = {name: told for saved in scored for name, told in saved.metrics.items()}
     if config.metric not in known:
-        raise UsageError(f"metric: there is no metric {config.metric}; metrics: {', '.join(known)}")
+        hint = did_you_mean(config.metric, known) or ";"
+        raise UsageError(f"metric: nothing is known of a metric {config.metric}{hint} metrics: {', '.join(known)}")
     meaning = known[config.metric]
     return Question(
         metric=config.metric, higher_is_better=meaning.higher_is_better, unit=meaning.unit, label=config.label,

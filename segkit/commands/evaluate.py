@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from segkit.commands.scored_masks import Masks, counted, masks_for
 from segkit.config.commands import EvaluateConfig
+from segkit.config.labels import UNSAFE, Declared
 from segkit.datasets.columns import CASE, read_rows
+from segkit.evaluation.cases import Probabilities, foreground_of
 from segkit.evaluation.evaluate import (
     Evaluation,
     evaluate_pairs,
@@ -42,7 +45,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         masks.pairs,
         config.labels or masks.labels,
         settings_of(config.metrics),
-        probabilities=probabilities_in(config.probabilities),
+        probabilities=probabilities_in(config.probabilities, masks.pairs, config.labels or masks.labels),
         workers=config.workers,
         bootstrap=config.bootstrap.resamples,
         seed=config.bootstrap.seed,
@@ -73,8 +76,10 @@ def write_extras(evaluation: Evaluation, masks: Masks, config: EvaluateConfig) -
     return written
 
 
-def probabilities_in(folder: str | None) -> dict[str, Path] | None:
-    """Return the probabilities of each case in a folder; None without one.
+def probabilities_in(
+    folder: str | None, cases: Iterable[str], labels: Declared | None
+) -> dict[str, Probabilities] | None:
+    """Return the probabilities of each case in a folder, one file or a file for each label; None without a folder.
 
     Raises:
         DataError: when it holds no volume.
@@ -84,7 +89,10 @@ def probabilities_in(folder: str | None) -> dict[str, Path] | None:
     found = {stem(path): path for path in find_volumes(Path(folder))}
     if not found:
         raise DataError(f"{folder} holds no volume that segkit reads")
-    return found
+    names = [UNSAFE.sub("_", name) for name in foreground_of(labels)] if labels else []
+    by_label = {case: tuple(found.get(f"{case}_{name}") for name in names) for case in cases}
+    whole = {case: tuple(path for path in paths if path) for case, paths in by_label.items() if all(paths) and paths}
+    return {**found, **{case: paths for case, paths in whole.items() if case not in found}}
 
 
 def grouping_of(config: EvaluateConfig, masks: Masks) -> Grouping:
@@ -106,4 +114,4 @@ def grouping_of(config: EvaluateConfig, masks: Masks) -> Grouping:
 def title_of(evaluation: Evaluation) -> str:
     """Return what the table is of: cases, and patients where these are fewer."""
     cases, column = counted(list(evaluation.scores), "case"), evaluation.grouping.cluster_by
-    return f"{cases} in {evaluation.clusters} groups of one {column}" if column else cases
+    return f"{cases} in {evaluation.clusters} clusters by {column}" if column else cases

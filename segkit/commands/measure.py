@@ -81,8 +81,8 @@ def cohort_of(config: MeasureConfig) -> Cohort:
     """
     place = Path(config.masks or "")
     manifest = read_manifest(place if place.is_dir() else place.parent)
-    again = manifest.further(place)
-    masks, failed = alone([path for path in find_volumes(place) if path not in again] if place.is_dir() else [place])
+    others = manifest.beside_masks(place)
+    masks, failed = alone([path for path in find_volumes(place) if path not in others] if place.is_dir() else [place])
     if not masks and not failed:
         raise DataError(f"{place} holds no volume that segkit reads")
     if place.is_dir():

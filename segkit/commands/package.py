@@ -9,6 +9,7 @@ from segkit.foundation.console import paths_written
 from segkit.foundation.errors import UsageError
 from segkit.foundation.files import check_writable
 from segkit.inference.packages import Packing, package_format
+from segkit.runs.ensemble import is_ensemble, runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.model_card import Origin, Statement, model_card, origin_of
 from segkit.runs.package import MODEL, check_is_run, models_in
@@ -29,6 +30,9 @@ def package(config: PackageConfig) -> Path:
     runs = [Path(run) for run in config.run]
     for run in runs:
         check_is_run(run, instead="pass the run folder that it came from")
+        if is_ensemble(run):
+            members = ",".join(str(member) for member in runs_of(run))
+            raise UsageError(f"{run} is a study: pass the runs that make its model, run=[{members}]")
     if any(output.exists() and output.samefile(run) for run in runs):
         raise UsageError(f"output={output} is the run itself: choose another name")
     from segkit.inference.model import load

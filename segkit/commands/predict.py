@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segkit.commands.exchange import through_pacs
@@ -18,6 +19,7 @@ from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
+from segkit.inference.case_scores import check_scores
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.exporters import check_objects, exporters_named
 from segkit.inference.model import Model, load
@@ -77,6 +79,8 @@ def _segmented(config: PredictConfig) -> Cohort:
         trust=config.trust,
     )  # fmt: skip
     check_objects(wanted, model.labels, config.objects)
+    check_scores(config.scores, len(model.networks))
+    model = replace(model, scores=config.scores, scratch=output)
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)

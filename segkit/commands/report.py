@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from segkit.config.commands import ReportConfig
 from segkit.foundation.console import paths_written, say, warn
@@ -13,6 +14,7 @@ from segkit.foundation.memory_size import amount_of
 from segkit.reports.figures import chosen, write_cases, write_charts, write_tables
 from segkit.reports.run_page import Made, Options, looks_of, shown_names, viewer_order, write_run_page
 from segkit.reports.run_record import RunRecord, read_run
+from segkit.reports.serving import Server
 from segkit.reports.study_page import PAGE, is_study, write_study_page
 from segkit.runs.folder import RunFolder
 
@@ -44,8 +46,11 @@ def report(config: ReportConfig) -> Path:
         return page
     if not RunFolder(folder).is_run:
         raise DataError(f"{folder} is neither a run folder (it has no config.yaml) nor a study (no study.json)")
-    check_writable(page.parent)
     record = read_run(folder, config.trust)
+    if config.serve:
+        serve(record, options)
+        return page
+    check_writable(page.parent)
     made = write_run_page(record, page, options)
     tell(record, made)
     paths_written([page, *figures(config, record, made, options)])
@@ -62,6 +67,21 @@ def tell(record: RunRecord, made: Made) -> None:
     say(f"{made.page.name}: {made.size / 1e6:.1f} MB, {len(made.shown)} cases in the viewer")
     if made.parts:
         say(f"the volumes of {len(made.parts)} cases lie in {made.parts[0].parent.name}, which belongs beside the page")
+
+
+def serve(record: RunRecord, options: Options) -> None:
+    """Serve a page until Ctrl-C or SIGTERM; it is of no use without its server, and goes with it."""
+    with TemporaryDirectory() as folder:
+        made = write_run_page(record, Path(folder) / PAGE, options)
+        page = made.page.read_text(encoding="utf-8")
+    tell(record, made)
+
+    def volumes(place: int) -> dict[str, bytes]:
+        return looks_of(record, options).volumes(record.files[made.shown[place]])
+
+    with Server(page, volumes) as server:
+        say(f"serving to this machine alone, until Ctrl-C: {server.address}")
+        server.serve_forever()
 
 
 def figures(config: ReportConfig, record: RunRecord, made: Made, options: Options) -> Sequence[Path]:

@@ -18,7 +18,7 @@ from segkit.foundation.console import say, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_json
 from segkit.runs.ensemble import is_ensemble
-from segkit.runs.ensemble import runs_of as members_at
+from segkit.runs.ensemble import runs_of as members_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
@@ -27,7 +27,7 @@ from segkit.studies.runs import is_study, runs_of
 from segkit.volumes.reading import find_volumes, stem
 from segkit.volumes.selection import Location
 
-HELD_OUT = "held_out"
+VALIDATION = "validation"
 SHOWN = 5  # cases that a message names
 
 
@@ -72,8 +72,8 @@ def masks_for(config: EvaluateConfig) -> Masks:
 
         return masks_of_site(config)
     study = Path(config.run)
-    is_one_model = is_ensemble(study) and config.split == HELD_OUT  # which no fold has seen, so all segment it together
-    return masks_of_run(config) if is_one_model or not is_study(study) else masks_of_study(config)
+    is_pooled = is_study(study) and (config.split == VALIDATION or not is_ensemble(study))
+    return masks_of_study(config) if is_pooled else masks_of_run(config)
 
 
 def masks_in_folders(config: EvaluateConfig) -> Masks:
@@ -86,7 +86,7 @@ def masks_in_folders(config: EvaluateConfig) -> Masks:
     if not (config.predictions and config.references and config.output):
         raise UsageError("pass predictions=DIR references=DIR output=DIR, or run=RUN")
     masks, manifest = Path(config.predictions), read_manifest(Path(config.predictions))
-    matched = match_folders(masks, Path(config.references), manifest.further(masks))
+    matched = match_folders(masks, Path(config.references), leave_out=manifest.beside_masks(masks))
     if matched.skipped:
         warn(f"{len(matched.skipped)} masks have no reference and are left out, the first is {matched.skipped[0].name}")
     unpredicted = {stem(path): manifest.failed.get(stem(path)) for path in matched.missing}
@@ -106,11 +106,12 @@ def masks_beside_data(config: EvaluateConfig) -> Masks:
     if not (config.predictions and config.data and config.output):
         raise UsageError("pass predictions=DIR data=NAME output=DIR")
     dataset, folder = open_dataset(config.data), Path(config.predictions)
-    masks = {stem(path): path for path in find_volumes(folder)}
+    manifest = read_manifest(folder)
+    others = manifest.beside_masks(folder)
+    masks = {stem(path): path for path in find_volumes(folder) if path not in others}
     pairs = referenced(masks, dataset)
     if not pairs:
         raise DataError(f"no file of {folder} has the name of a case of {config.data.name} with a reference")
-    manifest = read_manifest(folder)
     failed = {case: f"it was not segmented: {why}" for case, why in manifest.failed.items() if case in dataset.cases}
     missing = [case for case in with_reference(dataset.cases.values()) if case not in masks and case not in failed]
     if missing:
@@ -129,8 +130,8 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
     from segkit.config.recorded import load_config
 
     folder = RunFolder(Path(config.run or ""))
-    members = [RunFolder(run) for run in members_at(folder.path)]
     check_is_run(folder.path, instead="segment with segkit predict, then pass predictions=DIR references=DIR")
+    members = [RunFolder(run) for run in members_of(folder.path)]
     dataset = open_recorded(load_config("train", members[0].config).data, config.trust)
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:
@@ -178,7 +179,7 @@ def masks_of_study(config: EvaluateConfig) -> Masks:
 
 def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:
     """Return the masks of a split where each is there and made by the run's, or study's, own model, however set."""
-    masks, runs = folder.predictions(split), [RunFolder(run) for run in members_at(folder.path)]
+    masks, runs = folder.predictions(split), [RunFolder(run) for run in members_of(folder.path)]
     file = runs[0].split
     manifest, wanted = read_manifest(masks), split_from(load_json(file), where=str(file)).names(split)
     found = {name: manifest.mask(masks, name) for name in wanted}

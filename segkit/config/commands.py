@@ -20,6 +20,7 @@ from segkit.config.options import (
     PlanOptions,
     PostprocessingOptions,
     PreprocessingOptions,
+    ScoreOptions,
     SeriesOptions,
     StudyOptions,
     TrainingOptions,
@@ -143,6 +144,7 @@ class PredictConfig:
     export: str | list[str]
     objects: ObjectOptions
     pacs: PacsOptions
+    scores: ScoreOptions
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions
@@ -188,6 +190,7 @@ class CompareConfig:
     pool: list[str]
     difference: float | None = range_key(0)
     output: str | None = path_key()
+    trust: list[str]
     device: str
     bootstrap: BootstrapOptions
     workers: int | None = range_key(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ IGNORED = 255  # how those are stored
 MOST = 255  # classes are stored as uint8, and one number is taken by IGNORED
 COLOUR_BASE = 256
 Declared = Mapping[str, int | str | Sequence[int]]
+
+UNSAFE = re.compile(r"[^\w.+-]+")  # of label names, in names of files
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,25 @@ class PacsOptions:
     timeout: float = range_key(1)
 
 
+@dataclass(kw_only=True, frozen=True)
+class ScoreOptions:
+    """What is written beside masks of how sure the networks are."""
+
+    probabilities: str | None = choice_key("nifti", "zarr")
+    maps: list[str]
+    expected_dice: bool
+
+    @property
+    def on_the_grid(self) -> bool:
+        """Whether anything is written for each voxel."""
+        return self.probabilities is not None or bool(self.maps)
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether probabilities are computed for each voxel of the scan."""
+        return self.on_the_grid or self.expected_dice
+
+
 @dataclass(kw_only=True)
 class PlanOptions:
     """What the planner decides, and what is decided for it (null: the planner's choice)."""

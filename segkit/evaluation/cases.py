@@ -24,6 +24,7 @@ from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
 
 Members = dict[str, tuple[int, ...]]
+Probabilities = Path | tuple[Path, ...]  # a channel for each label, or a file for each
 
 
 def foreground_of(labels: Declared) -> Members:
@@ -179,7 +180,7 @@ def score_pair(
     labels: Declared,
     settings: Settings | None = None,
     *,
-    probability_path: Path | None = None,
+    probability_path: Probabilities | None = None,
     tolerance: float | None = None,
 ) -> CaseScores:
     """Read a mask, its reference and, where there are any, its probabilities, and score every foreground label.
@@ -189,8 +190,8 @@ def score_pair(
         reference_path: the expert's segmentation, one channel.
         labels: as for `evaluate_arrays`.
         settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
-        probability_path: a channel for each label in the order in which they are declared, on the mask's grid; None
-            where probabilities are not known.
+        probability_path: a channel, or a file, for each label in the order in which they are declared, on the mask's
+            grid; None where probabilities are not known.
         tolerance: largest distance in mm between equal voxels of both files; None takes `Grid.check_same_as`'s own.
 
     Raises:
@@ -209,13 +210,13 @@ def score_pair(
 
 
 def read_probabilities(
-    path: Path, labels: Declared, grid: Grid, tolerance: float | None = None
+    path: Probabilities, labels: Declared, grid: Grid, tolerance: float | None = None
 ) -> dict[str, NDArray[Any]]:
     """Read the probability of each label.
 
     Args:
         path: a volume with a channel for each declared label but `ignore`, in their order; with or without the
-            background, where it comes first.
+            background, where it comes first; or a file for each of them but the background.
         labels: as declared.
         grid: of the mask.
         tolerance: largest distance in mm between equal voxels of both.
@@ -227,7 +228,11 @@ def read_probabilities(
         DataError: when the channels are not as many as labels.
         GeometryError: when the grids differ.
     """
-    volume, names = read(path), list(foreground_of(labels))
+    names = list(foreground_of(labels))
+    if isinstance(path, tuple):
+        parts = [read_probabilities(one, {name: 1}, grid, tolerance) for one, name in zip(path, names, strict=True)]
+        return {name: array for part in parts for name, array in part.items()}
+    volume = read(path)
     volume.grid.check_same_as(grid, what=f"{path.name} and the mask", tolerance=tolerance)
     channels = volume.array[-len(names) :]
     if len(volume.array) not in (len(names), len(names) + 1):

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from segkit.config.labels import Declared
 from segkit.evaluation.calibration import Reliability
-from segkit.evaluation.cases import CaseScores, foreground_of, foreground_values, score_pair
+from segkit.evaluation.cases import CaseScores, Probabilities, foreground_of, foreground_values, score_pair
 from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import chosen
 from segkit.evaluation.settings import Settings, check_tolerances
@@ -35,7 +35,7 @@ class _Pair(NamedTuple):
     case: str
     mask: Path
     reference: Location
-    probability: Path | None = None
+    probability: Probabilities | None = None
 
 
 def evaluate_pairs(
@@ -43,7 +43,7 @@ def evaluate_pairs(
     labels: Declared | None = None,
     settings: Settings | None = None,
     *,
-    probabilities: Mapping[str, Path] | None = None,
+    probabilities: Mapping[str, Probabilities] | None = None,
     workers: int | None = None,
     bootstrap: int = 10_000,
     seed: int = 0,
@@ -58,7 +58,8 @@ def evaluate_pairs(
         pairs: case -> (mask, reference).
         labels: as `data.labels` declares them; by default every non-zero value of the references, named by itself.
         settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
-        probabilities: case -> volume with a channel for each label, for the calibration; None where there are none.
+        probabilities: case -> volume with a channel for each label, or a volume for each label, for the calibration;
+            None where there are none.
         workers: processes; by default as many as cores and memory allow, and one where there is little to read.
         bootstrap: resamples behind the intervals.
         seed: of the bootstrap.
@@ -104,7 +105,9 @@ def without_labels(scores: Scores, absent: Collection[str]) -> Scores:
 
 
 def _todo(
-    pairs: Mapping[str, tuple[Path, Location]], probabilities: Mapping[str, Path] | None, failed: Mapping[str, str]
+    pairs: Mapping[str, tuple[Path, Location]],
+    probabilities: Mapping[str, Probabilities] | None,
+    failed: Mapping[str, str],
 ) -> tuple[list[_Pair], dict[str, str]]:
     """Return what is to be scored, and why the rest is not."""
     known = probabilities or {}

@@ -27,13 +27,13 @@ class Matched:
     skipped: tuple[Path, ...]
 
 
-def match_folders(predictions: Path, references: Path, passed_over: Collection[Path] = ()) -> Matched:
+def match_folders(predictions: Path, references: Path, *, leave_out: Collection[Path] = ()) -> Matched:
     """Match masks and references whose file names are the same up to the suffix.
 
     Args:
         predictions: folder of masks, searched at any depth.
         references: folder of the expert's segmentations, likewise.
-        passed_over: files of `predictions` that are the same masks in another form.
+        leave_out: volumes among the predictions that are no masks.
 
     Returns:
         The pairs; a name that stands for two files is a failed case.
@@ -41,7 +41,7 @@ def match_folders(predictions: Path, references: Path, passed_over: Collection[P
     Raises:
         DataError: when a folder holds no volume, or no name stands in both.
     """
-    masks, experts = _by_case(predictions, passed_over), _by_case(references)
+    masks, experts = _by_case(predictions, leave_out), _by_case(references)
     pairs: dict[str, tuple[Path, Path]] = {}
     failed: dict[str, str] = {}
     missing: list[Path] = []
@@ -63,10 +63,11 @@ def match_folders(predictions: Path, references: Path, passed_over: Collection[P
     return Matched(pairs, failed, tuple(missing), skipped)
 
 
-def _by_case(folder: Path, passed_over: Collection[Path] = ()) -> dict[str, list[Path]]:
+def _by_case(folder: Path, leave_out: Collection[Path] = ()) -> dict[str, list[Path]]:
     cases: dict[str, list[Path]] = {}
-    for path in (path for path in find_volumes(folder) if path not in passed_over):
-        cases.setdefault(stem(path), []).append(path)
+    for path in find_volumes(folder):
+        if path not in leave_out:
+            cases.setdefault(stem(path), []).append(path)
     if not cases:
         raise DataError(f"{folder} holds no volume that segkit reads")
     return cases

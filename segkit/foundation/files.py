@@ -186,7 +186,9 @@ def staging_folder(beside: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def append_line(path: str | os.PathLike[str], line: str) -> None:
-    """Append a line, written through to the disk; whoever reads meanwhile sees all of it or nothing.
+    """Append a line in one piece: whoever reads meanwhile sees all of it or nothing, whatever kills this process.
+
+    It is not forced onto the disk: of a machine that loses its power the last lines may be lost.
 
     Args:
         path: the file, made where it is missing.
@@ -200,7 +202,6 @@ def append_line(path: str | os.PathLike[str], line: str) -> None:
         written = os.write(descriptor, line.encode("ascii"))
         if written < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -19,7 +19,8 @@ def write_cases(folder: Path, manifest: Manifest) -> Path:
     """Write the table of a folder's manifest, whole or not at all, and return its path.
 
     Columns: `case`, `status` (done, failed), `mask` (file), `reason` (of a failure), `seconds`, `scan` and `model`
-    (hashes of the images and of the weights), and `volume_ml_LABEL` for each label.
+    (hashes of the images and of the weights), `volume_ml_LABEL` for each label, and
+    `expected_dice_LABEL` where probabilities were computed for each voxel.
     """
     columns = columns_of(manifest)
     if find_spec("pyarrow") or find_spec("polars"):
@@ -39,6 +40,7 @@ def columns_of(manifest: Manifest) -> dict[str, list[Any]]:
     names = sorted({*manifest.cases, *manifest.failed})
     entries = [manifest.cases.get(name, {}) for name in names]
     labels = sorted({label for entry in entries for label in entry.get("volumes", {})})
+    expected = sorted({label for entry in entries for label in entry.get("expected_dice", {})})
     return {
         "case": list(names),
         "status": [DONE if entry else FAILED for entry in entries],
@@ -47,11 +49,15 @@ def columns_of(manifest: Manifest) -> dict[str, list[Any]]:
         "seconds": [entry.get("seconds") for entry in entries],
         "scan": [entry.get("scan") for entry in entries],
         "model": [value_hash(manifest.weights)] * len(names),
-        **{f"volume_ml_{label}": [volume_of(entry, label) for entry in entries] for label in labels},
+        **{f"volume_ml_{label}": [number_of(entry, "volumes", label) for entry in entries] for label in labels},
+        **{
+            f"expected_dice_{label}": [number_of(entry, "expected_dice", label) for entry in entries]
+            for label in expected
+        },
     }
 
 
-def volume_of(entry: dict[str, Any], label: str) -> float | None:
-    """Return the volume of a label in ml, None where it is not known."""
-    volume = entry.get("volumes", {}).get(label)
-    return float(volume) if isinstance(volume, int | float) else None
+def number_of(entry: dict[str, Any], kind: str, label: str) -> float | None:
+    """Return what an entry knows of a label, None where it does not."""
+    value = entry.get(kind, {}).get(label)
+    return float(value) if isinstance(value, int | float) else None

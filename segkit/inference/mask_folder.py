@@ -16,8 +16,9 @@ from segkit.foundation.hashing import file_hash, value_hash
 from segkit.inference.exporters import AUTO, Segmented, export, exporters_named, fitting
 from segkit.inference.failures import reason_of
 from segkit.inference.model import Mask, Model
+from segkit.inference.score_files import write_scores
 from segkit.preparation.store import content_hash
-from segkit.runs.manifest import Manifest, read_manifest
+from segkit.runs.manifest import Manifest, place_in, read_manifest
 from segkit.runs.register import Register
 from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.selection import Location
@@ -61,6 +62,9 @@ class MaskFolder:
         self.settings = [weights, options, names[0] if len(names) == 1 else names, plain_rules(model.rules), *earlier]
         if any(each is not None and each.needs_dicom for each in self.exporters):
             self.settings.append(asdict(objects))
+        self.probabilities = model.scores.probabilities if model.scores else None
+        if model.scores and model.scores.are_wanted:
+            self.settings.append(asdict(model.scores))
         output.mkdir(parents=True, exist_ok=True)
         remove_litter(output)
         self.before = read_manifest(output)
@@ -95,8 +99,8 @@ class MaskFolder:
         return None
 
     def _lie_there(self, saved: Mapping[str, str]) -> bool:
-        places = {self.output / Path(name).name: sha256 for name, sha256 in saved.items()}
-        return bool(places) and all(place.is_file() and file_hash(place) == sha256 for place, sha256 in places.items())
+        places = {place_in(self.output, name): sha256 for name, sha256 in saved.items()}
+        return bool(places) and all(place.exists() and hash_of(place) == sha256 for place, sha256 in places.items())
 
     def check(self, name: str, images: Images, scan: Volume) -> None:
         """Make sure, before a mask is computed, that it can be written.
@@ -120,11 +124,30 @@ class MaskFolder:
         with staging_folder(self.output / name) as staged:
             try:
                 files = export(segmented, fitting(self.exporters, mask.scan), staged, name)
+                if mask.scores is not None:
+                    files |= write_scores(mask.scores, mask.scan, self.probabilities, staged, name)
+                    entry["expected_dice"] = mask.scores.expected_dice
             except Exception as problem:
                 raise DataError(reason_of(problem).replace(str(staged), str(self.output))) from problem
             entry = {"mask": next(iter(files.values())), **entry, "files": files}
-            self.register.about_to_move(name, entry, {file: file_hash(staged / file) for file in files.values()})
+            self.register.about_to_move(name, entry, {file: hash_of(staged / file) for file in files.values()})
             for file in files.values():
-                (staged / file).replace(self.output / file)
+                move(staged / file, self.output / file)
         self.register.add(name, entry)
         return entry
+
+
+def hash_of(place: Path) -> str:
+    """Return the sha256 of a file, or of a folder's files and their names."""
+    if place.is_dir():
+        files = sorted(path for path in place.rglob("*") if path.is_file())
+        return value_hash({str(path.relative_to(place)): file_hash(path) for path in files})
+    return file_hash(place)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file or folder to its place; an older folder there goes first, since no rename replaces one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        target.replace(source.with_name(f"{source.name}.old"))
+    source.replace(target)

@@ -21,10 +21,18 @@ from segkit.volumes.grid import Grid
 
 FLOAT, HALF = 4, 2  # bytes
 CHUNK = 48e6  # bytes of finished logits that leave at once
+COPIES = 5  # of probabilities of a plane: their mean, a stream's, logarithms, and two more on the way
 MAPS = 64  # feature maps at full size that a network is taken to hold where that cannot be counted
 
 
-def plan_work(streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[int], *, with_scores: bool) -> Work:
+def plan_work(
+    streams: Sequence[Stream],
+    scan_grid: Grid,
+    activations: Sequence[int],
+    *,
+    with_scores: bool,
+    axes: Sequence[int] = range(AXES),
+) -> Work:
     """Return how a scan is worked on within `inference.memory`.
 
     The axis is the one across which least has to be held. Rows are cut into as few pieces as fit, since windows at the
@@ -35,6 +43,7 @@ def plan_work(streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[
         scan_grid: the scan's 3D grid.
         activations: bytes of one window's way through the networks of each plan.
         with_scores: whether probabilities of whole planes of the scan are made, as several plans need them.
+        axes: across which planes may lie.
 
     Raises:
         UsageError: when one window does not fit.
@@ -44,7 +53,7 @@ def plan_work(streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[
     least = 0
     for pieces in pieces_of(max(scan_grid.shape)):
         for windows in range(options.windows, 0, -1):
-            works = [Work(axis, pieces, windows) for axis in range(AXES)]
+            works = [Work(axis, pieces, windows) for axis in axes]
             works = [sized(work, streams, scan_grid, activations, with_scores=with_scores) for work in works]
             best = min(works, key=lambda work: work.bytes)
             if best.bytes <= limit:
@@ -74,7 +83,7 @@ def sized(
         needed += held_bytes(stream, way, held, chunk) + work.windows * window_bytes(stream, activation)
     if with_scores:
         plane = max(map(len, rows)) * first.planes[2] * len(streams[0].swapped)
-        needed += (len(streams) + 2) * plane * FLOAT
+        needed += (len(streams) + COPIES) * plane * FLOAT
     return replace(work, chunk=chunk, bytes=needed)
 
 
@@ -92,7 +101,8 @@ def window_bytes(stream: Stream, activation: int) -> int:
     flips = max(len(flips_of(stream.options.mirror, axes)) for axes in stream.flips)
     copies = 1 if flips == 1 else 3  # the logits as float32; of flips their mean too, and a turned copy
     voxels = math.prod(stream.plan.patch)
-    logits = voxels * len(stream.swapped) * (FLOAT * copies + HALF)
+    half = HALF if uses_bf16(stream.options.precision, stream.device) else 0
+    logits = voxels * len(stream.swapped) * (FLOAT * copies + half)
     return max(activation, logits) + 2 * voxels * len(stream.image) * FLOAT
 
 

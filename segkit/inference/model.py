@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import gettempdir
 
 import numpy as np
 import torch
@@ -15,13 +16,15 @@ from torch import nn
 
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels, labels_from, swapped_outputs
-from segkit.config.options import InferenceOptions, PostprocessingOptions
+from segkit.config.options import InferenceOptions, PostprocessingOptions, ScoreOptions
+from segkit.config.plan import AXES
 from segkit.config.rules import Rules
 from segkit.config.typed import typed
 from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
 from segkit.foundation.memory_size import amount_of
+from segkit.inference.case_scores import DISAGREEMENT, CaseScores, segmented_with_scores
 from segkit.inference.members import check_alike, load_network, meant, members_of, prepared_alike
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values
@@ -32,7 +35,7 @@ from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.disk import HALF
 from segkit.preparation.pipeline import size_of
-from segkit.preparation.prepare import prepare
+from segkit.preparation.prepare import Prepared, prepare
 from segkit.preparation.scans import Scan, numbered, read_scan
 from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record
 from segkit.volumes.grid import as_3d
@@ -50,11 +53,13 @@ class Mask:
         array: label values, shape (X, Y[, Z]).
         labels: as the data set declared them.
         scan: the scan's first channel, whose geometry the mask takes.
+        scores: what the networks think of it, where that was asked for.
     """
 
     array: NDArray[np.integer]
     labels: Labels
     scan: Volume
+    scores: CaseScores | None = None
 
     @property
     def volumes(self) -> dict[str, float]:
@@ -107,6 +112,8 @@ class Model:
         options: how a whole scan is covered.
         rules: what becomes of each label's components and holes.
         previous: for each network the earlier stage of its cascade, whose mask it is shown; empty where none has one.
+        scores: what masks bring along of how sure networks are; None: nothing.
+        scratch: folder on whose disk that lies until it is written; None: the system's for temporary files.
     """
 
     records: tuple[ModelRecord, ...]
@@ -114,6 +121,8 @@ class Model:
     options: InferenceOptions
     rules: Rules = field(default_factory=dict)
     previous: tuple[Model | None, ...] = ()
+    scores: ScoreOptions | None = None
+    scratch: Path | None = None
 
     @property
     def record(self) -> ModelRecord:
@@ -138,9 +147,21 @@ class Model:
         return shared
 
     @cached_property
+    def streamed(self) -> list[list[int]]:
+        """Which networks run as one stream: those of a plan, or each alone where it matters how they differ."""
+        if self.scores is None or DISAGREEMENT not in self.scores.maps:
+            return self.plans
+        return [[index] for group in self.plans for index in group]
+
+    @cached_property
+    def together(self) -> list[list[int]]:
+        """Which streams are of one plan."""
+        return [[index for index, own in enumerate(self.streamed) if own[0] in group] for group in self.plans]
+
+    @cached_property
     def activations(self) -> list[int]:
-        """For each plan the bytes of one window's way through its networks."""
-        firsts = [group[0] for group in self.plans]
+        """For each stream the bytes of one window's way through its networks."""
+        firsts = [group[0] for group in self.streamed]
         return [
             activation_bytes(self.networks[first], self.records[first].plan, self.options.precision) for first in firsts
         ]
@@ -169,9 +190,14 @@ class Model:
 
     def ready_of(self, scan: Scan) -> Ready:
         """Prepare a scan that was read; the earlier stage of a cascade segments it now. Raises as `segment` does."""
-        streams = tuple(self._stream(group, scan) for group in self.plans)
-        work = plan_work(streams, scan.grid, self.activations, with_scores=len(streams) > 1)
-        return Ready(scan, streams, work)
+        prepared = {plan[0]: prepare(self._shown(scan, plan[0]), self.records[plan[0]].plan) for plan in self.plans}
+        plan_of = {index: prepared[plan[0]] for plan in self.plans for index in plan}
+        streams = tuple(self._stream(group, plan_of[group[0]]) for group in self.streamed)
+        is_scored = self.scores is not None and self.scores.are_wanted
+        # Numbers on the scan's grid are written as files hold them, the last axis outermost.
+        axes = [AXES - 1] if self.scores is not None and self.scores.on_the_grid else range(AXES)
+        with_scores = is_scored or len(streams) > 1
+        return Ready(scan, streams, plan_work(streams, scan.grid, self.activations, with_scores=with_scores, axes=axes))
 
     def bytes_to_read(self, images: Mapping[str, Location]) -> int:
         """Return the bytes that `ready` takes at most for a scan, 0 where its headers do not tell its size."""
@@ -184,17 +210,26 @@ class Model:
 
     def mask_of(self, ready: Ready) -> Mask:
         """Compute the mask of a scan that is prepared."""
-        places = segmented(ready.streams, ready.scan.grid, self.labels, ready.work)
+        scores = None
+        if self.scores is not None and self.scores.are_wanted:
+            places, scores = segmented_with_scores(
+                ready.streams, ready.scan.grid, self.labels, ready.work, self.together, self.scores,
+                self.scratch or Path(gettempdir()),
+            )  # fmt: skip
+        else:
+            places = segmented(ready.streams, ready.scan.grid, self.labels, ready.work)
         values = apply_rules(as_values(places, self.labels), self.rules, self.labels, ready.scan.grid.voxel_mm3)
-        return Mask(values.reshape(ready.scan.first.grid.shape), self.labels, ready.scan.first)
+        return Mask(values.reshape(ready.scan.first.grid.shape), self.labels, ready.scan.first, scores)
 
-    def _stream(self, group: Sequence[int], scan: Scan) -> Stream:
+    def _shown(self, scan: Scan, index: int) -> Scan:
+        earlier = self.previous[index] if self.previous else None
+        if earlier is None:
+            return scan
+        found = earlier.mask_of(earlier.ready_of(scan)).array.reshape(scan.grid.shape)
+        return replace(scan, previous=numbered(found, self.labels, "the mask of the earlier stage"))
+
+    def _stream(self, group: Sequence[int], prepared: Prepared) -> Stream:
         record = self.records[group[0]]
-        earlier = self.previous[group[0]] if self.previous else None
-        if earlier is not None:
-            found = earlier.mask_of(earlier.ready_of(scan)).array.reshape(scan.grid.shape)
-            scan = replace(scan, previous=numbered(found, self.labels, "the mask of the earlier stage"))
-        prepared = prepare(scan, record.plan)
         return Stream(
             networks=[self.networks[index] for index in group],
             flips=[self.records[index].flips for index in group],

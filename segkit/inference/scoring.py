@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from segkit.volumes.grid import Grid
 
 FloatArray = NDArray[np.float32]
 FAR = 1e4  # a logit beside which no other counts
+Together = Sequence[Sequence[int]]
 HALF = 0.5  # the probability from which a voxel belongs to a region
 
 
@@ -29,27 +31,54 @@ class Scores:
         plane: its index.
         rows: which of its rows.
         target: axes of the scan across planes, along rows and along columns.
-        members: for each plan the probability of each output, float32, shape (plans, rows, columns, K).
-        weights: how many networks each plan has, shape (plans,).
+        logits: of each stream, float32, shape (streams, rows, columns, K).
+        together: which streams are of one plan: their logits are averaged, and the probabilities of plans.
+        weights: how many networks each stream has.
+        is_regions: whether outputs are regions.
     """
 
     plane: int
     rows: range
     target: Order
-    members: FloatArray
-    weights: NDArray[np.float32]
+    logits: FloatArray
+    together: Together
+    weights: Sequence[int]
+    is_regions: bool
 
-    @property
+    @cached_property
     def mean(self) -> FloatArray:
         """The mean over networks, shape (rows, columns, K)."""
-        return np.asarray(np.average(self.members, axis=0, weights=self.weights), np.float32)
+        total = np.float32(sum(self.weights))
+        mean = np.zeros(self.logits.shape[1:], np.float32)
+        for group in self.together:
+            weights = np.array([self.weights[index] for index in group], np.float32)
+            logits = self.logits[group[0]].copy() if len(group) == 1 else averaged(self.logits, group, weights)
+            probabilities = as_probabilities(logits, is_regions=self.is_regions)
+            probabilities *= weights.sum() / total
+            mean += probabilities
+        return mean
+
+    @property
+    def members(self) -> Iterator[FloatArray]:
+        """The probabilities of each stream, shape (rows, columns, K), one after another."""
+        return (as_probabilities(logits.copy(), is_regions=self.is_regions) for logits in self.logits)
 
     def within(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return the view of these rows and columns in an array of the scan's shape (X, Y, Z)."""
         return array.transpose(self.target)[self.plane, self.rows.start : self.rows.stop]
 
 
-def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, work: Work) -> Iterator[Scores]:
+def averaged(logits: FloatArray, group: Sequence[int], weights: FloatArray) -> FloatArray:
+    """Return the weighted mean of some of several logits, shape (rows, columns, K)."""
+    mean = np.zeros(logits.shape[1:], np.float32)
+    for index, weight in zip(group, weights / weights.sum(), strict=True):
+        mean += logits[index] * weight
+    return mean
+
+
+def scores_on_scan(
+    streams: Sequence[Stream], scan_grid: Grid, labels: Labels, work: Work, together: Together | None = None
+) -> Iterator[Scores]:
     """Yield the probabilities of some rows of the scan after others, until all were there once.
 
     Args:
@@ -57,6 +86,7 @@ def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, w
         scan_grid: the scan's 3D grid.
         labels: what the outputs stand for.
         work: how much is worked on at once.
+        together: which streams are of one plan; None: each is of its own.
 
     Raises:
         DataError: when one plan has the planes in the opposite order.
@@ -65,7 +95,8 @@ def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, w
     first = ways[0]
     if len({way.order.step for way in ways}) > 1:
         raise DataError("the plans direct the axes of scans differently (plan.orientation); they make no ensemble")
-    weights = np.array([len(stream.networks) for stream in streams], np.float32)
+    together = together or [[index] for index in range(len(streams))]
+    weights = [len(stream.networks) for stream in streams]
     for rows in parts(first.planes[1], work.pieces):
         below = [way.rows_below(rows) for way in ways]
         held = [
@@ -81,7 +112,7 @@ def scores_on_scan(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, w
                 members[..., 0] = FAR
             for planes, way, reach, logits in zip(held, ways, below, members, strict=True):
                 interpolate(planes, way, reach[0], plane, rows.start, logits)
-            yield Scores(plane, rows, first.target, as_probabilities(members, is_regions=labels.is_regions), weights)
+            yield Scores(plane, rows, first.target, members, together, weights, labels.is_regions)
 
 
 def interpolate(planes: Planes, way: Route, row: int, plane: int, first: int, logits: FloatArray) -> None:

@@ -14,25 +14,27 @@ from torch.utils._pytree import tree_leaves
 
 from segkit.networks.activations import bytes_of, storage_of
 
-REORDERED = 2  # times the largest tensor: input and output of a convolution in the layout of its kernel
+CONVOLUTION = "convolution"  # in the names of operations whose kernels put input and output into a layout of their own
 
 
 class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of tensors that exist at once, but for those that existed before.
+    """Counts the bytes of tensors that exist at once, copies in kernels among them, but for those that existed before.
 
     Attributes:
         peak: most bytes at once.
-        widest: bytes of the largest tensor.
     """
 
     def __init__(self, existing: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = self.widest = 0
+        self.now = self.peak = 0
         self.known = {storage_of(tensor) for tensor in existing}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and count what it made."""
         outputs = func(*args, **(kwargs or {}))
+        if CONVOLUTION in str(func):
+            reordered = sum(bytes_of(tensor) for tensor in (args[0], outputs))
+            self.peak = max(self.peak, self.now + bytes_of(outputs) + reordered)
         for tensor in tree_leaves(outputs):
             if isinstance(tensor, Tensor) and storage_of(tensor) not in self.known:
                 self._count(tensor)
@@ -42,7 +44,7 @@ class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name, size = storage_of(tensor), bytes_of(tensor)
         self.known.add(name)
         self.now += size
-        self.peak, self.widest = max(self.peak, self.now), max(self.widest, size)
+        self.peak = max(self.peak, self.now)
         weakref.finalize(tensor.untyped_storage(), self._forget, name, size)
 
     def _forget(self, name: int, size: int) -> None:
@@ -76,5 +78,4 @@ def forward_bytes(network: nn.Module, in_channels: int, patch: Sequence[int], dt
         outputs = bare(patches)
     del outputs
     peak: int = living.peak
-    widest: int = living.widest
-    return peak + bytes_of(patches) + REORDERED * widest
+    return peak + bytes_of(patches)

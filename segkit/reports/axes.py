@@ -50,7 +50,7 @@ class Scale:
             step = _step((self.high - self.low) / TICKS)
             first = math.ceil(self.low / step - 1e-9)
             found = [step * number for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
-        slack = 1e-9 * abs(self.high)
+        slack = 1e-9 * (abs(self.low) if self.is_log else abs(self.high - self.low))
         return [tick for tick in found if self.low - slack <= tick <= self.high + slack]
 
 
@@ -78,7 +78,8 @@ def scale_of(
         widen = max((high / low) ** ROOM, 1.1)
         return Scale(low / widen, high * widen, start, stop, is_log=True)
     room = ROOM * (high - low) or abs(high) * ROOM or 1.0
-    return Scale(low if low in also else low - room, high if high in also else high + room, start, stop)
+    has_room_above = high not in also or low == high  # every value is the one at which the scale begins
+    return Scale(low if low in also else low - room, high + room if has_room_above else high, start, stop)
 
 
 def spans_decades(values: Iterable[float]) -> bool:

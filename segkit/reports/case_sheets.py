@@ -13,7 +13,7 @@ from segkit.config.labels import Labels
 from segkit.foundation.console import progress
 from segkit.foundation.errors import SegkitError
 from segkit.foundation.parallel import Outcome, parallel_map
-from segkit.reports.embedding import Carried, carry, windows
+from segkit.reports.embedding import Carried, carry, parts_of, windows
 from segkit.reports.looking import Files, levels, see, worst_voxel
 from segkit.reports.pictures import Plane, plane_of
 from segkit.volumes.reading import read_grid
@@ -30,18 +30,27 @@ class Looks:
         channel: the one that is shown.
         channels: of the data set, in order.
         labels: of the data set.
-        most: bytes of a page that the volumes of one case may take.
+        most: bytes of a page that the volumes of one case may take; None: a server has them, and no page.
     """
 
     channel: str
     channels: Mapping[str, Channel]
     labels: Labels
-    most: int
+    most: int | None
 
     @property
     def family(self) -> str:
         """Of the channel that is shown."""
         return self.channels[self.channel].family
+
+    @property
+    def is_ct(self) -> bool:
+        """Whether intensities are HU."""
+        return self.family == "ct"
+
+    def volumes(self, files: Files) -> dict[str, bytes]:
+        """Return the volumes of a case in full, as NIfTI files; raises as `see` does."""
+        return parts_of(see(files, self.channel, self.channels, self.labels), is_ct=self.is_ct)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +60,7 @@ class CaseSheet:
     Attributes:
         name: of the case.
         carried: its volumes.
-        worst: the voxel to look at first, in carried voxels.
+        worst: the voxel to look at first, in carried voxels; of a picture counted from below.
         windows: name and the intensities shown as black and white; the first is shown at first.
         plane: through the worst voxel.
         reference_ml: volume of each label in the reference, in ml; {} without one.
@@ -80,9 +89,11 @@ def case_sheet(files: Files, looks: Looks) -> CaseSheet:
     shown = windows(looks.family, levels(seen.grey), is_colour=len(seen.image) > 1)
     worst = worst_voxel(seen)
     plane = plane_of(seen, 2, worst[2], shown[0][1:] if shown else (0.0, 255.0))
-    carried = carry(seen, is_ct=looks.family == "ct", most=looks.most)
-    x, y, z = (min(place // carried.every, (size - 1) // carried.every) for place, size in zip(
-        worst, seen.image.shape[1:], strict=True))  # fmt: skip
+    carried = Carried({}, (1, 1, 1)) if looks.most is None else carry(seen, is_ct=looks.is_ct, most=looks.most)
+    every = carried.every
+    x, y, z = (place // step for place, step in zip(worst, every, strict=True))
+    if seen.is_picture:
+        y = (seen.image.shape[2] - 1) // every[1] - y
     return CaseSheet(files.name, carried, (x, y, z), shown, plane, seen.reference_ml, seen.mask_ml, seen.is_picture)
 
 

@@ -66,7 +66,7 @@ def sketch(image: NDArray[Any], grid: Grid, values: NDArray[Any] | None, labels:
     turn = nib.orientations.io_orientation(whole.affine)
     affine = whole.affine @ nib.orientations.inv_ornt_aff(turn, whole.shape)
     is_picture = grid.dims == 2
-    parts = [np.nan_to_num(part.reshape(whole.shape)) for part in image]
+    parts = [np.nan_to_num(part.reshape(whole.shape), posinf=0, neginf=0) for part in image]
     drawn = None if values is None else places_of(values.reshape(whole.shape), labels)
     if is_picture:
         affine = whole.affine
@@ -142,11 +142,10 @@ def cohort_charts(examined: Sequence[Examination], labels: Sequence[str], channe
     measured = [each.measurements for each in examined]
     steps = np.array([each.spacing or (np.nan,) * 3 for each in measured])
     sizes = np.array([each.shape or (np.nan,) * 3 for each in measured])
+    upward = sizes[:, 1 if (sizes[:, 2] == 1).all() else 2]  # of pictures, down
     drawings = [
         scatter("spacing", "Spacing", steps[:, :2].mean(axis=1), steps[:, 2], names, ("in plane [mm]", "across [mm]")),
-        scatter(
-            "size", "Size", sizes[:, 0], sizes[:, 2], names, ("voxels left to right", "voxels inferior to superior")
-        ),
+        scatter("size", "Size", sizes[:, 0], upward, names, ("voxels across", "voxels along the last axis")),
     ]
     for channel in channels:
         levels = np.array([each.intensities.get(channel) or (np.nan,) * 3 for each in measured])

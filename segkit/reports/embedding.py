@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import nibabel as nib
@@ -14,9 +16,12 @@ from numpy.typing import NDArray
 
 from segkit.reports.looking import Seen
 
-MOST_VOXELS = 40_000_000  # carried at most; more fill a phone's graphics memory
+MOST_VOXELS = 12_000_000  # carried at most; more fill a phone's graphics memory
 RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-LEVEL = 6  # of compression
+LEVEL = 2  # of compression
+
+
+Steps = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,11 @@ class Carried:
 
     Attributes:
         parts: `image`, and `reference` and `mask` where they are.
-        every: 1, or of how many voxels along an axis one is carried.
+        every: 1, or of how many voxels one is carried, along each axis.
     """
 
     parts: dict[str, str]
-    every: int
+    every: Steps
 
     @property
     def size(self) -> int:
@@ -45,26 +50,47 @@ def carry(seen: Seen, *, is_ct: bool, most: int) -> Carried:
         is_ct: whether intensities stay whole numbers (HU); others become 256 steps between their percentiles.
         most: bytes that they may take; more, and only every second (third ...) voxel is carried.
     """
-    voxels = int(np.prod(seen.image.shape[1:]))
-    every = max(1, int(np.ceil((voxels / MOST_VOXELS) ** (1 / 3))))
+    every: Steps = (1, 1, 1)
+    while carried_voxels(seen, every) > MOST_VOXELS:
+        every = coarser(seen, every)
     while True:
-        carried = Carried(parts_of(seen, is_ct=is_ct, every=every), every)
-        if carried.size <= most or every >= max(seen.image.shape[1:]):
+        parts = parts_of(seen, is_ct=is_ct, every=every)
+        carried = Carried({name: encoded(content) for name, content in parts.items()}, every)
+        if carried.size <= most or carried_voxels(seen, every) == 1:
             return carried
-        every += 1
+        every = coarser(seen, every)
 
 
-def parts_of(seen: Seen, *, is_ct: bool, every: int) -> dict[str, str]:
-    """Return image, reference and mask as compressed NIfTI in base64."""
-    affine = seen.affine @ np.diag([every, every, every, 1.0])
-    if seen.is_picture:  # rows run down in a picture, and up in the viewer's world
-        affine = np.diag([1.0, -1.0, 1.0, 1.0]) @ affine
-    cut = (slice(None, None, every),) * 3
-    parts = {"image": encoded(nifti(*intensities(seen.image[:, *cut], is_ct=is_ct), affine))}
+def carried_voxels(seen: Seen, every: Steps) -> int:
+    """Return how many voxels are carried."""
+    return prod(-(-size // step) for size, step in zip(seen.image.shape[1:], every, strict=True))
+
+
+def coarser(seen: Seen, every: Steps) -> Steps:
+    """Return steps that are one longer where voxels are finest, so that those carried come nearer to cubes."""
+    steps = [
+        step * space if -(-size // step) > 1 else math.inf
+        for size, step, space in zip(seen.image.shape[1:], every, seen.spacing, strict=True)
+    ]
+    finest = [step <= 1.3 * min(steps) for step in steps]  # axes that are about as fine change together
+    x, y, z = (step + grows for step, grows in zip(every, finest, strict=True))
+    return x, y, z
+
+
+def parts_of(seen: Seen, *, is_ct: bool, every: Steps = (1, 1, 1)) -> dict[str, bytes]:
+    """Return image, reference and mask, of every so many voxels along each axis one, as NIfTI files."""
+    affine = seen.affine @ np.diag([*every, 1.0])
+    cut = tuple(slice(None, None, step) for step in every)
+    parts = {"image": nifti(*intensities(upward(seen, seen.image[:, *cut]), is_ct=is_ct), affine)}
     for name, places in (("reference", seen.reference), ("mask", seen.mask)):
         if places is not None:
-            parts[name] = encoded(nifti(places[cut], 1.0, 0.0, affine))
+            parts[name] = nifti(upward(seen, places[cut]), 1.0, 0.0, affine)
     return parts
+
+
+def upward(seen: Seen, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose second spatial axis runs up, as the viewer has it; in a picture it runs down."""
+    return array[..., ::-1, :] if seen.is_picture else array
 
 
 def intensities(image: NDArray[Any], *, is_ct: bool) -> tuple[NDArray[Any], float, float]:

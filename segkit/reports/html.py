@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-NIIVUE, LICENCES = "viewer/niivue.js", "viewer/licences.txt"
+LICENCES = "viewer/licences.txt"
 
 
 def resource(name: str) -> str:

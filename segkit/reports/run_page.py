@@ -15,7 +15,8 @@ from segkit.reports.case_sheets import CaseSheet, Looks, case_sheets
 from segkit.reports.charts import agreement_chart, loss_chart, score_chart, validation_chart, volume_chart
 from segkit.reports.drawing import Drawing
 from segkit.reports.html import LICENCES, resource, write_page
-from segkit.reports.page_values import page_values, viewer_book
+from segkit.reports.page_cases import viewer_book
+from segkit.reports.page_values import page_values
 from segkit.reports.placing import Placing
 from segkit.reports.reliability import reliability_charts
 from segkit.reports.run_record import RunRecord
@@ -117,7 +118,7 @@ def looks_of(record: RunRecord, options: Options) -> Looks:
         raise UsageError(
             f"channel: {channel} is resampled onto {onto}, on whose grid the masks lie: pass channel={onto}"
         )
-    return Looks(channel, record.channels, record.labels, options.bytes_a_file)
+    return Looks(channel, record.channels, record.labels, None if options.is_served else options.bytes_a_file)
 
 
 def shown_names(record: RunRecord, *, is_anonymous: bool) -> dict[str, str]:

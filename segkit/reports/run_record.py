@@ -10,7 +10,8 @@ from typing import Any
 
 from segkit.config.channels import Channel, channels_from
 from segkit.config.labels import Labels, labels_from
-from segkit.config.recorded import load_config
+from segkit.config.options import DatasetOptions
+from segkit.config.typed import typed
 from segkit.datasets.dataset import Dataset, open_recorded
 from segkit.foundation.console import warn
 from segkit.foundation.errors import SegkitError
@@ -90,7 +91,7 @@ def read_run(path: Path, trust: Sequence[str]) -> RunRecord:
     split = {part: list(map(str, mapping(_json(folder.split)).get(part) or ())) for part in PARTS}
     scores = read_scores(folder.evaluation)
     notes: list[str] = []
-    files = files_of(folder, scores, split, trust, notes)
+    files = files_of(folder, declared, scores, trust, notes)
     if not scores.cases:
         notes.append("This run has not been evaluated: segkit evaluate run=RUN scores its held-out cases.")
     names = {part: set(cases) for part, cases in split.items()}
@@ -116,7 +117,7 @@ def read_run(path: Path, trust: Sequence[str]) -> RunRecord:
 
 
 def files_of(
-    folder: RunFolder, scores: Scores, split: Mapping[str, Sequence[str]], trust: Sequence[str], notes: list[str]
+    folder: RunFolder, declared: Mapping[str, Any], scores: Scores, trust: Sequence[str], notes: list[str]
 ) -> dict[str, Files]:
     """Return where each case that has a mask lies; what cannot be found is noted."""
     masks: dict[str, Path] = {}
@@ -130,7 +131,8 @@ def files_of(
         notes.append("No masks of this run's cases are there to be shown: segkit evaluate run=RUN makes them.")
         return {}
     try:
-        dataset = open_recorded(load_config("train", folder.config).data, trust)
+        # Of the config the data alone: what trained may be named otherwise by now.
+        dataset = open_recorded(typed(DatasetOptions, declared, "data"), trust)
     except SegkitError as error:
         warn(f"the images cannot be shown: {error}")
         notes.append("The images are not where they were when the run began, so that no case can be shown.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segkit.config.labels import is_declared
@@ -20,7 +20,7 @@ from segkit.foundation.strangers import load_json, load_json_lines
 NAME = "predictions"
 WHOLE, JOURNAL = ".json", ".jsonl"
 # Of a case, and what each must be.
-ENTRY = {"mask": str, "key": str, "scan": str, "seconds": float, "volumes": dict, "files": dict}
+ENTRY = {"mask": str, "key": str, "scan": str, "seconds": float, "volumes": dict, "files": dict, "expected_dice": dict}
 NEEDED = {"mask", "key"}
 
 
@@ -33,7 +33,8 @@ class Manifest:
         weights: sha256 of the weights of each model that made them.
         cases: case name to `mask` (its file), `key` (the hash of scan, model and settings), and where they are known
             `scan` (the hash of its images), `seconds` that the mask took, `volumes` of each label in ml, and `files`:
-            what the mask was written as (`nifti`, `dicom_seg` ...) with the file; `mask` is the first of them.
+            what the mask was written as (`nifti`, `dicom_seg` ...) with the file; `mask` is the first of them; and
+            `expected_dice` of each label.
         failed: case name to why it has no mask.
         saving: case name to what would be listed of a case whose files were about to be moved into the folder when its
             command was killed, with the sha256 of each file as `saved`.
@@ -50,21 +51,29 @@ class Manifest:
         path = folder / Path(self.cases.get(case, {}).get("mask", "")).name
         return path if case in self.cases and path.is_file() else None
 
-    def is_whole(self, folder: Path, case: str) -> bool:
-        """Tell whether every file of a case lies in the folder."""
-        files = self.cases.get(case, {}).get("files", {})
-        return self.mask(folder, case) is not None and all(
-            (folder / Path(str(f)).name).is_file() for f in files.values()
-        )
-
-    def further(self, folder: Path) -> set[Path]:
-        """Return the files in which masks stand once more, in another form than `mask`.
+    def beside_masks(self, folder: Path) -> set[Path]:
+        """Return the files that belong to cases and are no masks to compare: other exports, probabilities, maps.
 
         The folder is among them where there are such: captures in it, which are images, make it no series of its own.
         """
-        forms = {str(file) for entry in self.cases.values() for file in entry.get("files", {}).values()}
-        again = forms - {entry["mask"] for entry in self.cases.values()}
-        return {folder / Path(file).name for file in again} | ({folder} if again else set())
+        files = {
+            place_in(folder, file)
+            for entry in self.cases.values()
+            for file in entry.get("files", {}).values()
+            if file != entry["mask"]
+        }
+        return files | ({folder} if files else set())
+
+    def is_whole(self, folder: Path, case: str) -> bool:
+        """Tell whether every file of a case lies in the folder."""
+        files = self.cases.get(case, {}).get("files", {})
+        return self.mask(folder, case) is not None and all(place_in(folder, f).exists() for f in files.values())
+
+
+def place_in(folder: Path, file: object) -> Path:
+    """Return where a file that a manifest names lies; never out of the folder."""
+    named = PurePosixPath(str(file))
+    return folder / (named.name if named.is_absolute() or ".." in named.parts else named)
 
 
 def read_manifest(folder: Path) -> Manifest:

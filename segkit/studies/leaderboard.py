@@ -74,13 +74,14 @@ def effects_table(comparison: Comparison) -> Table:
 
 def asked_lines(comparison: Comparison, difference: float) -> list[str]:
     """Return how many cases a difference needs, from the spread between the methods of each pair."""
-    needed = [one.difference.cases_for_asked for one in comparison.standings if one.difference]
+    # Two equal runs have no spread to learn from.
+    found = [one.difference for one in comparison.standings if one.difference and one.difference.std > 0]
+    needed = [one.cases_for_asked for one in found]
     known = sorted(number for number in needed if number is not None)
     if not known:
-        return [f"a difference of {difference:g}: no pair of runs tells how many cases it needs"]
+        return [f"how many cases a difference of {difference:g} needs is not known: the runs do not differ"]
     span = f"{known[0]:,}" if known[0] == known[-1] else f"{known[0]:,} to {known[-1]:,}"
-    spread = [one.difference.detectable for one in comparison.standings if one.difference]
-    shown = sorted(value for value in spread if math.isfinite(value))
+    shown = sorted(one.detectable for one in found if math.isfinite(one.detectable))
     unit = "patients" if comparison.patients < len(comparison.cases) else "cases"
     small = f"; {comparison.patients} {unit} show {digits(shown[0])} to {digits(shown[-1])}" if shown else ""
     return [f"to show a difference of {difference:g} {comparison.metric} with 80% power takes {span} {unit}{small}"]

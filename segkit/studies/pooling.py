@@ -31,13 +31,13 @@ def pooled(runs: Sequence[tuple[FoundRun, Saved]], keys: Sequence[str]) -> list[
         rest = tuple((key, value) for key, value in sorted(run.choices.items()) if key not in keys)
         groups.setdefault(rest if is_pooled else (run.folder.path,), []).append((run, saved))
     kept = [_without(group[0][0], keys) for group in groups.values()]
-    varied = varied_keys(kept)
+    varied = varied_keys([one for one in kept if one])  # of scores without a run nobody knows what was chosen
     names = [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
     return [
         Method(
             name if names.count(name) == 1 else f"{name} ({group[0][0].folder.path.parent.name})",
             mean_scores([saved.scores for _, saved in group]),
-            told(one, varied),
+            told(one, varied) if one else {},
             _hours(run for run, _ in group),
             tuple(str(run.folder.path) for run, _ in group),
         )

@@ -11,8 +11,8 @@ from typing import Any
 from segkit.foundation.errors import DataError
 from segkit.foundation.strangers import load_json, load_yaml
 from segkit.runs.folder import FINISHED, FREE, RunFolder
+from segkit.studies.study import STUDY_FILE, read_study
 
-STUDY_FILE = "study.json"
 UNTOLD = (*FREE, "name", "plan.measure")  # words that say nothing of what a run learns
 
 
@@ -49,14 +49,9 @@ def runs_of(study: Path) -> list[FoundRun]:
     Raises:
         DataError: when the study's list cannot be read.
     """
-    listed = study / STUDY_FILE
-    if not listed.is_file():
+    if not (study / STUDY_FILE).is_file():
         return [found_run(path) for path in _runs_below(study)]
-    tree = load_json(listed)
-    trials = tree.get("trials") if isinstance(tree, Mapping) else None
-    if not isinstance(trials, list):
-        raise DataError(f"{listed} is no list of a study's trials")
-    return [_trial(study, row) for row in trials if isinstance(row, Mapping) and row.get("name")]
+    return [_trial(study, row) for row in read_study(study).rows.values()]
 
 
 def found_run(path: Path) -> FoundRun:

@@ -85,7 +85,7 @@ def read_scores(path: Path) -> dict[str, dict[str, dict[str, float]]]:
                     raise DataError(
                         f"{path}, line {number}: a second {row['metric']} of {row['label']} in {row['case']}"
                     )
-                by_metric[row["metric"]] = float(row["value"]) if row["value"] else math.nan
+                by_metric[row["metric"]] = math.nan if row["value"] == "" else float(row["value"])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     except (TypeError, ValueError) as error:

@@ -68,7 +68,7 @@ class ClockKeeper(Stepwise):
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """End the training when the clock says so."""
         self.clock.end_step()
-        if any_of(self.clock.is_over(trainer.global_step), module.device):
+        if any_of(self.clock.is_over(trainer.global_step), module):
             trainer.should_stop = True
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -116,8 +116,8 @@ class Checkpoints(Stepwise):
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Save when it is time, and leave when that was asked."""
         due = self.interval.is_due(trainer.global_step, self.clock.elapsed - self.saved_at)
-        stop = any_of(self.stop_asked(), module.device)
-        if any_of(due, module.device) or trainer.should_stop or stop:
+        stop = any_of(self.stop_asked(), module)
+        if any_of(due, module) or trainer.should_stop or stop:
             self.keep(trainer)
         self.leave_when(stop)
 
@@ -136,7 +136,7 @@ class Checkpoints(Stepwise):
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         """Leave when that was asked; the checkpoint before this validation stands."""
-        self.leave_when(any_of(self.stop_asked(), module.device))
+        self.leave_when(any_of(self.stop_asked(), module))
 
     def leave_when(self, stop: bool) -> None:
         """Raise when Ctrl-C or SIGTERM came."""

@@ -180,5 +180,6 @@ def quiet_lightning() -> None:
         ".*`IterableDataset` has `__len__`.*",
         ".*isinstance.treespec, LeafSpec.*",
         ".*sync_dist=True.*",  # every process scores every case
+        ".*`srun` command is available.*",  # launcher=slurm starts a process of its own for each training
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -85,7 +85,7 @@ class Segmentation(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:
         """Set the rates of this step."""
-        factor = of_first(self.schedule(self.progress(self.global_step)), self.device)
+        factor = of_first(self.schedule(self.progress(self.global_step)), self)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["initial_lr"] * factor
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -38,20 +39,20 @@ def world() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def any_of(wish: bool, device: torch.device) -> bool:
+def any_of(wish: bool, module: pl.LightningModule) -> bool:
     """Return whether any process wishes so: clocks and signals differ, and all must do the same."""
     if world() == 1:
         return wish
-    wishes = torch.tensor(int(wish), device=device)
+    wishes = torch.tensor(int(wish), device=module.device)
     dist.all_reduce(wishes)
     return bool(wishes.item())
 
 
-def of_first(value: float, device: torch.device) -> float:
+def of_first(value: float, module: pl.LightningModule) -> float:
     """Return the first process's value."""
     if world() == 1:
         return value
-    shared = torch.tensor(value, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+    shared = torch.tensor(value, dtype=torch.float64, device=module.device)
     dist.broadcast(shared, src=0)
     return float(shared.item())
 

@@ -67,7 +67,7 @@ class Validations(Stepwise):
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Ask for a validation where one is due; Lightning closes each training with one."""
         due = self.interval.is_due(trainer.global_step, self.clock.elapsed - self.validated_at)
-        self.is_owed = any_of(due, module.device) or trainer.should_stop
+        self.is_owed = any_of(due, module) or trainer.should_stop
         trainer.val_check_batch = 1 if self.is_owed else NEVER
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -10,6 +10,7 @@ from segkit.config.compose import configure
 from segkit.datasets.dataset import open_dataset
 from segkit.foundation.errors import CasesFailedError, UsageError
 from tests.commands.faulty_hippocampi import faulty_set
+from tests.reports.reading_pages import Reader
 
 
 def written(tmp_path):
@@ -53,7 +54,7 @@ def test_the_sound_hippocampi_have_one_warning_and_leave_no_other_trace(segkit_d
     words = ["data=hippocampus", f"data.root={segkit_data}/hippocampus", f"output={tmp_path}/check", "workers=2"]
     findings = check(configure("check", words))
     assert [(each.case, each.severity, each.code) for each in findings] == [("", "warning", "intensity-outlier")]
-    assert [path.name for path in (tmp_path / "check").iterdir()] == ["check.json"]
+    assert sorted(path.name for path in (tmp_path / "check").iterdir()) == ["check.html", "check.json"]
 
 
 def test_the_membranes_have_no_findings(segkit_data, tmp_path):
@@ -74,6 +75,24 @@ def test_pictures_with_faults(segkit_data, tmp_path):
         check(configure("check", ["data=em_membranes", f"data.root={tmp_path}/set", f"output={tmp_path}/check"]))
     errors = {("1", "error", "unreadable"), ("2", "error", "missing-reference")}
     assert found_in(tmp_path) == {*errors, ("30", "warning", "duplicate-image")}
+
+
+def test_the_page_shows_every_case_and_finding_and_no_folder(segkit_data, tmp_path):
+    folder = segkit_data / "hippocampus_faulty"
+    with pytest.raises(CasesFailedError):
+        check(configure("check", ["data=hippocampus", f"data.root={folder}", f"output={tmp_path}/check"]))
+    text = (tmp_path / "check" / "check.html").read_text(encoding="utf-8")
+    page = Reader(text)
+    assert len([1 for tag, known in page.elements if tag == "li" and "data-worst" in known]) == 32
+    assert str(segkit_data) not in text
+    for finding in written(tmp_path):
+        assert finding["code"] in page.text
+        assert finding["case"] in page.text
+    pictures = page.attributes("img", "alt")
+    assert "hippocampus_001, axial slice" in " ".join(pictures)
+    assert not any("hippocampus_010" in alt for alt in pictures)  # has no image
+    assert {"error", "warning", "none"} == set(page.attributes("li", "data-worst"))
+    assert "Volume of labels" in page.text
 
 
 @pytest.fixture

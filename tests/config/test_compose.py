@@ -36,7 +36,7 @@ def test_every_data_set_composes_with_every_experiment(data, experiment):
     assert configure("prepare", [f"data={data}", "data.root=/x", f"experiment={experiment}"]).plan == config.plan
 
 
-NOT_OF_TRAINING = ("data", "experiment", "dicom", "objects", "pacs", "postprocessing", "sweep")
+NOT_OF_TRAINING = ("data", "experiment", "dicom", "objects", "pacs", "postprocessing", "scores", "sweep")
 
 
 @pytest.mark.parametrize(

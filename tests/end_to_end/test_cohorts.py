@@ -177,3 +177,40 @@ def test_stopped_politely_what_was_made_is_listed(segkit, walked, number):
     assert {entry["mask"] for entry in listed.values()} == set(times(folder))
     kept, _ = finished(segkit, words, expected)
     assert kept == {entry["mask"] for entry in listed.values()}
+
+
+def test_what_stands_beside_masks_is_complete_and_no_mask(segkit, walked, balls):
+    words, expected = walked
+    run = words[1].removeprefix("run=")
+    scores = ("scores.probabilities=nifti", "scores.maps=[entropy,disagreement]")
+    words = ("predict", f"run=[{run},{run}]", *words[2:], *scores, "output=masks")
+    segkit(*words)
+    masks = segkit.folder / "masks"
+    for folder, count in (("probabilities", 2 * CASES), ("entropy", CASES), ("disagreement", CASES)):
+        assert len(list((masks / folder).iterdir())) == count
+    twice = np.asarray(nib.load(masks / "disagreement" / "ball_0.nii.gz").dataobj)
+    assert twice.max() < 1e-4  # a model does not contradict itself
+    one = expected[0]["ball_0.nii.gz"]
+    assert (masks / "ball_0.nii.gz").read_bytes() == one
+    rows = pyarrow.parquet.read_table(masks / "predictions.parquet").to_pylist()
+    assert all(row[f"expected_dice_{name}"] is None or 0 <= row[f"expected_dice_{name}"] <= 1
+               for row in rows for name in ("bright", "dim"))  # fmt: skip
+    segkit("evaluate", "predictions=masks", f"references={balls / 'labels'}", "output=scores")
+    assert json.loads((segkit.folder / "scores" / "summary.json").read_text())["cases"] == CASES
+    (masks / "entropy" / "ball_3.nii.gz").unlink()
+    assert f"{CASES - 1} of {CASES} masks were there already" in segkit(*words).stdout
+    assert (masks / "entropy" / "ball_3.nii.gz").exists()
+    refused = segkit(*words[:1], f"run={run}", *words[2:-1], "output=other", expect=2)
+    assert "disagreement is between models" in refused.stderr
+
+
+def test_probabilities_that_predict_writes_are_what_evaluate_calibrates(segkit, balls, ball_options):
+    segkit("train", *ball_options, "training.steps=4", "output=run")
+    segkit("predict", "run=run", "split=held_out", "output=masks", "scores.probabilities=nifti")
+    segkit(
+        "evaluate", "predictions=masks", f"references={balls / 'labels'}", "probabilities=masks/probabilities",
+        "output=scores",
+    )  # fmt: skip
+    labels = json.loads((segkit.folder / "scores" / "summary.json").read_text())["labels"]
+    assert all(0 <= labels[name]["ece"]["mean"] <= 1 and labels[name]["brier"]["mean"] >= 0 for name in labels)
+    assert (segkit.folder / "scores" / "reliability.csv").is_file()

@@ -39,3 +39,11 @@ def test_folders_without_a_common_name_say_so(write_nifti, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no volume"):
         match_folders(tmp_path / "p", tmp_path / "empty")
+
+
+def test_what_is_no_mask_is_left_out(write_nifti, tmp_path):
+    for name in ("p/a.nii", "p/entropy/a.nii", "r/a.nii"):
+        write_nifti(name, MASK)
+    found = match_folders(tmp_path / "p", tmp_path / "r", leave_out={tmp_path / "p" / "entropy" / "a.nii"})
+    assert found.pairs == {"a": (tmp_path / "p" / "a.nii", tmp_path / "r" / "a.nii")}
+    assert found.failed == {}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.summary import statistics_of, summarise
 
 NAN = math.nan
@@ -70,3 +71,46 @@ def test_laws(values, random):
         assert min(present) <= one.ci95[0] <= one.ci95[1] <= max(present)
         random.shuffle(values)
         assert statistics_of(np.array(values)[:, None], resamples=100) == [one]
+
+
+def test_quartiles_by_hand():
+    (one,) = statistics_of(np.array([[4.0], [1.0], [2.0], [3.0]]), resamples=100)
+    assert one.iqr == (1.75, 3.25)
+    assert one.median == 2.5
+
+
+def test_infinite_values_are_counted_and_break_no_mean():
+    (one,) = statistics_of(np.array([[1.0], [2.0], [3.0], [math.inf], [NAN]]), resamples=100)
+    assert (one.mean, one.n, one.infinite, one.left_out) == (2, 4, 1, 1)
+    assert one.median == 2.5
+    assert one.iqr == (1.75, math.inf)
+    assert 1 <= one.ci95[0] <= one.ci95[1] <= 3
+    (lost,) = statistics_of(np.full((3, 1), math.inf), resamples=100)
+    assert (lost.n, lost.infinite, lost.median) == (3, 3, math.inf)
+    assert math.isnan(lost.mean)
+
+
+def test_groups_have_the_statistics_of_their_cases_alone():
+    scores = {f"c{at}": scored(at / 10, at / 20) for at in range(8)}
+    site = {case: "A" if at < 3 else "B" for at, case in enumerate(scores)}
+    found = summary_of(scores, grouping=Grouping({"site": site}))
+    first = {case: scores[case] for case in ("c0", "c1", "c2")}
+    assert list(found.groups["site"]) == ["A", "B"]
+    assert found.groups["site"]["A"].cases == 3
+    assert found.groups["site"]["A"].labels == summary_of(first).labels
+    assert found.groups["site"]["A"].mean == summary_of(first).mean
+    assert found.labels == summary_of(scores).labels
+
+
+def test_intervals_by_patient():
+    random = np.random.default_rng(1)
+    values = np.repeat(random.random((10, 2)), 3, axis=0)
+    values[0, 1] = NAN
+    clusters = np.repeat(np.arange(10), 3)
+    grouped, alone = statistics_of(values, clusters=clusters), statistics_of(values)
+    assert np.ptp(grouped[0].ci95) > 1.3 * np.ptp(alone[0].ci95)
+    assert (grouped[1].mean, grouped[1].std, grouped[1].n) == (alone[1].mean, alone[1].std, alone[1].n)
+    assert statistics_of(values[:, :1], clusters=clusters)[0].ci95 == pytest.approx(grouped[0].ci95)
+    one = statistics_of(values[:3], clusters=clusters[:3])[0]
+    assert math.isnan(one.ci95[0])
+    assert one.n == 3

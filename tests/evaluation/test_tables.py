@@ -4,10 +4,11 @@ import math
 
 import pytest
 
+from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import chosen
 from segkit.evaluation.settings import Settings
 from segkit.evaluation.summary import summarise
-from segkit.evaluation.tables import evaluation_table, write_evaluation
+from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
 
 NAMES = [metric.name for metric in chosen(Settings(compute=("overlap",)))]
 
@@ -68,3 +69,39 @@ def test_the_console_table(evaluation):
     assert rows[0][1:3] == ["0.567", "0.333 to 0.800"]
     assert rows[1][1:] == ["-"] * 6 + ["0", "2"]
     assert all(len(row) == len(columns) for row in rows)
+
+
+def test_groups_and_patients_stand_in_the_summary(tmp_path):
+    scores = {f"c{at}": scored(at / 10, math.nan) for at in range(6)}
+    grouping = Grouping({"site": {case: "AB"[at % 2] for at, case in enumerate(scores)}}, {"c0": "p", "c1": "p"}, "who")
+    evaluation = summarise(scores, ["liver", "rare"], NAMES, failed={}, resamples=300, seed=4, grouping=grouping)
+    _, path = write_evaluation(evaluation, tmp_path, {"split": "held_out", "weights": ["w"]})
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    assert tree["groups"]["site"]["A"]["cases"] == 3
+    assert tree["groups"]["site"]["A"]["mean"]["dice"]["mean"] == pytest.approx((0 + 0.2 + 0.4) / 3)
+    assert tree["groups"]["site"]["B"]["labels"]["liver"]["dice"]["n"] == 3
+    assert tree["columns"]["c1"] == {"site": "B"}
+    assert tree["clusters"] == {"column": "who", "n": 5, "cases": {"c0": "p", "c1": "p"}}
+    assert "the cases of one who are drawn together" in tree["rules"]["ci95"]
+    assert tree["source"] == {"split": "held_out", "weights": ["w"]}
+    ((title, (columns, rows)),) = group_tables(evaluation)
+    assert title == "by site, mean over labels"
+    assert columns[:2] == ["site", "dice"]
+    assert [row[:2] for row in rows] == [["A", "0.200"], ["B", "0.300"]]
+
+
+def test_of_many_metrics_each_is_a_row():
+    names = ["iou", *(f"m{at}" for at in range(9)), "dice"]
+    scores = {
+        f"c{at}": {"liver": dict.fromkeys(names, at / 4), "rare": dict.fromkeys(names, math.nan)} for at in range(4)
+    }
+    scores["c0"]["liver"]["iou"] = math.inf
+    evaluation = summarise(scores, ["liver", "rare"], names, failed={}, resamples=300, seed=4)
+    columns, rows = evaluation_table(evaluation)
+    assert columns == ["metric", "liver", "rare", "mean"]
+    assert [row[0] for row in rows][:2] == ["dice", "iou"]
+    low, high = evaluation.labels["liver"]["dice"].ci95
+    assert rows[0][1] == f"0.375 [{low:.3f}, {high:.3f}]"
+    assert rows[0][2] == "- n=0"
+    assert rows[1][1].startswith("0.500 [")
+    assert rows[1][1].endswith("n=3")

@@ -31,7 +31,7 @@ class Fake:
     def __init__(self, weights="a", broken=(), rules=None):
         self.record = SimpleNamespace(name="fake", labels={"background": 0, "all": 1}, weights=weights)
         self.records, self.broken, self.calls = (self.record,), broken, []
-        self.options, self.rules, self.previous = EXACT, rules or {}, ()
+        self.options, self.rules, self.previous, self.scores = EXACT, rules or {}, (), None
 
     def bytes_to_read(self, images):
         return 1000

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,14 @@ FLAGS = (
     "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
+# The browser reads from descriptor 3 and writes to 4; ours may have these very numbers the other way round.
+START = """
+import fcntl, os, sys
+reads, writes = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 20) for number in sys.argv[1:3])
+os.dup2(reads, 3)
+os.dup2(writes, 4)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -29,11 +38,8 @@ class Chromium:
         to_browser, self.send_to = os.pipe()
         self.receive_from, from_browser = os.pipe()
         command = [installed() or "", *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        # The browser reads from descriptor 3 and writes to 4.
-        script = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
-        self.process = subprocess.Popen(
-            ["sh", "-c", script, "sh", *command], pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL
-        )
+        start = [sys.executable, "-c", START, str(to_browser), str(from_browser), *command]
+        self.process = subprocess.Popen(start, pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL)
         os.close(to_browser)
         os.close(from_browser)
         self.count, self.pending, self.events = 0, b"", []
@@ -88,9 +94,8 @@ class Page:
 
     def resize(self, width: int, height: int, phone: bool = False) -> None:
         scale = 2 if phone else 1
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
 
     def evaluate(self, expression: str):
         """Return the value of an expression, of a promise what it comes to."""

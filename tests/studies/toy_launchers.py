@@ -2,6 +2,10 @@
 
 from contextlib import nullcontext
 
+from segkit.runs.folder import RunFolder
+
+STARTED = []
+
 
 class Job:
     """Has ended with a code before anyone looks."""
@@ -26,11 +30,14 @@ class Toy(nullcontext):
 
     def __init__(self, fail=(), **options):
         super().__init__(self)
-        self.fail, self.started = fail, []
+        self.fail = fail
 
     def has_room(self):
         return True
 
     def start(self, trial):
-        self.started.append(trial.name)
-        return Job(3 if trial.name in self.fail else 0)
+        STARTED.append(trial.name)
+        if trial.name in self.fail:
+            return Job(3)
+        RunFolder(trial.run).set_status("finished")
+        return Job(0)

@@ -27,4 +27,4 @@ def test_leaving_when_asked_says_what_is_saved(tmp_path):
         stop_asked=lambda: True,
     )  # fmt: skip
     with pytest.raises(StoppedError, match=r"last\.ckpt"):
-        keeping.leave_when_asked()
+        keeping.leave_when(stop=True)

@@ -7,6 +7,7 @@ import torch
 from segkit.foundation.errors import SegkitError
 from segkit.training.clock import Clock
 from segkit.training.metrics_file import MetricsFile, is_before
+from segkit.training.module import OF_ALL
 from segkit.training.waiting import FETCHING, Waiting
 
 
@@ -48,8 +49,8 @@ def test_a_row_and_a_logged_value_a_step_however_many_batches_it_takes(tmp_path)
     trainer = a_trainer(logged)
     metrics = MetricsFile(tmp_path / "metrics.csv", Clock(steps=5), [], Waiting())
     metrics.on_train_start(SimpleNamespace(global_step=0), None)
-    for batch, loss in enumerate((0.25, 0.5)):  # halves already
-        metrics.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, None, batch)
+    for batch, loss in enumerate((0.5, 1.0)):
+        metrics.on_train_batch_end(trainer, None, {OF_ALL: torch.tensor(loss)}, None, batch)
     assert [row["loss"] for row in rows(tmp_path / "metrics.csv")] == ["0.75"]
     assert logged == [(1, 0.75)]
     metrics.loss = float("nan")

@@ -13,6 +13,8 @@ from segkit.volumes.grid import Grid, affine_from
 
 
 class Predictor:
+    unlabelled: dict = {}  # noqa: RUF012
+
     """Stands for a validator: predicts a cube with two voxels far from it, which the reference does not have."""
 
     def __init__(self):

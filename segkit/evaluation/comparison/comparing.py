@@ -10,50 +10,19 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.suggestions import did_you_mean
 from segkit.evaluation.comparison.choices import ChoiceEffect, choice_effects
-from segkit.evaluation.comparison.comparison import MEAN, Comparison, Difference, Method, Question, Standing
+from segkit.evaluation.comparison.comparison import Comparison, Difference, Method, Question, Standing
 from segkit.evaluation.comparison.paired import holm, rank_biserial, sign_flips, wilcoxon
+from segkit.evaluation.comparison.pairing import Paired, check_known, finite_minus, minus, paired_scores
 from segkit.evaluation.comparison.power import cases_needed, detectable
 from segkit.evaluation.comparison.ranks import Ranks, ranks_of
 from segkit.evaluation.comparison.sentences import rules_of, sentence_of, verdict_of
-from segkit.evaluation.grouping import cluster_numbers
-from segkit.evaluation.summary import intervals_of, score_table, statistics_of
-from segkit.foundation.errors import DataError, UsageError
+from segkit.evaluation.summary import Statistics, intervals_of, statistics_of
 
 WORST = 1e3  # ranges of the finite scores by which an infinite one lies beyond them, in the ranking
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class Paired:
-    """Scores of the compared cases.
-
-    Attributes:
-        cases: their names.
-        left_out: those that not every method has a score for.
-        tables: of each method, shape (cases, metrics), for the label that is asked for.
-        metrics: that all methods have.
-        scores: of the metric that is asked for, shape (cases, methods), maybe infinite.
-        clusters: the number of each case's patient, shape (cases,).
-    """
-
-    cases: tuple[str, ...]
-    left_out: tuple[str, ...]
-    tables: tuple[Array, ...]
-    metrics: tuple[str, ...]
-    scores: Array
-    clusters: NDArray[np.intp]
-
-    def by_patient(self, values: Array) -> Array:
-        """Return the mean of each patient's cases, shape (patients, ...) from (cases, ...); NaN counts nowhere."""
-        numbers, at = np.unique(self.clusters, return_inverse=True)
-        sums, counts = (np.zeros((len(numbers), *values.shape[1:])) for _ in range(2))
-        np.add.at(sums, at, np.where(np.isnan(values), 0.0, values))
-        np.add.at(counts, at, ~np.isnan(values))
-        return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
 
 
 @dataclass(frozen=True)
@@ -85,57 +54,22 @@ def compare(methods: Sequence[Method], question: Question, clusters: Mapping[str
     against = _against(methods, question, order)
     pairs = [(one, against) for one in order if one != against] if question.baseline else list(combinations(order, 2))
     tested = tested_pairs(paired, pairs, question)
+    standings = _standings(methods, paired, ranks, question)
     found = Comparison(
         metric=question.metric, unit=question.unit, label=question.label, sign=sign, against=methods[against].name,
         comparisons=len(pairs), cases=paired.cases, left_out=paired.left_out,
         patients=len(np.unique(paired.clusters)),
-        standings=tuple(_standing(methods[at], at, paired, ranks, question) for at in order),
+        standings=tuple(standings[at] for at in order),
         p=_matrix(order, tested), tau=ranks.tau, effects=tuple(_effects(methods, paired, sign, question)),
         verdict="", rules=rules_of(question),
     )  # fmt: skip
-    differences = [
-        None if at == against else _difference(paired, (at, against), methods, tested[at, against], sign, question)
-        for at in order
-    ]
+    differences = _differences(paired, against, methods, tested, sign, question)
     told = tuple(
         replace(one, difference=difference and replace(difference, sentence=sentence_of(one.name, difference, found)))
-        for one, difference in zip(found.standings, differences, strict=True)
+        for one, difference in zip(found.standings, (differences.get(at) for at in order), strict=True)
     )
     found = replace(found, standings=told)
     return replace(found, verdict=verdict_of(found))
-
-
-def paired_scores(methods: Sequence[Method], question: Question, clusters: Mapping[str, str]) -> Paired:
-    """Return the scores of the cases that every method has one for.
-
-    Raises:
-        UsageError: when not all methods have the metric or the label.
-        DataError: when there are fewer than two such cases.
-    """
-    labels = _shared([_labels(method) for method in methods])
-    metrics = _shared([_metrics(method) for method in methods])
-    _check_known(question.metric, metrics, "metric")
-    _check_known(question.label, [MEAN, *labels], "label")
-    every = sorted({case for method in methods for case in method.scores})
-    shared = [case for case in every if all(case in method.scores for method in methods)]
-    row, column = [MEAN, *labels].index(question.label), metrics.index(question.metric)
-    whole = [score_table({case: method.scores[case] for case in shared}, labels, metrics) for method in methods]
-    if question.higher_is_better is None:
-        whole = [_sized(table, column) for table in whole]
-    tables = np.stack([table[:, row] for table in whole])
-    scores = tables[:, :, column].T
-    kept = ~np.isnan(scores).any(axis=1)
-    if kept.sum() < 2:
-        fewest = min(methods, key=lambda method: len(method.scores))
-        raise DataError(
-            f"{int(kept.sum())} cases have a {question.metric} of {question.label} in every run, and a comparison "
-            f"needs two; {fewest.name} has the fewest, {len(fewest.scores)}"
-        )
-    cases = tuple(np.array(shared, dtype=object)[kept])
-    return Paired(
-        cases, tuple(sorted(set(every) - set(cases))), tuple(tables[:, kept]), tuple(metrics), scores[kept],
-        np.array(cluster_numbers(cases, clusters), dtype=np.intp),
-    )  # fmt: skip
 
 
 def tested_pairs(paired: Paired, pairs: Sequence[Pair], question: Question) -> dict[Pair, Tested]:
@@ -143,8 +77,8 @@ def tested_pairs(paired: Paired, pairs: Sequence[Pair], question: Question) -> d
     if not pairs:
         return {}
     first, second = (paired.scores[:, [pair[at] for pair in pairs]] for at in (0, 1))
-    ranked = np.nan_to_num(paired.by_patient(_minus(first, second)), nan=0.0, posinf=np.inf, neginf=-np.inf)
-    finite = np.nan_to_num(paired.by_patient(_finite_minus(first, second)), nan=0.0)
+    ranked = np.nan_to_num(paired.by_patient(minus(first, second)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    finite = np.nan_to_num(paired.by_patient(finite_minus(first, second)), nan=0.0)
     by_rank = np.array([wilcoxon(column) for column in ranked.T])
     by_sign = sign_flips(finite, question.resamples, question.seed)
     columns = (by_rank, holm(by_rank), by_sign, holm(by_sign))
@@ -153,33 +87,47 @@ def tested_pairs(paired: Paired, pairs: Sequence[Pair], question: Question) -> d
     return {pair: tested for (one, other), tested in both for pair in ((one, other), (other, one))}
 
 
-def _minus(one: Array, other: Array) -> Array:
-    """Return the differences; of two infinite scores, which are equally bad, zero."""
-    with np.errstate(invalid="ignore"):
-        return np.where(one == other, 0.0, one - other)
-
-
-def _finite_minus(one: Array, other: Array) -> Array:
-    """Return the differences, NaN where a score is infinite."""
-    return np.asarray(np.where(np.isfinite(one) & np.isfinite(other), _minus(one, other), np.nan))
+def _differences(
+    paired: Paired,
+    against: int,
+    methods: Sequence[Method],
+    tested: Mapping[Pair, Tested],
+    sign: int,
+    question: Question,
+) -> dict[int, Difference]:
+    """Return the difference of each method but the one they are compared with, by its number."""
+    low, high = _intervals(paired, question, finite_minus(paired.scores, paired.scores[:, [against]]))
+    name = methods[against].name
+    return {
+        at: _difference(
+            paired, (at, against), name, tested[at, against], (low[at], high[at]), sign, question.difference
+        )
+        for at in range(len(methods))
+        if at != against
+    }
 
 
 def _difference(
-    paired: Paired, pair: Pair, methods: Sequence[Method], tested: Tested, sign: int, question: Question
+    paired: Paired,
+    pair: Pair,
+    against: str,
+    tested: Tested,
+    ci95: tuple[float, float],
+    sign: int,
+    asked: float | None,
 ) -> Difference:
     one, other = (paired.scores[:, at] for at in pair)
-    by_case = _finite_minus(one, other)
-    ranked = np.nan_to_num(paired.by_patient(_minus(one, other)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    by_case = finite_minus(one, other)
+    ranked = np.nan_to_num(paired.by_patient(minus(one, other)), nan=0.0, posinf=np.inf, neginf=-np.inf)
     finite = by_case[np.isfinite(by_case)]
     patients = paired.by_patient(by_case)
     patients = patients[np.isfinite(patients)]
     mean = float(finite.mean()) if len(finite) else math.nan
     std = float(patients.std(ddof=1)) if len(patients) > 1 else math.nan
-    asked = question.difference
     return Difference(
-        against=methods[pair[1]].name,
+        against=against,
         mean=mean,
-        ci95=_interval(paired, question, by_case),
+        ci95=ci95,
         std=std,
         n=len(finite),
         units=len(patients),
@@ -197,17 +145,22 @@ def _difference(
     )
 
 
-def _interval(paired: Paired, question: Question, by_case: Array) -> tuple[float, float]:
-    low, high = intervals_of(
-        by_case[:, None], resamples=question.resamples, seed=question.seed, clusters=paired.clusters
-    )
-    return float(low[0]), float(high[0])
+def _intervals(paired: Paired, question: Question, by_case: Array) -> list[list[float]]:
+    """Return the lower and the upper ends of each column, shape (cases, columns)."""
+    ends = intervals_of(by_case, resamples=question.resamples, seed=question.seed, clusters=paired.clusters)
+    low, high = ends.tolist()
+    return [low, high]
 
 
-def _standing(method: Method, at: int, paired: Paired, ranks: Ranks, question: Question) -> Standing:
-    (score,) = statistics_of(
-        paired.scores[:, [at]], resamples=question.resamples, seed=question.seed, clusters=paired.clusters
-    )
+def _standings(methods: Sequence[Method], paired: Paired, ranks: Ranks, question: Question) -> list[Standing]:
+    scores = statistics_of(paired.scores, resamples=question.resamples, seed=question.seed, clusters=paired.clusters)
+    return [
+        _standing(method, at, score, paired, ranks)
+        for at, (method, score) in enumerate(zip(methods, scores, strict=True))
+    ]
+
+
+def _standing(method: Method, at: int, score: Statistics, paired: Paired, ranks: Ranks) -> Standing:
     low, high = ranks.ci95[:, at]
     return Standing(
         name=method.name,
@@ -237,14 +190,17 @@ def _ranks(paired: Paired, sign: int, question: Question) -> Ranks:
 
 
 def _effects(methods: Sequence[Method], paired: Paired, sign: int, question: Question) -> list[ChoiceEffect]:
+    known = [at for at, method in enumerate(methods) if method.choices]
     finite = np.isfinite(paired.scores).all(axis=1)
-    if finite.sum() < 2:
+    if finite.sum() < 2 or len(known) < 2:
         return []
     kept = replace(paired, clusters=paired.clusters[finite])
-    return choice_effects(
-        [method.choices for method in methods], paired.scores[finite], sign,
-        lambda by_case: _interval(kept, question, by_case),
-    )  # fmt: skip
+
+    def interval(by_case: Array) -> tuple[float, float]:
+        (low,), (high,) = _intervals(kept, question, by_case[:, None])
+        return low, high
+
+    return choice_effects([methods[at].choices for at in known], paired.scores[finite][:, known], sign, interval)
 
 
 def _matrix(order: Sequence[int], tested: Mapping[Pair, Tested]) -> tuple[tuple[float | None, ...], ...]:
@@ -258,37 +214,8 @@ def _against(methods: Sequence[Method], question: Question, order: Sequence[int]
     if question.baseline is None:
         return order[0]
     names = [method.name for method in methods]
-    _check_known(question.baseline, names, "baseline")
+    check_known(question.baseline, names, "baseline")
     return names.index(question.baseline)
-
-
-def _check_known(name: str, known: Sequence[str], key: str) -> None:
-    if name not in known:
-        hint = did_you_mean(name, known) or ";"
-        raise UsageError(f"{key}: not every run has {name}{hint} there are: {', '.join(known)}")
-
-
-def _shared(names: Sequence[Sequence[str]]) -> list[str]:
-    return [name for name in names[0] if all(name in others for others in names)]
-
-
-def _labels(method: Method) -> list[str]:
-    return list(dict.fromkeys(label for scores in method.scores.values() for label in scores))
-
-
-def _metrics(method: Method) -> list[str]:
-    of_labels = (by_metric for scores in method.scores.values() for by_metric in scores.values())
-    return list(dict.fromkeys(metric for by_metric in of_labels for metric in by_metric))
-
-
-def _sized(table: Array, column: int) -> Array:
-    """Return the table with the sizes of one metric's values, so that the mean over labels is of sizes too."""
-    table = table.copy()
-    table[:, 1:, column] = np.abs(table[:, 1:, column])
-    present = ~np.isnan(table[:, 1:, column])
-    total = np.where(present, table[:, 1:, column], 0.0).sum(axis=1)
-    table[:, 0, column] = np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
-    return table
 
 
 def _finite_mean(values: Array) -> float:

@@ -96,12 +96,12 @@ def sign_flips(differences: Array, resamples: int = 10_000, seed: int = 0) -> Ar
     limit = observed - ROUNDING * np.abs(differences).sum(axis=0)
     is_exact = n < resamples.bit_length() and 2**n <= resamples
     count = 2**n if is_exact else resamples
-    random = generator(seed, n, 1)
+    # Drawn at once, as bytes: they must not depend on how many columns there are.
+    drawn = None if is_exact else generator(seed, n, 1).integers(0, 2, (count, n), dtype=np.int8)
     reached = np.zeros(columns)
     chunk = max(1, HELD // max(n, columns, 1))
     for done in range(0, count, chunk):
-        size = min(chunk, count - done)
-        signs = _all_signs(done, size, n) if is_exact else random.integers(0, 2, (size, n), dtype=np.int8) * 2.0 - 1
+        signs = _all_signs(done, min(chunk, count - done), n) if drawn is None else drawn[done : done + chunk] * 2.0 - 1
         reached += (np.abs(signs @ differences) >= limit).sum(axis=0)
     return np.asarray(reached / count if is_exact else (reached + 1) / (count + 1))
 

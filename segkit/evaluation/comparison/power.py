@@ -28,7 +28,14 @@ def power_of(cases: int, difference: float, std: float, alpha: float = ALPHA) ->
     """
     freedom, limit = cases - 1, float(stdtrit(cases - 1, 1 - alpha / 2))
     shift = abs(difference) / std * math.sqrt(cases)
-    return float(1 - nctdtr(freedom, shift, limit) + nctdtr(freedom, shift, -limit))
+    missed, reversed_ = (_noncentral_t(freedom, shift, at) for at in (limit, -limit))
+    return 1 - missed + reversed_
+
+
+def _noncentral_t(freedom: int, shift: float, at: float) -> float:
+    """Return P(T <= at) of the noncentral t distribution; SciPy gives NaN where it is too small for its series."""
+    share = float(nctdtr(freedom, shift, at))
+    return 0.0 if math.isnan(share) else share
 
 
 def cases_needed(difference: float, std: float, power: float = POWER, alpha: float = ALPHA) -> int | None:

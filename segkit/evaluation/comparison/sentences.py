@@ -23,6 +23,8 @@ def sentence_of(name: str, found: Difference, comparison: Comparison) -> str:
     better, worse = (name, found.against) if is_better else (found.against, name)
     low, high = sorted(abs(end) if (end > 0) == (found.mean > 0) else -abs(end) for end in found.ci95)
     size = f"{digits(abs(found.mean))} {unit_of(comparison)} [{digits(low)}, {digits(high)}]"
+    if found.infinite:  # such a case counts in the ranking and in p; no mean can hold it
+        size += f" (without {found.infinite} case{'s' * (found.infinite > 1)} where a score is infinite)"
     if found.mean == 0:
         return f"{name} and {found.against} score the same in {comparison.metric} over {found.n} cases"
     if found.wilcoxon >= ALPHA:

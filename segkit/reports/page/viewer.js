@@ -21,7 +21,7 @@
     waiting.set(index, resolve);
     const script = document.createElement("script");
     script.src = `${encodeURIComponent(book.folder)}/${index}.js`;
-    script.onerror = () => reject(new Error(`The folder ${book.folder} has to lie beside this page.`));
+    script.onerror = () => reject(new Error(`The folder ${book.folder} belongs beside this page.`));
     script.onload = () => script.remove();
     document.head.append(script);
   }).finally(() => waiting.delete(index));
@@ -77,10 +77,10 @@
       if (hasReference && !hasMask && isOn[r]) fill[at] = r;
     }
   };
-  const colours = () => {
+  const colours = (lighten = 0) => {
     const table = { R: [0], G: [0], B: [0], I: [0], labels: [""] };
     [...labels, ...book.errors].forEach(({ colour, name }, index) => {
-      const [r, g, b] = rgb(colour);
+      const [r, g, b] = rgb(colour).map((part) => Math.round(part + lighten * (255 - part)));
       table.R.push(r); table.G.push(g); table.B.push(b); table.I.push(index + 1); table.labels.push(name);
     });
     return table;
@@ -116,7 +116,7 @@
     follow([x, y, z]);
     if (x < 0 || y < 0 || z < 0 || x >= nx || y >= ny || z >= nz) return;
     const at = x + nx * (y + ny * z), name = (value) => value === 255 ? "ignored" : value ? labels[value - 1].name : "background";
-    const value = loaded.image.getValue(x, y, z), words = [`voxel ${x}, ${y}, ${z}`];
+    const value = loaded.image.getValue(x, y, z), words = [book.cases[now].picture ? `pixel ${x}, ${ny - 1 - y}` : `voxel ${x}, ${y}, ${z}`];
     if (!loaded.isColour) words.push(`value ${Number(value.toPrecision(4))}`);
     if (loaded.reference) words.push(`reference: ${name(loaded.reference[at])}`);
     if (loaded.mask) words.push(`mask: ${name(loaded.mask[at])}`);
@@ -157,7 +157,7 @@
       loaded.lines = labelled.clone();
       for (const overlay of [loaded.fill, loaded.lines]) {
         overlay.img = new Uint8Array(labelled.img.length);
-        overlay.setColormapLabel(colours());
+        overlay.setColormapLabel(colours(overlay === loaded.lines ? 0.55 : 0)); // an outline is seen on its own label
       }
       loaded.fill.opacity = shows.opacity;
       mix();
@@ -174,7 +174,8 @@
     viewer.updateGLVolume();
     tell(known.worst);
     say("");
-    const coarse = known.every > 1 && !book.served ? ` Every ${["", "", "second", "third"][known.every] || `${known.every}th`} voxel is shown.` : "";
+    const isCoarse = !book.served && known.every.some((step) => step > 1);
+    const coarse = isCoarse ? ` Of ${known.every.join(" × ")} voxels one is shown; segkit report serve=true shows all.` : "";
     by("title").textContent = `${known.name}${known.score ? `, ${book.metric} ${known.score}` : ""}.${coarse}`;
     place.dataset.case = index;
   };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -123,6 +124,25 @@ def write(volume: Volume, path: Path) -> None:
                 _write_to(compressed, header, array, is_colour=is_colour)
         else:
             _write_to(file, header, array, is_colour=is_colour)
+
+
+def write_slabs(like: Volume, slabs: Iterable[NDArray[np.integer]], path: Path, *, step: float) -> None:
+    """Write a `.nii.gz` of one channel that is never in memory as a whole.
+
+    Args:
+        like: gives grid and header, as in `write`.
+        slabs: whole steps, shape (X, Y, planes), one after another along the last axis; one plane of a 2D grid.
+        path: the file to write.
+        step: value of a whole step; it goes into the header as slope.
+    """
+    rest = iter(slabs)
+    first = next(rest)
+    header = _header_for(like, first[None], is_colour=False)
+    header["scl_slope"] = step
+    with path.open("wb") as file, gzip_writer(file) as compressed:
+        _write_to(compressed, header, first[None], is_colour=False)
+        for slab in rest:
+            compressed.write(fortran_bytes(slab))
 
 
 def _header_for(volume: Volume, array: NDArray[Any], *, is_colour: bool) -> Any:

@@ -1,0 +1,168 @@
+"""`segkit compare` on folders with scores."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from segkit import cli
+from tests.studies.scored_runs import scores_of, write_run, write_scores, write_study
+
+HEAVY = ("torch", "monai", "pytorch_lightning", "scipy.stats")
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two losses by two seeds; one more trial was killed."""
+    folder, trials = tmp_path / "study", {}
+    for at, (loss, seed, shift) in enumerate([("dice", 1, 0.02), ("dice", 2, 0.021), ("ce", 1, 0.0), ("ce", 2, 0.001)]):
+        words = [f"loss={loss}", f"seed={seed}"]
+        write_run(folder / ",".join(words), words, scores_of(shift, range(30), 0.004, at), seconds=3600.0 * (at + 1))
+        trials[",".join(words)] = (words, "finished")
+    trials["loss=dice,seed=3"] = (["loss=dice", "seed=3"], "killed by signal 9")
+    return write_study(folder, trials)
+
+
+def rows_of(folder):
+    with (folder / "leaderboard.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_is_ranked_with_tests_effects_and_hours(study, capsys):
+    assert cli.main(["compare", f"runs={study}", "difference=0.01"]) == 0
+    said = capsys.readouterr()
+    assert "loss=dice,seed=3 is left out: killed by signal 9" in said.err
+    assert "4 runs on the same 30 cases, mean over labels; difference to loss=dice,seed=" in said.out
+    assert "2 of 2" in said.out
+    assert "to show a difference of 0.01 dice with 80% power takes" in said.out
+    rows = rows_of(study)
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+    assert {row["choice:loss"] for row in rows[:2]} == {"dice"}
+    assert float(rows[0]["first"]) + float(rows[1]["first"]) == pytest.approx(1)
+    assert float(rows[3]["wilcoxon_holm"]) < 0.05 < float(rows[1]["wilcoxon"])
+    assert float(rows[0]["per_hour"]) == pytest.approx(float(rows[0]["dice"]) / float(rows[0]["hours"]))
+    assert float(rows[0]["mean:hd95"]) == pytest.approx(5 * (1 - float(rows[0]["dice"])))
+    tree = json.loads((study / "comparison.json").read_text())
+    assert tree["verdict"] in said.out
+    assert [one["name"] for one in tree["standings"]] == [row["run"] for row in rows]
+    loss = next(one for one in tree["effects"] if one["value"] == "ce")
+    assert loss["ci95"][0] < loss["difference"] < loss["ci95"][1] < 0
+    assert (loss["settings"], loss["worse"]) == (2, 2)
+    assert tree["comparisons"] == 6
+    assert len(tree["p"]) == 4
+
+
+def test_the_leaderboard_says_of_a_run_what_it_says_alone(study, capsys):
+    assert cli.main(["compare", f"runs={study}"]) == 0
+    whole = {row["run"]: row for row in rows_of(study)}
+    for name in whole:
+        assert cli.main(["compare", f"runs={study / name}", f"output={study}/alone"]) == 0
+        (alone,) = rows_of(study / "alone")
+        for key in ("dice", "low", "high", "std", "median", "n", "hours"):
+            assert float(alone[key]) == pytest.approx(float(whole[name][key]), rel=1e-12)
+
+
+def test_seeds_are_averaged_where_asked(study, capsys):
+    assert cli.main(["compare", f"runs={study}", "pool=[seed]", f"output={study}/pooled"]) == 0
+    rows = rows_of(study / "pooled")
+    assert [row["run"] for row in rows] == ["loss=dice", "loss=ce"]
+    assert float(rows[0]["hours"]) == 3
+    assert json.loads((study / "pooled" / "comparison.json").read_text())["comparisons"] == 1
+    assert "loss=dice is better than loss=ce by 0.0" in capsys.readouterr().out
+
+
+def test_folds_are_pooled(tmp_path, capsys):
+    folder, trials = tmp_path / "cv", {}
+    for loss, shift in (("dice", 0.02), ("ce", 0.0)):
+        for fold in range(3):
+            words = [f"loss={loss}", f"training.fold={fold}"]
+            scores = scores_of(shift, range(10 * fold, 10 * fold + 10))
+            write_run(folder / ",".join(words), words, scores, split="validation")
+            trials[",".join(words)] = (words, "finished")
+    write_study(folder, trials)
+    assert cli.main(["compare", f"runs={folder}"]) == 0
+    assert "2 runs on the same 30 cases" in capsys.readouterr().out
+    assert [(row["run"], row["n"]) for row in rows_of(folder)] == [("loss=dice", "30"), ("loss=ce", "30")]
+
+
+def test_scores_of_other_programs_and_a_metric_of_which_less_is_better(tmp_path, capsys):
+    write_run(tmp_path / "ours", ["loss=dice"], scores_of(0.05, range(20)))
+    write_scores(tmp_path / "theirs", scores_of(0.0, range(5, 22)))
+    words = ["compare", f"runs=[{tmp_path}/ours,{tmp_path}/theirs]", "metric=hd95", "baseline=theirs"]
+    assert cli.main([*words, f"output={tmp_path}/out"]) == 0
+    said = capsys.readouterr()
+    assert "ours is better than theirs by 0.2" in said.out
+    assert "7 cases are left out" in said.err
+    assert "what each choice does" not in said.out
+    rows = rows_of(tmp_path / "out")
+    assert [(row["run"], row["against"], row["n"]) for row in rows] == [("ours", "theirs", "15"), ("theirs", "", "15")]
+    assert float(rows[0]["difference"]) < 0 < float(rows[0]["effect_size"])
+
+
+def test_patients_recorded_with_the_scores_are_what_is_counted(tmp_path):
+    patients = {"clusters": {"column": "patient", "n": 5, "cases": {f"c{at:02d}": str(at % 5) for at in range(20)}}}
+    for name, shift in (("a", 0.05), ("b", 0.0)):
+        write_run(tmp_path / name, [], scores_of(shift, range(20)), **patients)
+    assert cli.main(["compare", f"runs=[{tmp_path}/a,{tmp_path}/b]", f"output={tmp_path}/out"]) == 0
+    tree = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert tree["patients"] == 5
+    assert tree["standings"][1]["difference"]["units"] == 5
+    assert tree["standings"][1]["difference"]["wilcoxon"] == pytest.approx(2 / 32)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["runs=gone/*"], 2, "runs: no file or folder matches gone/*"),
+        (["runs=gone"], 2, "runs: there is no file or folder"),
+        (["runs=study", "metric=dicee"], 2, "metric: nothing is known of a metric dicee; did you mean dice"),
+        (["runs=study", "label=lung"], 2, "label: not every run has lung; there are: mean, liver"),
+        (["runs=study", "baseline=x"], 2, "baseline: not every run has x"),
+        (["runs=empty"], 1, "is no run, no study and no folder of scores"),
+        (["runs=dead"], 1, "no run has finished: there is nothing to compare"),
+    ],
+)
+def test_mistakes_are_one_line(study, tmp_path, monkeypatch, capsys, words, code, message):
+    (tmp_path / "empty").mkdir()
+    write_run(tmp_path / "dead", [], scores_of(0), state="failed")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["compare", *words]) == code
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (study / "leaderboard.csv").exists()
+
+
+def test_nothing_heavy_is_imported(study):
+    code = (
+        "import sys; from segkit.cli import main; code = main(sys.argv[1:]); "
+        f"sys.exit(code or [name for name in {HEAVY!r} if name in sys.modules] or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "compare", f"runs={study}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_labels_of_some_runs_only_are_left_out_and_named(tmp_path, capsys):
+    scores = scores_of(0.0, range(6))
+    write_scores(tmp_path / "a", scores)
+    write_scores(tmp_path / "b", {case: {**by, "spleen": 0.1} for case, by in scores.items()})
+    assert cli.main(["compare", f"runs={tmp_path}/*", "difference=0.01"]) == 0
+    said = capsys.readouterr()
+    assert "labels that not every run has scores for are left out: spleen" in said.err
+    assert "b and a score the same in dice over 6 cases" in said.out
+    assert "is not known: the runs do not differ" in said.out
+
+
+def test_a_run_that_cannot_be_scored_costs_only_itself(study, capsys):
+    broken = study / "loss=ce,seed=1"
+    (broken / "evaluation" / "cases.csv").write_text("case,label,metric,value\nc00,liver,dice,good\n")
+    assert cli.main(["compare", f"runs={study}"]) == 1
+    said = capsys.readouterr()
+    assert "loss=ce,seed=1: " in said.err
+    assert "'good' is no number" in said.err
+    assert said.err.splitlines()[-1] == "error: could not be scored and left out: loss=ce,seed=1"
+    assert len(rows_of(study)) == 3
+    loss = next(one for one in json.loads((study / "comparison.json").read_text())["effects"] if one["value"] == "ce")
+    assert loss["settings"] == 1

@@ -1,0 +1,47 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from segkit.runs.folder import RunFolder
+from segkit.studies.pooling import mean_scores, pooled
+from segkit.studies.runs import FoundRun
+from segkit.studies.saved import Saved
+
+KEYS = ["training.fold"]
+
+
+def run(name, cases, value=0.5, **choices):
+    folder = RunFolder(Path("/study") / name)
+    found = FoundRun(name, folder, {key.replace("__", "."): text for key, text in choices.items()}, "finished")
+    return found, Saved({case: {"liver": {"dice": value}} for case in cases}, {})
+
+
+def test_folds_are_put_together_and_methods_kept_apart():
+    runs = [run(f"{loss}{fold}", [f"c{fold}"], training__fold=fold, loss=loss) for loss in ("a", "b") for fold in "01"]
+    found = pooled(runs, KEYS)
+    assert [method.name for method in found] == ["loss=a", "loss=b"]
+    assert [list(method.scores) for method in found] == [["c0", "c1"]] * 2
+    assert [method.choices for method in found] == [{"loss": "a"}, {"loss": "b"}]
+    assert found[0].runs == ("/study/a0", "/study/a1")
+
+
+def test_one_method_in_folds_is_called_as_its_study():
+    (found,) = pooled([run(f"f{fold}", [f"c{fold}"], training__fold=fold) for fold in "012"], KEYS)
+    assert found.name == "study"
+    assert list(found.scores) == ["c0", "c1", "c2"]
+
+
+def test_cases_that_several_runs_score_are_averaged():
+    runs = [run(f"s{seed}", ["c"], value, seed=seed, loss="a") for seed, value in (("1", 0.4), ("2", 0.8))]
+    (found,) = pooled(runs, ["seed"])
+    assert found.scores["c"]["liver"]["dice"] == pytest.approx(0.6)
+    assert [method.name for method in pooled(runs, KEYS)] == ["s1", "s2"]
+    left_out = {"c": {"liver": {"dice": math.nan}}}
+    assert mean_scores([left_out, runs[0][1].scores])["c"]["liver"]["dice"] == 0.4
+    assert math.isnan(mean_scores([left_out, left_out])["c"]["liver"]["dice"])
+
+
+def test_runs_without_such_a_choice_stand_for_themselves():
+    found = pooled([run("x", ["c"]), run("y", ["c"]), run("z", ["c"], training__fold="0")], KEYS)
+    assert [method.name for method in found] == ["x", "y", "z"]
