@@ -214,7 +214,7 @@ def drawn_seeds(kind: str) -> Callable[[Path], None]:
         kinds = {"binary": options}
         if kind == "dicom_seg":
             kinds["labelmap"] = replace(options, segmentation="labelmap")
-            kinds["packed"] = replace(options, compression="rle")
+            kinds["packed"] = replace(options, segmentation="labelmap", compression="rle")
         for name, chosen in kinds.items():
             series = dicom_series(root / name / "series")
             image = read(series)
