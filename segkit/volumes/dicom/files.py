@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import lzma
 import os
 import zipfile
@@ -16,11 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from segkit.foundation.errors import DataError
+from segkit.volumes.bounded import open_bounded
 
 PREAMBLE, MAGIC = 128, b"DICM"
 ZIP = ".zip"
 ENCRYPTED = 0x1  # bit of a zip member's flags
-FEW_BYTES = 1 << 16  # a read of no more needs no second look
 SUSPECT_BYTES, SUSPECT_RATIO = 1 << 26, 200  # a member that unpacks to more than both is taken for a bomb
 
 
@@ -45,7 +44,7 @@ class DicomFile:
             DataError: when the zip is damaged.
         """
         if not self.member:
-            with _Bounded(self.path.open("rb", buffering=0)) as file:
+            with open_bounded(self.path) as file:
                 yield file
             return
         try:
@@ -73,19 +72,6 @@ class DicomFile:
     def __str__(self) -> str:
         """Return the path, for a member followed by its name."""
         return f"{self.path}: {self.member}" if self.member else str(self.path)
-
-
-class _Bounded(io.BufferedReader):
-    """A file of which no more is asked for than there is.
-
-    Python takes the memory for what is asked before it reads, and pydicom asks for what an element claims to be long.
-    """
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return up to `size` bytes."""
-        if size is not None and size > FEW_BYTES:
-            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
-        return super().read(size)
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
