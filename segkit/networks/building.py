@@ -11,6 +11,7 @@ from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.plan import Plan
+from segkit.config.suggestions import one_line
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.counted import seed_from
 from segkit.foundation.errors import DataError, UsageError
@@ -117,9 +118,9 @@ def build_network(arguments: Mapping[str, Any]) -> nn.Module:
     """
     try:
         network: nn.Module = build(arguments)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError) as error:
         raise UsageError(
-            f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {error}"
+            f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {one_line(error)}"
         ) from error
     return network
 
@@ -140,8 +141,10 @@ def check_size(arguments: Mapping[str, Any], weights: Mapping[str, torch.Tensor]
     try:
         with torch.device("meta"):
             skeleton = build_network(arguments)
-    except (RuntimeError, NotImplementedError):  # it looks at a value while it is built
-        return
+    except UsageError as error:
+        if isinstance(error.__cause__, RuntimeError):  # it looks at a value while it is built
+            return
+        raise
     wanted, given = (sum(each.numel() for each in tensors) for tensors in (skeleton.parameters(), weights.values()))
     if wanted > 2 * given:
         raise DataError(

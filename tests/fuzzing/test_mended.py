@@ -61,13 +61,23 @@ def test_a_file_gives_what_it_has_whatever_is_asked_for(tmp_path, size):
         assert stream.read(size) == b""
 
 
-def test_a_network_that_cannot_be_built_is_named_with_its_file(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("strides", [[1, 1, 1]]),
+        ("features", [-1, 8]),
+        ("features", [2**63, 8]),
+        ("kernels", [[-1, 3, 3], [3, 3, 3]]),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_one_line_with_its_file(tmp_path, key, value):
     a_model(tmp_path / "model")
     record = read_yaml(tmp_path / "model" / "model.yaml")
-    record["network"]["strides"] = record["network"]["strides"][:1]
+    record["network"][key] = value
     write_yaml(tmp_path / "model" / "model.yaml", record)
-    with pytest.raises((DataError, UsageError), match=r"model\.yaml: network"):
+    with pytest.raises((DataError, UsageError), match=r"model\.yaml: network") as refused:
         load(tmp_path / "model", device="cpu")
+    assert "\n" not in str(refused.value)
 
 
 def test_a_chunk_of_a_png_that_claims_gigabytes_takes_none(tmp_path):
