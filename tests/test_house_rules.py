@@ -19,9 +19,15 @@ SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatus
 RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
 YAML_LOADERS = {"yaml.load", "yaml.load_all"}
 UNSAFE_YAML = {"yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all"}
-# Calls that run what they fetch or read, and where Hydra's own instantiation, which follows `_target_`s at any depth, ends.
+# Calls that run what they fetch or read; Hydra's own instantiation follows a `_target_` at any depth.
 FOREIGN_CODE = {
-    *("torch.jit.load", "torch.package.PackageImporter", "torch.ops.load_library", "runpy.run_path", "runpy.run_module"),
+    *(
+        "torch.jit.load",
+        "torch.package.PackageImporter",
+        "torch.ops.load_library",
+        "runpy.run_path",
+        "runpy.run_module",
+    ),
     *("hydra.utils.instantiate", "hydra.utils.call", "importlib.util.spec_from_file_location", "code.interact"),
     *("ctypes.cdll.LoadLibrary", "numpy.ctypeslib.load_library", "os.execv", "os.execvp", "os.spawnv", "pty.spawn"),
 }
@@ -133,7 +139,10 @@ def no_pickle_allowed(module: Module) -> Iterator[Finding]:
 def no_foreign_code(module: Module) -> Iterator[Finding]:
     for call, name, _ in _calls(module):
         if name in FOREIGN_CODE or name.startswith("torch.hub."):
-            yield call.lineno, f"calls {name}: it runs what a file or the network brings; build by strangers.resolve_target"
+            yield (
+                call.lineno,
+                f"calls {name}: it runs what a file or the network brings; build by strangers.resolve_target",
+            )
         if name == "tempfile.mktemp":
             yield call.lineno, "calls tempfile.mktemp: another process may take the name first; use foundation.files"
 

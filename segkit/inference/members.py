@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from segkit.config.rules import plain_rules
+from segkit.config.suggestions import one_line
 from segkit.foundation.archives import Member
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.networks.building import build_network, check_network, check_size
@@ -91,3 +92,5 @@ def _naming(record: Path | Member) -> Iterator[None]:
         yield
     except SegkitError as error:
         raise type(error)(f"{record}: {error}") from error
+    except RuntimeError as error:  # of PyTorch, on sizes that cannot be
+        raise DataError(f"{record}: network: it cannot be built: {one_line(error)}") from error

@@ -1,4 +1,4 @@
-"""The long run: `python -m tests.fuzzing [seconds] [reader]` tries inputs, each reader in a process of its own, and counts."""
+"""The long run: `python -m tests.fuzzing [seconds] [reader]` hands damaged files to the readers, and counts."""
 
 import argparse
 import sys

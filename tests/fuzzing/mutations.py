@@ -19,10 +19,31 @@ FLOATS = (float("nan"), float("inf"), -float("inf"), 0.0, 1e308, -1e308, 1e-308,
 DIGITS = frozenset(b"0123456789")
 NUMBERS = (b"0", b"-1", b"1e999", b"nan", b"inf", b"99999999999", b"9223372036854775808", b"-0.0", b"1" * 400, b"")
 WORDS = (
-    *(b"/etc/passwd", b"../../../etc/passwd", b"..\\..\\x", b"%d", b"\0", b"\xff\xfe", b"\n", b"\r\n\r\n", b"{}", b"[]"),
+    *(
+        b"/etc/passwd",
+        b"../../../etc/passwd",
+        b"..\\..\\x",
+        b"%d",
+        b"\0",
+        b"\xff\xfe",
+        b"\n",
+        b"\r\n\r\n",
+        b"{}",
+        b"[]",
+    ),
     *(b"null", b"true", b'"', b"'", b"*a", b"&a [*a, *a]", b"!!python/object/apply:os.system [id]", b"${oc.env:HOME}"),
     *(b"hostile.Net", b"os.system", b"builtins.getattr", b"monai.utils.run_cmd", b"torch.hub.load", b"[" * 3000),
-    *(b"{" * 300, b"\xf0\x9f\xa6\xb4", b" ", b":", b"=", b",", b";" * 50, b"A" * 5000, b"<!DOCTYPE x [<!ENTITY a 'a'>]>"),
+    *(
+        b"{" * 300,
+        b"\xf0\x9f\xa6\xb4",
+        b" ",
+        b":",
+        b"=",
+        b",",
+        b";" * 50,
+        b"A" * 5000,
+        b"<!DOCTYPE x [<!ENTITY a 'a'>]>",
+    ),
 )
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -108,7 +107,10 @@ def nrrd_seeds(root: Path) -> None:
 def metaimage_seeds(root: Path) -> None:
     """Compressed, ASCII, raw beside its header."""
     write(scan(), seed_folder(root, "own") / "scan.mha")
-    head = "ObjectType = Image\nNDims = 3\nBinaryData = {}\nDimSize = 7 6 5\nElementSpacing = 1 2 3\nElementType = MET_SHORT\n"
+    head = (
+        "ObjectType = Image\nNDims = 3\nBinaryData = {}\nDimSize = 7 6 5\nElementSpacing = 1 2 3\n"
+        "ElementType = MET_SHORT\n"
+    )
     text = " ".join(map(str, voxels()[0].ravel(order="F")))
     (seed_folder(root, "text") / "scan.mha").write_text(head.format("False") + "ElementDataFile = LOCAL\n" + text)
     apart = seed_folder(root, "apart")
@@ -137,8 +139,12 @@ def tiff_seeds(root: Path) -> None:
     write(scan((3, 9, 8), "uint8"), seed_folder(root, "colour") / "scan.tif")
     pages = voxels((5, 9, 8), "uint16")
     tifffile.imwrite(seed_folder(root, "pages") / "scan.tif", pages)
-    tifffile.imwrite(seed_folder(root, "tiles") / "scan.tif", voxels((32, 32), "uint8"), tile=(16, 16), compression="zlib")
-    tifffile.imwrite(seed_folder(root, "imagej") / "scan.tif", pages, imagej=True, metadata={"unit": "mm", "spacing": 3})
+    tifffile.imwrite(
+        seed_folder(root, "tiles") / "scan.tif", voxels((32, 32), "uint8"), tile=(16, 16), compression="zlib"
+    )
+    tifffile.imwrite(
+        seed_folder(root, "imagej") / "scan.tif", pages, imagej=True, metadata={"unit": "mm", "spacing": 3}
+    )
     tifffile.imwrite(seed_folder(root, "ome") / "scan.ome.tif", pages, metadata={"axes": "ZYX", "PhysicalSizeX": 0.5})
 
 
@@ -269,11 +275,13 @@ def description_seeds(root: Path) -> None:
     """The Decathlon's and nnU-Net's `dataset.json`."""
     decathlon = (
         '{"name": "x", "modality": {"0": "CT", "1": "T1"}, "labels": {"0": "background", "1": "liver"},\n'
-        '"training": [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}],\n"test": ["./imagesTs/b.nii.gz"]}'
+        '"training": [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}],\n'
+        '"test": ["./imagesTs/b.nii.gz"]}'
     )
     (seed_folder(root, "decathlon") / "dataset.json").write_text(decathlon)
     nnunet = (
-        '{"channel_names": {"0": "CT"}, "labels": {"background": 0, "whole": [1, 2], "core": 2}, "file_ending": ".nii.gz",\n'
+        '{"channel_names": {"0": "CT"}, "labels": {"background": 0, "whole": [1, 2], "core": 2},\n'
+        '"file_ending": ".nii.gz",\n'
         '"regions_class_order": [1, 2], "numTraining": 1,\n'
         '"dataset": {"a": {"images": ["imagesTr/a_0000.nii.gz"], "label": "labelsTr/a.nii.gz"}}}'
     )
@@ -363,13 +371,26 @@ def run_seeds(root: Path) -> None:
     write_json(folder / "split.json", {"training": ["a", "b"], "validation": ["c"], "held_out": []})
     write_json(folder / "status.json", {"state": "finished", "steps": 5, "seconds": 2.0})
     write_text(folder / "metrics.csv", "step,seconds,loss\n1,0.1,0.9\n2,0.2,0.8\n")
-    entry = {"mask": "a.nii.gz", "key": "1", "scan": "2", "seconds": 1.0, "volumes": {"liver": 1.0}, "files": {"nifti": "a.nii.gz"}}
-    write_json(folder / "predictions.json", {"labels": {"background": 0, "liver": 1}, "weights": ["x"], "cases": {"a": entry}})
+    entry = {
+        "mask": "a.nii.gz",
+        "key": "1",
+        "scan": "2",
+        "seconds": 1.0,
+        "volumes": {"liver": 1.0},
+        "files": {"nifti": "a.nii.gz"},
+    }
+    write_json(
+        folder / "predictions.json", {"labels": {"background": 0, "liver": 1}, "weights": ["x"], "cases": {"a": entry}}
+    )
     write_json(folder / "ensemble.json", {"study": ".", "members": ["a"], "postprocessing": {}, "dice": 0.5})
-    write_json(folder / "study.json", {"trials": [{"name": "a", "state": "finished", "overrides": ["seed=1"]}], "command": {}})
+    write_json(
+        folder / "study.json", {"trials": [{"name": "a", "state": "finished", "overrides": ["seed=1"]}], "command": {}}
+    )
     rows = "case,label,metric,value\na,liver,dice,0.9\nb,liver,dice,0.8\n"
     write_text(folder / "cases.csv", rows)
-    write_json(folder / "summary.json", {"labels": {"liver": {"dice": {"mean": 0.85}}}, "mean": {"dice": {"mean": 0.85}}})
+    write_json(
+        folder / "summary.json", {"labels": {"liver": {"dice": {"mean": 0.85}}}, "mean": {"dice": {"mean": 0.85}}}
+    )
 
 
 def open_run(folder: Path) -> None:

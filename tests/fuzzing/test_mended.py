@@ -128,13 +128,7 @@ def test_a_strip_of_a_tiff_that_claims_gigabytes_takes_none(tmp_path):
     with tifffile.TiffFile(path, mode="r+b") as tif:
         tif.pages[0].tags["StripByteCounts"].overwrite(0xF0000000, dtype="I")
 
-    def tried():
-        try:
-            read(path)  # what zlib leaves over is not asked for
-        except DataError as error:
-            assert "scan.tif" in str(error)
-
-    assert traced(tried) < FEW
+    assert traced(lambda: read(path)) < FEW  # zlib leaves over what lies behind its stream
 
 
 @pytest.mark.parametrize("name", ["..", "../other", "/etc", "a/b"])

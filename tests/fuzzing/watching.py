@@ -53,7 +53,9 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _note_outside(what: str, path: Any) -> None:
     name = os.path.realpath(os.fsdecode(path)) if isinstance(path, str | bytes | os.PathLike) else str(path)
-    is_own = name.startswith((_WATCHED.folder, "/dev/")) or name.endswith((".pyc", ".nbi", ".nbc")) or "__pycache__" in name
+    is_own = (
+        name.startswith((_WATCHED.folder, "/dev/")) or name.endswith((".pyc", ".nbi", ".nbc")) or "__pycache__" in name
+    )
     if not is_own and _WATCHED.seen is not None:
         _WATCHED.seen.append(f"{what} {name}")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def _check_pages(file: BoundedFile, layout: Any) -> None:
     Raises:
         DataError: when they do.
     """
-    order = "little" if layout.byteorder == "<" else "big"
+    order: Literal["little", "big"] = "little" if layout.byteorder == "<" else "big"
     size, at, seen = layout.offsetsize, layout.offsetsize if layout.offsetsize == BIG else 4, set()
     while file.seek(at) == at and (page := int.from_bytes(file.read(size), order)):
         if page in seen:
