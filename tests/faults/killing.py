@@ -165,7 +165,8 @@ def _run(folder: Path, words: Sequence[str], fault: Fault | None, pipe: int) -> 
 
 def contents(folder: Path, makes: Sequence[str]) -> dict[str, str]:
     """Return a hash of each file below what a command makes, without what differs between two honest runs."""
-    files = [path for made in makes for path in [folder / made, *sorted((folder / made).rglob("*"))] if path.is_file()]
+    found = [path for made in makes for path in [folder / made, *sorted((folder / made).rglob("*"))] if path.is_file()]
+    files = [path for path in found if path.parent.name != "in_use"]  # a mark for each process, which the next one removes
     return {path.relative_to(folder).as_posix(): _steady(path, folder) for path in files}
 
 
@@ -200,7 +201,7 @@ def is_told(fault: Fault, code: int, said: str) -> bool:
     if fault.number is None or code == 0:  # what came too late, or concerned what a command can do without
         return True
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
-    return code == 1 and bool(errors) and os.strerror(fault.number).lower() in errors[-1].lower()
+    return code == 1 and any(os.strerror(fault.number).lower() in line.lower() for line in errors)
 
 
 def survived(command: Command, whole: Path, folder: Path, faults: Sequence[Fault]) -> str:
