@@ -61,7 +61,10 @@ def read_ensemble(folder: Path) -> Ensemble:
     members, study = (found.get("members"), found.get("study")) if isinstance(found, dict) else (None, None)
     if not isinstance(members, list) or not members or study not in (".", "..", "../.."):
         raise DataError(f"{path} names no ensemble: it lists no members")
-    if not all(isinstance(name, str) and name == Path(name).name and name not in ("", "..") and "\0" not in name for name in members):
+    if not all(
+        isinstance(name, str) and name == Path(name).name and name not in ("", "..") and "\0" not in name
+        for name in members
+    ):
         raise DataError(f"{path} names members that are no folders of the study")
     try:
         rules = rules_from(found.get("postprocessing") or {}, "postprocessing")

@@ -92,6 +92,9 @@ def fit(
             if resumed:
                 load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
             trainer.fit(module, patches, ckpt_path=resumed, weights_only=True)
+            # Killed between its last step and the validation after it, a training has no step left to begin with.
+            if any(isinstance(callback, Validations) and callback.is_owed for callback in own):
+                trainer.validate(module, datamodule=patches, verbose=False)
         except MisconfigurationException as error:
             raise UsageError(f"callbacks, logger, plugins: Lightning says: {one_line(error)}") from error
         except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C

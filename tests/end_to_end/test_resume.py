@@ -116,3 +116,30 @@ def test_a_run_goes_on_with_the_cases_it_began_with(segkit, ball_options, balls)
     changed = segkit("train", "resume=run", expect=1)
     assert "ball_2.nii.gz" in changed.stderr
     assert "is not the file that the run" in changed.stderr
+
+
+DIE_IN_THE_LAST_VALIDATION = """
+import os, signal, sys
+from segkit.training.metrics_file import MetricsFile
+note = MetricsFile.on_validation_end
+def on_validation_end(self, trainer, module):
+    if trainer.global_step == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    note(self, trainer, module)
+MetricsFile.on_validation_end = on_validation_end
+from segkit.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_killed_in_its_last_validation_it_makes_up_for_it(segkit, ball_options):
+    words = ("train", *ball_options, "data.split.folds=2", "training.fold=0", "training.steps=6", "output=run")
+    words = (*words, "training.checkpoint_every=3", "training.workers=0")
+    segkit(*words, code=DIE_IN_THE_LAST_VALIDATION, expect=-signal.SIGKILL)
+    metrics = segkit.folder / "run" / "metrics.csv"
+    rows = [row.split(",") for row in metrics.read_text().splitlines()]
+    assert (rows[-1][0], rows[-1][rows[0].index("dice")]) == ("6", "")
+    segkit(*words)
+    rows = [row.split(",") for row in metrics.read_text().splitlines()]
+    assert rows[-1][0] == "6"
+    assert float(rows[-1][rows[0].index("dice")]) >= 0

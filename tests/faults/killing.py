@@ -30,7 +30,16 @@ LONGEST_DELAY = 0.02  # seconds between the event and the kill
 SMALL = ("network.features=[4,8]", "plan.patch=[16,16,16]")
 # What tells of times, and differs between two honest runs.
 UNSTEADY = re.compile(r"seconds: [\d.]+")
-NOT_COMPARED = ("used.json", "log.txt", "environment.json", "status.json", "progress.png", "worst.png", "predictions.parquet", ".lock")
+NOT_COMPARED = (
+    "used.json",
+    "log.txt",
+    "environment.json",
+    "status.json",
+    "progress.png",
+    "worst.png",
+    "predictions.parquet",
+    ".lock",
+)
 
 
 @dataclass(frozen=True)
@@ -166,7 +175,9 @@ def _run(folder: Path, words: Sequence[str], fault: Fault | None, pipe: int) -> 
 def contents(folder: Path, makes: Sequence[str]) -> dict[str, str]:
     """Return a hash of each file below what a command makes, without what differs between two honest runs."""
     found = [path for made in makes for path in [folder / made, *sorted((folder / made).rglob("*"))] if path.is_file()]
-    files = [path for path in found if path.parent.name != "in_use"]  # a mark for each process, which the next one removes
+    files = [
+        path for path in found if path.parent.name != "in_use"
+    ]  # a mark for each process, which the next one removes
     return {path.relative_to(folder).as_posix(): _steady(path, folder) for path in files}
 
 
@@ -228,7 +239,6 @@ def main() -> int:
     """Kill each command in turn; print how often, and what was lost."""
     kills, seed = (int(word) for word in (*sys.argv[1:3], *("10", "0")[len(sys.argv[1:3]) :]))
     os.environ["OMP_NUM_THREADS"] = os.environ["SEGKIT_WORKERS"] = "1"
-    import monai.transforms
     import pytorch_lightning  # noqa: F401
 
     import segkit.commands.evaluate
@@ -237,7 +247,9 @@ def main() -> int:
     import segkit.commands.prepare
     import segkit.commands.train  # noqa: F401
 
-    room = Path(tempfile.mkdtemp(prefix="kills_")).resolve()  # no TemporaryDirectory: each attempt's exit would remove it
+    room = Path(
+        tempfile.mkdtemp(prefix="kills_")
+    ).resolve()  # no TemporaryDirectory: each attempt's exit would remove it
     try:
         return tried(room, kills, np.random.default_rng(seed))
     finally:
@@ -264,7 +276,9 @@ def tried(room: Path, kills: int, draw: np.random.Generator) -> int:
         if wrong:
             lost += 1
             print(wrong, flush=True)
-    print(f"{kills} commands, {kills - lost} ended as the uninterrupted ones; faults: {dict(happened)}; events: {events}")
+    print(
+        f"{kills} commands, {kills - lost} ended as the uninterrupted ones; faults: {dict(happened)}; events: {events}"
+    )
     return 1 if lost else 0
 
 

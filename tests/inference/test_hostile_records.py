@@ -28,7 +28,9 @@ def harm(tmp_path, monkeypatch):
     """A file that appears once the package `hostile` is imported."""
     package = tmp_path / "packages" / "hostile"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text(f"open({str(tmp_path / 'harm')!r}, 'w')\nimport torch\nNet = torch.nn.Identity\n")
+    (package / "__init__.py").write_text(
+        f"open({str(tmp_path / 'harm')!r}, 'w')\nimport torch\nNet = torch.nn.Identity\n"
+    )
     monkeypatch.syspath_prepend(package.parent)
     monkeypatch.setattr("os.system", lambda command: pytest.fail(f"ran {command}"))
     yield tmp_path / "harm"
@@ -118,7 +120,9 @@ def test_transforms_of_a_model_do_nothing_else(tmp_path, untrained_run, harm, ca
     record["plan"]["transforms"] = [options]
     write_yaml(run / "model" / RECORD, record)
     nib.save(nib.Nifti1Image(np.ones((16, 16, 16), np.float32), np.eye(4)), tmp_path / "scan.nii.gz")
-    code = main(["predict", f"run={run}", f"input={tmp_path / 'scan.nii.gz'}", f"output={tmp_path / 'masks'}", "device=cpu"])
+    code = main(
+        ["predict", f"run={run}", f"input={tmp_path / 'scan.nii.gz'}", f"output={tmp_path / 'masks'}", "device=cpu"]
+    )
     assert code in (1, 2)
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert any(says in line for line in said), said
