@@ -1,9 +1,10 @@
 """Commands killed at seeded moments, run again, and compared with their uninterrupted result.
 
 A moment is the n-th time that the command opens a file for writing, renames, removes or makes something in its folders,
-and a few milliseconds after it: there something is half done. From such a moment on the disk may also be full, or broken:
-then the command has to say so in a line, and the state before it has to be whole. Each attempt is a copy (fork) of one process that has
-imported everything once, so that a hundred take minutes. `python -m tests.faults.killing [kills] [seed]`.
+and a few milliseconds after it: there something is half done. From such a moment on the disk may also be full, or
+broken: then the command has to say so in a line, and the state before it has to be whole. Each attempt is a copy (fork)
+of one process that has imported everything once, so that a hundred take minutes.
+`python -m tests.faults.killing [count] [seed]`
 """
 
 import atexit
@@ -80,14 +81,19 @@ def commands(data: Path) -> list[Command]:
         f"data.split.held_out={data / 'held_out.txt'}", *SMALL,
     )  # fmt: skip
     training = (
-        "training.precision=32", "inference.precision=32", "training.steps=9", "training.checkpoint_every=3", "training.workers=0", "data.split.folds=2",
+        "training.precision=32", "inference.precision=32", "training.steps=9", "training.checkpoint_every=3",
+        "training.workers=0", "data.split.folds=2",
     )  # fmt: skip
     return [
         Command("prepare", ["prepare", *options], [], ["cache"]),
         Command("train", ["train", *options, *training, "training.fold=0", "output=run"], ["cache"], ["run"]),
-        Command("predict", ["predict", "run=run", f"input={data / 'images'}", "output=masks", "device=cpu"], ["run"], ["masks"]),
         Command(
-            "evaluate", ["evaluate", "predictions=masks", f"references={data / 'labels'}", "output=scores", "workers=1"],
+            "predict", ["predict", "run=run", f"input={data / 'images'}", "output=masks", "device=cpu"],
+            ["run"], ["masks"],
+        ),
+        Command(
+            "evaluate",
+            ["evaluate", "predictions=masks", f"references={data / 'labels'}", "output=scores", "workers=1"],
             ["masks"], ["scores"],
         ),
         Command("package", ["package", "run=run", "output=ball.segkit"], ["run"], ["ball.segkit"]),
