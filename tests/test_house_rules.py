@@ -19,6 +19,25 @@ SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatus
 RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
 YAML_LOADERS = {"yaml.load", "yaml.load_all"}
 UNSAFE_YAML = {"yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all"}
+# Calls that run what they fetch or read; Hydra's own instantiation follows a `_target_` at any depth.
+FOREIGN_CODE = {
+    *(
+        "torch.jit.load",
+        "torch.package.PackageImporter",
+        "torch.ops.load_library",
+        "runpy.run_path",
+        "runpy.run_module",
+    ),
+    *("hydra.utils.instantiate", "hydra.utils.call", "importlib.util.spec_from_file_location", "code.interact"),
+    *("ctypes.cdll.LoadLibrary", "numpy.ctypeslib.load_library", "os.execv", "os.execvp", "os.spawnv", "pty.spawn"),
+}
+NETWORK = {"requests", "urllib3", "httpx", "aiohttp", "ftplib", "smtplib", "http", "telnetlib", "xmlrpc", "pynetdicom"}
+NETWORK_MODULES = {"socket.socket", "socket.create_connection", "urllib.request.urlopen", "urllib.request.urlretrieve"}
+ON_REQUEST = (
+    "segkit/volumes/pacs/",
+    "segkit/datasets/decathlon_download.py",
+    "segkit/reports/serving.py",
+)  # what asks the network, when asked to
 READS_CHECKPOINTS = {"fit", "validate", "test", "predict"}  # of Lightning's Trainer, when handed `ckpt_path`
 
 Finding = tuple[int, str]
@@ -115,6 +134,37 @@ def guarded_array_load(module: Module) -> Iterator[Finding]:
             yield call.lineno, "calls np.load without allow_pickle=False"
 
 
+def no_pickle_allowed(module: Module) -> Iterator[Finding]:
+    for call, name, keywords in _calls(module):
+        if name != "numpy.load" and "allow_pickle" in keywords and not _says(keywords, "allow_pickle", value=False):
+            yield call.lineno, f"calls {name} with allow_pickle: an array of objects is a pickle"
+
+
+def no_foreign_code(module: Module) -> Iterator[Finding]:
+    for call, name, _ in _calls(module):
+        if name in FOREIGN_CODE or name.startswith("torch.hub."):
+            yield (
+                call.lineno,
+                f"calls {name}: it runs what a file or the network brings; build by strangers.resolve_target",
+            )
+        if name == "tempfile.mktemp":
+            yield call.lineno, "calls tempfile.mktemp: another process may take the name first; use foundation.files"
+
+
+def quiet_network(module: Module) -> Iterator[Finding]:
+    if module.name.startswith(ON_REQUEST):
+        return
+    for node in ast.walk(module.tree):
+        sources = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        sources += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for source in sources:
+            if source.split(".")[0] in NETWORK:
+                yield node.lineno, f"imports {source}: only {', '.join(ON_REQUEST)} reach the network"
+    for call, name, _ in _calls(module):
+        if name in NETWORK_MODULES:
+            yield call.lineno, f"calls {name}: only {', '.join(ON_REQUEST)} reach the network"
+
+
 def safe_yaml(module: Module) -> Iterator[Finding]:
     for call, name, keywords in _calls(module):
         loader = keywords.get("Loader") or (call.args[1] if len(call.args) > 1 else None)
@@ -179,6 +229,9 @@ RULES: list[Callable[[Module], Iterator[Finding]]] = [
     no_text_as_code,
     guarded_torch_load,
     guarded_array_load,
+    no_pickle_allowed,
+    no_foreign_code,
+    quiet_network,
     safe_yaml,
     no_bulk_extraction,
     short_files,
@@ -220,6 +273,17 @@ BROKEN = [
     (guarded_torch_load, "trainer.fit(net, ckpt_path=last)"),
     (guarded_array_load, "import numpy as np\nnp.load('x')"),
     (guarded_array_load, "from numpy import load\nload('x', allow_pickle=True)"),
+    (no_pickle_allowed, "import numpy as np\nnp.lib.format.read_array(file, allow_pickle=True)"),
+    (no_pickle_allowed, "import numpy as np\nnp.save('x', array, allow_pickle=wanted)"),
+    (no_foreign_code, "import torch\ntorch.hub.load('a/b', 'net')"),
+    (no_foreign_code, "from torch import jit\njit.load('x')"),
+    (no_foreign_code, "from hydra.utils import instantiate as make\nmake(config)"),
+    (no_foreign_code, "import runpy\nrunpy.run_path('x')"),
+    (no_foreign_code, "import tempfile\ntempfile.mktemp()"),
+    (quiet_network, "import requests"),
+    (quiet_network, "def late():\n    from http.client import HTTPConnection"),
+    (quiet_network, "from urllib.request import urlopen\nurlopen('http://x')"),
+    (quiet_network, "import socket\nsocket.socket()"),
     (safe_yaml, "import yaml\nyaml.load(text)"),
     (safe_yaml, "import yaml\nyaml.load(text, Loader=yaml.FullLoader)"),
     (safe_yaml, "from yaml import unsafe_load\nunsafe_load(text)"),
@@ -236,6 +300,9 @@ SOUND = [
     (no_text_as_code, "import subprocess\nnetwork.eval()\nsubprocess.run(['ls'], shell=False)"),
     (guarded_torch_load, "import json\njson.load(file)\ntrainer.fit(net, ckpt_path=last, weights_only=True)"),
     (guarded_array_load, "import numpy as np\nnp.load('x', mmap_mode='r', allow_pickle=False)"),
+    (no_pickle_allowed, "import numpy as np\nnp.save('x', array, allow_pickle=False)"),
+    (no_foreign_code, "import torch\nfrom hydra.utils import get_class\ntorch.jit.trace(net, x)\nget_class(path)()"),
+    (quiet_network, "import socket\nfrom urllib.parse import quote\nsocket.gethostname()"),
     (safe_yaml, "import yaml\nyaml.safe_load(text)\nyaml.load(text, Loader=yaml.CSafeLoader)"),
     (safe_yaml, "import yaml\nyaml.load(text, Loader=safe_loader(text))"),
     (no_bulk_extraction, "table.extract('liver')"),
@@ -263,6 +330,10 @@ def test_torch_load_has_one_door_with_one_lock():
     locked, open_door = "import torch\ntorch.load('x', weights_only=True)", "import torch\ntorch.load('x')"
     assert not list(guarded_torch_load(parse(locked, LOADER)))
     assert list(guarded_torch_load(parse(open_door, LOADER)))
+
+
+def test_the_network_has_its_doors():
+    assert not list(quiet_network(parse("import requests", "segkit/volumes/pacs/connection.py")))
 
 
 @pytest.mark.parametrize("name", ["segkit/utils.py", "segkit/volumes/_helpers.py", "segkit/data/__init__.py"])

@@ -15,7 +15,7 @@ from segkit.config.shard import Shard, shard_from
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_recorded
 from segkit.datasets.splits import split_from
-from segkit.foundation.console import paths_written, say
+from segkit.foundation.console import paths_written, say, warn
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
@@ -87,7 +87,13 @@ def _segmented(config: PredictConfig) -> Cohort:
     else:
         scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
     say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
-    return segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
+    cohort = segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
+    if cohort.trained and config.split != "training":
+        warn(
+            f"{len(cohort.trained)} of {len(scans)} scans trained this model ({', '.join(cohort.trained[:5])}): their "
+            "masks say nothing about how it does on new ones"
+        )
+    return cohort
 
 
 def segment_scans(

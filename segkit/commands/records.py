@@ -12,8 +12,9 @@ from segkit.datasets.splits import split_from
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import write_json, write_yaml
 from segkit.foundation.strangers import load_json, load_yaml
-from segkit.preparation.store import hashes
+from segkit.preparation.store import content_hash, hashes
 from segkit.runs.folder import RunFolder
+from segkit.runs.model_file import SEEN_DIGITS
 
 
 def recorded_decisions(folder: RunFolder, config: TrainConfig) -> Decided | None:
@@ -51,6 +52,12 @@ def files_of(study: Study) -> dict[str, dict[str, dict[str, str]]]:
         paths = {**case.images, "reference": case.reference, "previous": case.previous}
         files[name] = {role: {"file": str(paths[role]), "sha256": sha256} for role, sha256 in hashes(case).items()}
     return files
+
+
+def seen_by(study: Study) -> list[str]:
+    """Return the beginning of the sha256 of each scan that trains, sorted."""
+    cases = [study.dataset.cases[name] for name in study.split.training]
+    return sorted({content_hash(image)[:SEEN_DIGITS] for case in cases for image in case.images.values()})
 
 
 def check_same_files(folder: RunFolder, study: Study) -> None:

@@ -23,7 +23,7 @@ from segkit.commands.cascade import (
 from segkit.commands.debugging import FAST, FEW_CASES, OVERFIT, debugged, learn_one_batch
 from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
-from segkit.commands.records import check_same_files, record_study, recorded_decisions
+from segkit.commands.records import check_same_files, record_study, recorded_decisions, seen_by
 from segkit.commands.scoring import is_scored, is_trial, score_validation
 from segkit.config.call import Call
 from segkit.config.checks import EACH
@@ -185,7 +185,7 @@ def run(
     hand_over(folder.path)
     trainer = fitted(config, folder, device, study, module, clock)
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}
-    record = replace(record, training={**done, "cases": len(study.split.training)})
+    record = replace(record, training={**done, "cases": len(study.split.training)}, seen=seen_by(study))
     write_model(folder.model, record, module.network.state_dict(), stage.models if stage else ())
     learn_postprocessing(folder, module, study, device)
     reason = early_end(trainer)

@@ -13,15 +13,15 @@ _ALLOWED = ("segkit", "monai", "torch")
 _PATH = re.compile(r"[a-zA-Z]\w*(\.[a-zA-Z]\w*)+", re.ASCII)
 # Modules of allowed packages whose classes read, write, download, compile or call what they are given.
 _DOOR_MODULES = (
-    *("monai.auto3dseg", "monai.bundle", "monai.data", "monai.engines", "monai.fl", "monai.handlers"),
-    "monai.transforms.io",
+    *("monai.apps", "monai.auto3dseg", "monai.bundle", "monai.data", "monai.engines", "monai.fl", "monai.handlers"),
+    *("monai.losses.perceptual", "monai.transforms.io"),
     *("torch.distributed", "torch.export", "torch.fx", "torch.hub", "torch.jit", "torch.onnx", "torch.package"),
     *("torch.nn.parallel", "torch.testing", "torch.utils"),
 )
-# Transforms that look up a function of another package by a name in the config.
-_DOOR_CLASSES = re.compile(r"(Rand)?(CuCIM|TorchIO|TorchVision)(d|D|Dict)?")
+# Transforms and networks that look up a function of another package by a name in the config.
+_DOOR_CLASSES = re.compile(r"(Rand)?(CuCIM|TorchIO|TorchVision)(d|D|Dict)?|TorchVisionFCModel")
 _DOOR_ARGUMENTS = re.compile(
-    r"pretrained\w*|\w*url|(\w+_)?(path|file|filename|filepath|dir|folder)|path_or_repo_id|repo(_id)?|checkpoint|weights"
+    r"\w*pretrained\w*|\w*url|(\w+_)?(path|file|filename|filepath|dir|folder)|path_or_repo_id|repo(_id)?|checkpoint|weights"
 )
 _NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 

@@ -95,7 +95,7 @@ class AssemblyLine:
         sized = ((name, images, self.model.bytes_to_read(images)) for name, images in scans.items())
         for (name, images, reading), following in pairwise(_with_end(sized)):
             try:
-                scan, key = self.folder.key_of(images)
+                scan, key = self.folder.key_of(name, images)
                 entry = self.folder.found(name, key)
             except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
                 self._hand_on_failure(name, images, problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segkit.config.options import ObjectOptions
@@ -26,11 +26,13 @@ class Cohort:
         masks: case name to mask file.
         reused: how many of them were there already.
         failed: case name to the reason.
+        trained: names of the cases whose scan trained the model.
     """
 
     masks: dict[str, Path]
     reused: int
     failed: dict[str, str]
+    trained: list[str] = field(default_factory=list)
 
 
 def predict_cohort(
@@ -68,4 +70,4 @@ def predict_cohort(
         folder.register.close()
     write_cases(output, read_manifest(output))
     masks = {name: output / line.entries[name]["mask"] for name in scans if name in line.entries}
-    return Cohort(masks, line.reused, folder.register.manifest.failed)
+    return Cohort(masks, line.reused, folder.register.manifest.failed, folder.trained)

@@ -19,6 +19,7 @@ from segkit.inference.model import Mask, Model
 from segkit.inference.score_files import write_scores
 from segkit.preparation.store import content_hash
 from segkit.runs.manifest import Manifest, place_in, read_manifest
+from segkit.runs.model_file import SEEN_DIGITS
 from segkit.runs.register import Register
 from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.selection import Location
@@ -37,6 +38,9 @@ class MaskFolder:
         objects: what DICOM objects are like.
         own: the cases whose masks this command lists; None: all that the folder has of this model.
         shard: of jobs that share the folder, which this is.
+
+    Attributes:
+        trained: names of the cases so far whose scan trained the model.
 
     Raises:
         UsageError: when no exporter is called so.
@@ -73,6 +77,9 @@ class MaskFolder:
             {name: entry for name, entry in of.items() if own is None or name in own}
             for of in (known.cases, known.saving)
         )
+        stages = [model, *(stage for stage in model.previous if stage)]
+        self._seen = {digits for stage in stages for record in stage.records for digits in record.seen}
+        self.trained: list[str] = []
         self.register = Register(output, Manifest(model.record.labels, weights, listed, {}, saving), shard)
 
     @property
@@ -80,9 +87,12 @@ class MaskFolder:
         """Whether what is written of a mask looks at the scan's intensities too."""
         return any(each is not None and each.needs_voxels for each in self.exporters)
 
-    def key_of(self, images: Images) -> tuple[str, str]:
-        """Return the hash of a scan, and that of all that its mask depends on."""
-        scan = value_hash({channel: content_hash(path) for channel, path in images.items()})
+    def key_of(self, name: str, images: Images) -> tuple[str, str]:
+        """Return the hash of a scan, and that of all that its mask depends on; scans that trained are noted."""
+        hashes = {channel: content_hash(path) for channel, path in images.items()}
+        if any(each[:SEEN_DIGITS] in self._seen for each in hashes.values()):
+            self.trained.append(name)
+        scan = value_hash(hashes)
         return scan, value_hash([self.settings, scan])
 
     def found(self, name: str, key: str) -> dict[str, Any] | None:

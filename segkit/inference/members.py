@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 from torch import nn
 
 from segkit.config.rules import plain_rules
-from segkit.foundation.errors import DataError
+from segkit.config.suggestions import one_line
+from segkit.foundation.archives import Member
+from segkit.foundation.errors import DataError, SegkitError
 from segkit.networks.building import build_network, check_network, check_size
 from segkit.preparation.intensity_transforms import BEFORE, check_transforms
 from segkit.runs.ensemble import is_ensemble, read_ensemble
-from segkit.runs.model_file import ModelFolder, ModelRecord, read_record, read_weights
+from segkit.runs.model_file import RECORD, ModelFolder, ModelRecord, read_record, read_weights
 from segkit.runs.package import models_in
 
 
@@ -67,14 +70,27 @@ def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str])
         DataError: when the weights do not fit the network, or the record names something that may not be built.
         UsageError: when the record names a package that is not allowed.
     """
-    check_network(record.network, trust)
-    check_transforms(record.plan.on_scan, trust, key=BEFORE)
-    check_transforms(record.plan.transforms, trust)
+    with _naming(folder / RECORD):
+        check_network(record.network, trust)
+        check_transforms(record.plan.on_scan, trust, key=BEFORE)
+        check_transforms(record.plan.transforms, trust)
     weights = read_weights(folder, record)
-    check_size(record.network, weights)
-    network = build_network(record.network)
+    with _naming(folder / RECORD):
+        check_size(record.network, weights)
+        network = build_network(record.network)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(f"the weights in {folder} do not fit its network: {str(error).splitlines()[-1]}") from error
     return network
+
+
+@contextmanager
+def _naming(record: Path | Member) -> Iterator[None]:
+    """Say in which file stands what is refused."""
+    try:
+        yield
+    except SegkitError as error:
+        raise type(error)(f"{record}: {error}") from error
+    except RuntimeError as error:  # of PyTorch, on sizes that cannot be
+        raise DataError(f"{record}: network: it cannot be built: {one_line(error)}") from error

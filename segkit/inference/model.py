@@ -23,13 +23,14 @@ from segkit.config.typed import typed
 from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
+from segkit.foundation.hashing import value_hash
 from segkit.foundation.memory_size import amount_of
 from segkit.inference.case_scores import DISAGREEMENT, CaseScores, segmented_with_scores
 from segkit.inference.members import check_alike, load_network, meant, members_of, prepared_alike
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values
 from segkit.inference.rules import rules_of
-from segkit.inference.segmenting import segmented
+from segkit.inference.segmenting import segmented_or_smaller
 from segkit.inference.streaming import Stream, Work
 from segkit.networks.precision import choose_device
 from segkit.postprocessing.applying import apply_rules
@@ -38,6 +39,7 @@ from segkit.preparation.pipeline import size_of
 from segkit.preparation.prepare import Prepared, prepare
 from segkit.preparation.scans import Scan, numbered, read_scan
 from segkit.runs.model_file import ModelFolder, ModelRecord, previous_of, read_record
+from segkit.version import __version__
 from segkit.volumes.grid import as_3d
 from segkit.volumes.label_values import as_colours, voxels_of_values
 from segkit.volumes.selection import Location
@@ -130,6 +132,11 @@ class Model:
         return self.records[0]
 
     @cached_property
+    def version(self) -> str:
+        """The beginning of a hash of all networks' weights."""
+        return value_hash([record.weights for record in self.records])[:12]
+
+    @cached_property
     def labels(self) -> Labels:
         """What the outputs stand for."""
         return labels_from(self.record.labels, self.record.region_order)
@@ -217,9 +224,10 @@ class Model:
                 self.scratch or Path(gettempdir()),
             )  # fmt: skip
         else:
-            places = segmented(ready.streams, ready.scan.grid, self.labels, ready.work)
+            places = segmented_or_smaller(ready.streams, ready.scan.grid, self.labels, ready.work, self.activations)
         values = apply_rules(as_values(places, self.labels), self.rules, self.labels, ready.scan.grid.voxel_mm3)
-        return Mask(values.reshape(ready.scan.first.grid.shape), self.labels, ready.scan.first, scores)
+        scan = replace(ready.scan.first, note=f"segkit {__version__}, model {self.version}")
+        return Mask(values.reshape(scan.grid.shape), self.labels, scan, scores)
 
     def _shown(self, scan: Scan, index: int) -> Scan:
         earlier = self.previous[index] if self.previous else None

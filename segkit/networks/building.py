@@ -11,6 +11,7 @@ from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.plan import Plan
+from segkit.config.suggestions import one_line
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.counted import seed_from
 from segkit.foundation.errors import DataError, UsageError
@@ -117,9 +118,9 @@ def build_network(arguments: Mapping[str, Any]) -> nn.Module:
     """
     try:
         network: nn.Module = build(arguments)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError) as error:
         raise UsageError(
-            f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {error}"
+            f"network: {arguments['_target_']} cannot be built: {type(error).__name__}: {one_line(error)}"
         ) from error
     return network
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ def stored_fingerprint(
         (found.shape, found.spacing, found.kept, found.labelled, found.foreground, found.percentiles),
         dtype=[*kinds, *((name, "f4", getattr(found, name).shape) for name in ("foreground", "percentiles"))],
     )
-    with atomic_file(path) as temporary:
+    # A full disk is no fault of the case, which would be left out for it: whoever fills the store says so.
+    with suppress(OSError), atomic_file(path) as temporary:
         np.save(temporary, record, allow_pickle=False)
     return found
 

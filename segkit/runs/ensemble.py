@@ -61,7 +61,7 @@ def read_ensemble(folder: Path) -> Ensemble:
     members, study = (found.get("members"), found.get("study")) if isinstance(found, dict) else (None, None)
     if not isinstance(members, list) or not members or study not in (".", "..", "../.."):
         raise DataError(f"{path} names no ensemble: it lists no members")
-    if not all(isinstance(name, str) and name == Path(name).name and name not in ("", "..") for name in members):
+    if not all(map(is_folder_name, members)):
         raise DataError(f"{path} names members that are no folders of the study")
     try:
         rules = rules_from(found.get("postprocessing") or {}, "postprocessing")
@@ -71,6 +71,11 @@ def read_ensemble(folder: Path) -> Ensemble:
     home = folder.joinpath(study)
     runs = tuple((home / name) for name in members)
     return Ensemble(runs, rules, dice if isinstance(dice, float) else None)
+
+
+def is_folder_name(name: Any) -> bool:
+    """Say whether a value out of a file is the name of a folder that lies where the file says."""
+    return isinstance(name, str) and name == Path(name).name and name not in ("", "..") and "\0" not in name
 
 
 def runs_of(path: Path) -> list[Path]:

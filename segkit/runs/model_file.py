@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 ModelFolder = Path | ArchiveFolder  # `model/` of a run, or what a package holds in its stead
 WEIGHTS, RECORD = "weights.safetensors", "model.yaml"
+SEEN_DIGITS = 16  # of a sha256: two scans do not share them, and nothing of a scan can be told from them
 PREVIOUS = "previous_{}"  # folders of the models of an earlier stage, numbered from 1
 MOST_PREVIOUS = 20
 
@@ -42,6 +43,7 @@ class ModelRecord:
         postprocessing: by label what was learnt of its components and holes, as `segkit.config.rules` reads it.
         previous: how many models of an earlier stage lie in its folder, whose mask the network is shown; 0: none.
         training: steps, seconds, cases; for people.
+        seen: of each scan that trained it the beginning of its sha256, sorted: tells one who has a scan whether it did.
         weights: sha256 of the weights file.
         format: of this record.
     """
@@ -57,6 +59,7 @@ class ModelRecord:
     postprocessing: dict[str, dict[str, Any]] = field(default_factory=dict)
     previous: int = 0
     training: dict[str, Any] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
     weights: str = ""
     format: int = FORMAT
 
@@ -137,6 +140,7 @@ def _well_formed(record: ModelRecord) -> Iterator[tuple[str, bool]]:
     yield "postprocessing", are_rules(record.postprocessing, labels_from(record.labels, order).foreground)
     is_cascade = type(record.previous) is int and 0 <= record.previous <= MOST_PREVIOUS
     yield "previous", is_cascade and bool(record.previous) == bool(record.plan.previous)
+    yield "seen", isinstance(record.seen, list) and all(isinstance(each, str) for each in record.seen)
     yield "network", isinstance(network, dict) and isinstance(network.get("_target_"), str)
 
 

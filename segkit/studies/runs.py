@@ -109,9 +109,11 @@ def status_of(folder: RunFolder) -> Mapping[str, Any]:
 
 
 def _trial(study: Path, row: Mapping[str, Any]) -> FoundRun:
-    # A study that was moved has its runs beside its list all the same.
-    inside = study / str(row["name"])
-    folder = RunFolder(inside if inside.is_dir() else Path(str(row.get("run") or inside)))
+    # A study that was moved has its runs beside its list all the same, and a stranger's may name no others.
+    name = str(row["name"])
+    if Path(name).name != name or name == "..":
+        raise DataError(f"{study / STUDY_FILE} names a trial {name!r}, which is no folder of the study")
+    folder = RunFolder(study / name)
     state = FINISHED if folder.is_finished else str(row.get("state", "waiting"))
     return FoundRun(str(row["name"]), folder, choices_of(row.get("overrides")), state)
 

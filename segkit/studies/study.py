@@ -164,7 +164,7 @@ def read_study(folder: Path) -> Recorded:
         raise DataError(f"{path} is no record of a study: it lists no trials")
     for row in rows:
         name = row.get("name")
-        if not isinstance(name, str) or Path(name).name != name or name in (*RESERVED, ""):
+        if not isinstance(name, str) or Path(name).name != name or name in (*RESERVED, "", ".."):
             raise DataError(f"{path} names a trial {name!r}, which is no folder of the study")
     command = found.get("command")
     return Recorded({row["name"]: row for row in rows}, command if isinstance(command, dict) else {})

@@ -93,6 +93,7 @@ def fit(
             if resumed:
                 load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
             trainer.fit(module, patches, ckpt_path=resumed, weights_only=True)
+            make_up_for_the_last_validation(trainer, module, patches, own)
         except MisconfigurationException as error:
             raise UsageError(f"callbacks, logger, plugins: Lightning says: {one_line(error)}") from error
         except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C
@@ -104,6 +105,17 @@ def fit(
         elif isinstance(callback, Pictures):
             callback.draw()
     return trainer
+
+
+def make_up_for_the_last_validation(
+    trainer: pl.Trainer, module: Segmentation, patches: Patches, own: Sequence[pl.Callback]
+) -> None:
+    """Validate where the checkpoint of the last step owes it: with no step left, Lightning begins nothing by itself."""
+    if any(isinstance(callback, Validations) and callback.is_owed for callback in own):
+        for callback in own:
+            if isinstance(callback, MetricsFile):
+                callback.on_train_start(trainer, module)  # cuts off what was written behind that checkpoint
+        trainer.validate(module, datamodule=patches, verbose=False)
 
 
 def own_callbacks(

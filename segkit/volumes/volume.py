@@ -36,11 +36,13 @@ class Volume:
         array: shape (C, X, Y) or (C, X, Y, Z); the file's axis order and, where lossless, its dtype.
         grid: shape and RAS+ affine of the spatial axes.
         source: where it came from.
+        note: who made it, in a few words without names of people; written where a format has a field for that (NIfTI).
     """
 
     array: NDArray[Any]
     grid: Grid
     source: Source = field(default_factory=Source)
+    note: str = ""
 
     def __post_init__(self) -> None:
         """Check that array and grid fit.
@@ -63,4 +65,4 @@ class Volume:
 
     def with_array(self, array: NDArray[Any]) -> Volume:
         """Return other voxels on the same grid, from the same source."""
-        return Volume(array, self.grid, self.source)
+        return Volume(array, self.grid, self.source, self.note)

@@ -116,3 +116,35 @@ def test_a_run_goes_on_with_the_cases_it_began_with(segkit, ball_options, balls)
     changed = segkit("train", "resume=run", expect=1)
     assert "ball_2.nii.gz" in changed.stderr
     assert "is not the file that the run" in changed.stderr
+
+
+DIE_IN_THE_LAST_VALIDATION = """
+import os, signal, sys
+from segkit.training.metrics_file import MetricsFile
+note = MetricsFile.on_validation_end
+def on_validation_end(self, trainer, module):
+    if NOTED:
+        note(self, trainer, module)
+    if trainer.global_step == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if not NOTED:
+        note(self, trainer, module)
+MetricsFile.on_validation_end = on_validation_end
+from segkit.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_killed_in_its_last_validation_it_makes_up_for_it(segkit, ball_options, is_noted):
+    words = ("train", *ball_options, "data.split.folds=2", "training.fold=0", "training.steps=6", "output=run")
+    words = (*words, "training.checkpoint_every=3", "training.workers=0")
+    code = DIE_IN_THE_LAST_VALIDATION.replace("NOTED", str(is_noted))
+    segkit(*words, code=code, expect=-signal.SIGKILL)
+    metrics = segkit.folder / "run" / "metrics.csv"
+    segkit(*words)
+    header, *rows = [row.split(",") for row in metrics.read_text().splitlines()]
+    dice = header.index("dice")
+    assert [row[0] for row in rows if not row[dice]] == list("123456")
+    assert [row[0] for row in rows if row[dice]][-1:] == ["6"]
+    assert [row[0] for row in rows if row[dice]].count("6") == 1

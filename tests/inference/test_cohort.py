@@ -29,7 +29,7 @@ class Fake:
     """A model that labels everything 1 and counts its calls."""
 
     def __init__(self, weights="a", broken=(), rules=None):
-        self.record = SimpleNamespace(name="fake", labels={"background": 0, "all": 1}, weights=weights)
+        self.record = SimpleNamespace(name="fake", labels={"background": 0, "all": 1}, weights=weights, seen=[])
         self.records, self.broken, self.calls = (self.record,), broken, []
         self.options, self.rules, self.previous, self.scores = EXACT, rules or {}, (), None
 

@@ -1,3 +1,4 @@
+import errno
 import pickle
 from dataclasses import replace
 from functools import partial
@@ -108,3 +109,13 @@ def test_a_damaged_fingerprint_is_read_again(write_case, tmp_path):
 def test_work_can_be_sent_to_other_processes(write_case, tmp_path):
     work = partial(stored_fingerprint, **HOW, store=tmp_path)
     assert same(pickle.loads(pickle.dumps(work))(write_case()), work(write_case()))
+
+
+def test_a_full_disk_is_no_fault_of_a_case(cases, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module.np, "save", full)
+    found, failed = read_all(cases, tmp_path)
+    assert (len(found), failed) == (4, {})
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "fingerprints" in path.parts]

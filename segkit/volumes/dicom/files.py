@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from segkit.foundation.errors import DataError
+from segkit.volumes.bounded import open_bounded
 
 PREAMBLE, MAGIC = 128, b"DICM"
 ZIP = ".zip"
@@ -43,7 +44,7 @@ class DicomFile:
             DataError: when the zip is damaged.
         """
         if not self.member:
-            with self.path.open("rb") as file:
+            with open_bounded(self.path) as file:
                 yield file
             return
         try:

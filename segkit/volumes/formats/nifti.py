@@ -19,6 +19,7 @@ from segkit.volumes.voxel_bytes import fortran_bytes, gzip_writer, native, read_
 
 NAME = "nifti"
 SLAB = 1 << 16  # voxels scaled at a time, so that the float64 between stays in the cache
+LONGEST_NOTE = 79  # bytes of the header's description
 LONGEST_AXIS = 32767  # voxels along an axis of NIfTI-1
 # Header fields about the scan's own voxels or patient, which another array on its grid does not inherit.
 OF_THE_VOXELS = (
@@ -155,6 +156,7 @@ def _header_for(volume: Volume, array: NDArray[Any], *, is_colour: bool) -> Any:
     header.set_data_dtype(np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]) if is_colour else array.dtype)
     header["vox_offset"] = header.single_vox_offset
     header["scl_slope"], header["scl_inter"] = 1, 0
+    header["descrip"] = volume.note.encode("ascii", "replace")[:LONGEST_NOTE]
     return header
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.foundation.errors import DataError, GeometryError
+from segkit.volumes.bounded import open_bounded
 from segkit.volumes.formats import Format
 from segkit.volumes.formats._colour import without_alpha
 from segkit.volumes.grid import Grid
@@ -23,6 +26,8 @@ DECODERS = ("PNG", "JPEG", "BMP", "GIF")  # Pillow's others have never been aske
 DIRECT_MODES = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"})
 PNG_DEPTH, PNG_KIND = 24, 25  # offsets in bytes of the bit depth and the colour type
 PNG_GREY = 0
+# The most pixels that a stored byte can become: DEFLATE's 1032 bytes of 8 pixels, GIF's LZW, BMP's run lengths.
+MOST_INFLATED = {"PNG": 8 * 1032, "GIF": 2600, "BMP": 255}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +72,29 @@ def read_grid(path: Path) -> Grid:
         return Grid(picture.size, np.eye(4))
 
 
-def _open(path: Path) -> Image:
+@contextmanager
+def _open(path: Path) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
-    try:
-        picture = Image.open(path, formats=DECODERS)
-    except UnidentifiedImageError as error:
-        raise DataError("is not a whole PNG, JPEG, BMP or GIF") from error
-    frames = getattr(picture, "n_frames", 1)
-    # Some cameras put a preview behind a JPEG: its first frame is the picture.
-    if frames > 1 and picture.format in ("GIF", "PNG"):
-        raise DataError(f"is an animation of {frames} frames: save them as pages of one .tif, or one frame alone")
-    if picture.format == "PNG" and _has_deep_colours(path):
-        raise DataError("has 16-bit colours, which would be cut to 8 bits: convert it to .tif")
-    return picture
+    with open_bounded(path) as file:
+        try:
+            picture = Image.open(file, formats=DECODERS)
+        except UnidentifiedImageError as error:
+            raise DataError("is not a whole PNG, JPEG, BMP or GIF") from error
+        _check_size(picture, path.stat().st_size)
+        frames = getattr(picture, "n_frames", 1)
+        # Some cameras put a preview behind a JPEG: its first frame is the picture.
+        if frames > 1 and picture.format in ("GIF", "PNG"):
+            raise DataError(f"is an animation of {frames} frames: save them as pages of one .tif, or one frame alone")
+        if picture.format == "PNG" and _has_deep_colours(path):
+            raise DataError("has 16-bit colours, which would be cut to 8 bits: convert it to .tif")
+        yield picture
+
+
+def _check_size(picture: Image, stored: int) -> None:
+    declared = picture.width * picture.height * len(picture.getbands())
+    if declared > stored * MOST_INFLATED.get(str(picture.format), declared):
+        raise DataError(f"is cut short: its header declares {declared} values, {stored} stored bytes cannot be so")
 
 
 def _has_deep_colours(path: Path) -> bool:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segkit.foundation.errors import DataError, MissingExtraError
+from segkit.volumes.bounded import BoundedFile, open_bounded
 from segkit.volumes.formats import Format
 from segkit.volumes.formats._colour import without_alpha
 from segkit.volumes.grid import Grid, affine_from
@@ -29,6 +30,7 @@ MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4, "nm": 1e-6, **dict.fromk
 # The most that a stored byte can become, by TIFF's number of the compression: none, LZW, deflate (two), PackBits.
 MOST_INFLATED = {1: 1, 5: 2600, 8: 1032, 32946: 1032, 32773: 64}
 ALPHA_SAMPLES = (1, 2)
+BIG = 8  # bytes of an offset in BigTIFF, which is also where its first stands; in TIFF it stands at 4
 
 
 def read(path: Path) -> Volume:
@@ -88,12 +90,29 @@ def _open(path: Path) -> Iterator[TiffFile]:
     log.addHandler(faults)
     try:
         # A multi-file OME-TIFF names further files to open: a stranger's file may not.
-        with TiffFile(path, _multifile=False) as tif:
+        with open_bounded(path) as file, TiffFile(file, name=path.name, _multifile=False) as tif:
+            _check_pages(file, tif.tiff)
             yield tif
     finally:
         log.removeHandler(faults)
     if faults.messages:
         raise DataError(f"is cut short or damaged: {faults.messages[0]}")
+
+
+def _check_pages(file: BoundedFile, layout: Any) -> None:
+    """Follow the pages once, since tifffile would follow those that lead back to earlier ones for ever.
+
+    Raises:
+        DataError: when they do.
+    """
+    order: Literal["little", "big"] = "little" if layout.byteorder == "<" else "big"
+    size, at, seen = layout.offsetsize, layout.offsetsize if layout.offsetsize == BIG else 4, set()
+    while file.seek(at) == at and (page := int.from_bytes(file.read(size), order)):
+        if page in seen:
+            raise DataError("is damaged: its pages lead in a circle")
+        seen.add(page)
+        file.seek(page)
+        at = page + layout.tagnosize + int.from_bytes(file.read(layout.tagnosize), order) * layout.tagsize
 
 
 def _only_series(tif: TiffFile) -> TiffPageSeries:
