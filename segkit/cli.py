@@ -185,7 +185,8 @@ def _signals_as_errors() -> Iterator[None]:
         return
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     # nohup has SIGHUP ignored, and that must stay.
-    previous = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) == signal.SIG_DFL}
+    # Nor has a handler that a library put in by itself, which Python calls None, any say over how a command ends.
+    previous = {number: signal.SIG_DFL for number in numbers if signal.getsignal(number) in (signal.SIG_DFL, None)}
     for number in previous:
         signal.signal(number, _stop)
     try:

@@ -214,6 +214,7 @@ def test_debug_shows_the_traceback(folder, stub, capsys):
 
 
 def test_sigterm_stops_a_command_as_ctrl_c_does(folder, stub, capsys):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever a library may have put in its place
     before = signal.getsignal(signal.SIGTERM)
     stub("convert", lambda config: os.kill(os.getpid(), signal.SIGTERM))
     assert cli.main(CONVERT) == 130

@@ -70,7 +70,8 @@ def test_a_zip_is_read_in_place(maker, tmp_path):
     assert [file.member for file in files] == ["A/2.txt", "A/x/3", "B/1"]
     assert [file.name for file in files] == ["2.txt", "3", "1"]
     assert str(files[0]) == f"{path}: A/2.txt"
-    assert files[0].size == len(as_bytes(maker.slice(1)))
+    with zipfile.ZipFile(path) as archive:
+        assert files[0].size == archive.getinfo("A/2.txt").file_size
     before = sorted(tmp_path.rglob("*"))
     assert np.array_equal(read(path).array[0], maker.expected() - 1024)
     assert sorted(tmp_path.rglob("*")) == before
