@@ -16,6 +16,7 @@ from segkit.config.rules import in_words
 from segkit.datasets.dataset import Dataset, open_recorded
 from segkit.datasets.splits import split_from
 from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, write_evaluation
+from segkit.evaluation.grouping import grouping_from
 from segkit.foundation.console import paths_written, progress, say, table
 from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_json
@@ -96,7 +97,9 @@ def pool(study: Study, method: Method) -> Evaluation | None:
     if not pairs:
         return None
     folder = study.folder / FOLDS / method.name
-    evaluation = evaluate_pairs(pairs, dataset.options.labels)
+    columns = {name: case.columns for name, case in dataset.cases.items()}
+    grouping = grouping_from(columns, list(pairs), cluster_by=dataset.options.split.group_by)
+    evaluation = evaluate_pairs(pairs, dataset.options.labels, grouping=grouping, unlabelled=dataset.unlabelled)
     write_evaluation(evaluation, folder / "evaluation")
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
     say(f"{method.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
