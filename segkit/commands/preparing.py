@@ -179,8 +179,9 @@ def plan_dataset(
         features = plan.features if leaves_features(network) else None
         transforms = tuple(dict(each) for each in preprocessing.transforms)
         on_scan = tuple(dict(each) for each in preprocessing.on_scan or ())
-        plan = replace(plan, on_scan=on_scan)
-        return replace(plan, transforms=transforms, features=features, previous=previous, reasons=reasons)
+        return replace(
+            plan, on_scan=on_scan, transforms=transforms, features=features, previous=previous, reasons=reasons
+        )
     from segkit.preparation.budget import plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 

@@ -12,6 +12,7 @@ from monai.transforms import Transform
 from numpy.typing import NDArray
 
 from segkit.foundation.errors import MissingExtraError, UsageError
+from segkit.volumes.grid import Grid
 
 FloatArray = NDArray[np.float32]
 Spacing = tuple[float, float, float]
@@ -55,8 +56,8 @@ def spacing_of(image: Any) -> Spacing:
     affine = getattr(image, "affine", None)
     if affine is None:
         return 1.0, 1.0, 1.0
-    lengths = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
-    return float(lengths[0]), float(lengths[1]), float(lengths[2])
+    x, y, z = Grid((1, 1, 1), np.asarray(affine, dtype=np.float64)).spacing  # a picture too has three
+    return x, y, z
 
 
 def imported(module: str, package: str, purpose: str) -> Any:
