@@ -19,7 +19,7 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
         return None
     # PyTorch, which planning needs anyway, takes two seconds.
     from segkit.networks.precision import choose_device
-    from segkit.preparation.budget import Budget
+    from segkit.preparation.budget import MOST_MEMBERS, Budget
     from segkit.training.step_cost import EstimatedSteps, MeasuredSteps
 
     device, source = choose_device(config.device), "estimated from its operations"
@@ -33,4 +33,5 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
         parse_duration(training.budget),
         lambda step: training.accumulate * cost(step),
         source,
+        1 if training.weights else MOST_MEMBERS,  # weights from elsewhere are those of one network
     )

@@ -29,6 +29,7 @@ from segkit.preparation.fingerprints import read_fingerprints
 from segkit.preparation.identical import together_by_content
 from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
+from segkit.preparation.reasons import CONFIGURED
 from segkit.preparation.store import PreparedCase, total_bytes
 from segkit.preparation.upkeep import keep_in_use
 
@@ -182,7 +183,7 @@ def plan_dataset(
         return replace(
             plan, on_scan=on_scan, transforms=transforms, features=features, previous=previous, reasons=reasons
         )
-    from segkit.preparation.budget import plan_within
+    from segkit.preparation.budget import plan_within, shared_out
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
     outputs = dataset.labels.outputs
@@ -190,7 +191,8 @@ def plan_dataset(
         make_plan, fingerprint(found), channels=dataset.channels, outputs=outputs, transforms=preprocessing.transforms,
         on_scan=preprocessing.on_scan or (), previous=previous,
     )  # fmt: skip
-    return plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
+    made = plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
+    return shared_out(made, options.members, CONFIGURED) if options.members else made
 
 
 def announce(study: Study) -> None:
@@ -200,8 +202,9 @@ def announce(study: Study) -> None:
         f"{study.dataset.options.name}: {len(study.dataset.cases)} cases, of which {len(split.training)} train, "
         f"{len(split.validation)} validate, {len(split.held_out)} are held out"
     )
+    networks = "" if plan.members == 1 else f" for {plan.members} networks"
     say(
-        f"plan: {plan.dims}D patches of {' x '.join(map(str, plan.patch))} voxels, batch {plan.batch}, "
+        f"plan: {plan.dims}D patches of {' x '.join(map(str, plan.patch))} voxels, batch {plan.batch}{networks}, "
         f"{len(plan.strides)} levels, spacing {' x '.join('own' if s is None else f'{s:.3g}' for s in plan.spacing)} mm"
     )
 

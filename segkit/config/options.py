@@ -154,6 +154,7 @@ class PlanOptions:
     patch: list[int] | None
     max_voxels: int | None = range_key(64)
     batch: int | None = range_key(1)
+    members: int | None = range_key(1, 32)
     measure: bool
     order: int = range_key(1, 3)
     normalisation: dict[str, str]

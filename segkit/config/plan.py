@@ -49,7 +49,7 @@ class Plan:
         orientation: axis codes of prepared arrays, e.g. `RAS`; None keeps each scan's axes.
         spacing: mm per prepared axis; None keeps each scan's own.
         patch: voxels per prepared axis; exactly one axis is 1 for a 2D network.
-        batch: patches a step.
+        batch: patches a step, those of all members.
         strides: per level of the network, one stride per network axis; the first level's are 1.
         kernels: per level, one kernel size per network axis.
         normalisation: per channel, in channel order.
@@ -58,6 +58,7 @@ class Plan:
         on_scan: MONAI intensity transforms (`_target_` mappings) of scans as they are stored, before all else.
         transforms: the same, applied after normalisation.
         features: channels per level of a network that leaves them to the plan; None: its own default.
+        members: networks that learn side by side, each from its share of the batch, and are averaged in prediction.
         previous: classes of the mask of an earlier stage that follow the channels, one image each, 1 inside; 0: none.
         reasons: a sentence for each choice.
     """
@@ -75,6 +76,7 @@ class Plan:
     on_scan: tuple[dict[str, Any], ...] = ()
     transforms: tuple[dict[str, Any], ...] = ()
     features: tuple[int, ...] | None = None
+    members: int = 1
     previous: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -132,6 +134,7 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "on_scan": tuple(dict(t) for t in mapping.get("on_scan", ())),
                 "transforms": tuple(dict(t) for t in mapping.get("transforms", ())),
                 "features": _features(mapping.get("features")),
+                "members": int(mapping.get("members", 1)),
                 "previous": int(mapping.get("previous", 0)),
             }
         )
@@ -179,6 +182,9 @@ def _contradiction(plan: Plan) -> str | None:
         return f"order {plan.order} is not 1 to 3, or onto {plan.onto} names channels that have no normalisation"
     if plan.features is not None and (len(plan.features) < len(plan.strides) or min(plan.features) < 1):
         return f"features {plan.features} are not one number above zero for each of {len(plan.strides)} levels"
-    if plan.batch < 1 or not plan.normalisation or plan.previous < 0:
-        return f"batch {plan.batch} is not above zero, no channel has a normalisation, or previous is {plan.previous}"
+    if min(plan.batch, plan.members) < 1 or plan.batch % plan.members or not plan.normalisation or plan.previous < 0:
+        return (
+            f"batch {plan.batch} is not above zero or cannot be shared among {plan.members} members alike, no channel "
+            f"has a normalisation, or previous is {plan.previous}"
+        )
     return None

@@ -12,16 +12,17 @@ from torch import nn
 
 from segkit.config.plan import Plan
 from segkit.config.suggestions import one_line
-from segkit.foundation.building import arguments_of, build
+from segkit.foundation.building import TARGET, arguments_of, build
 from segkit.foundation.counted import seed_from
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
 
+COMMITTEE = "segkit.networks.committee.Committee"
 WEIGHTS = 4  # the stream of the initial weights
 
 
 def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: int) -> dict[str, Any]:
-    """Return a network's yaml with what the data set and the plan decide filled in.
+    """Return a network's yaml with what the data set and the plan decide filled in; a committee's where it has members.
 
     Args:
         network: `_target_` and its options.
@@ -47,7 +48,7 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
     arguments = {**{name: value for name, value in decided.items() if name in accepted}, **network}
     if plan.features is not None and leaves_features(network):
         arguments["features"] = list(plan.features)
-    return arguments
+    return arguments if plan.members == 1 else {TARGET: COMMITTEE, "members": plan.members, "network": arguments}
 
 
 def leaves_features(network: Mapping[str, Any]) -> bool:
@@ -111,7 +112,7 @@ def initial_network(arguments: Mapping[str, Any], seed: int) -> nn.Module:
 def build_network(arguments: Mapping[str, Any]) -> nn.Module:
     """Build a network from `network_arguments`; those of a stranger's model pass `check_network` first.
 
-    Arguments are handed over as they stand: a `_target_` inside them is not followed.
+    Arguments are handed over as they stand: a `_target_` inside them is not followed, but for a committee's `network`.
 
     Raises:
         UsageError: when the class does not take these arguments.
@@ -162,4 +163,6 @@ def check_network(arguments: Mapping[str, Any], trust: Sequence[str]) -> None:
         DataError: when the target is no network, or one that reads, writes, downloads or takes a callable.
     """
     options = arguments_of(arguments)
+    if arguments.get(TARGET) == COMMITTEE and isinstance(options.get("network"), Mapping):
+        check_network(options.pop("network"), trust)  # which a committee builds
     resolve_target(str(arguments.get("_target_")), roles=(nn.Module,), trust=trust, slot="network", arguments=options)

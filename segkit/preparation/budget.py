@@ -18,6 +18,11 @@ from segkit.networks.unet import FEATURES
 
 STEPS = 3000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long
 TEN_MINUTES = 600.0
+# What is left when no size is larger goes into a committee: on the hippocampus four networks with a quarter of ten
+# minutes' steps each beat one with all of them, which learns nothing more (scripts/benchmarks/RESULTS.md).
+MEMBER_STEPS = 1400  # that ten minutes should hold for each; four times the budget as above
+LEAST_STEPS = 1000  # of a member, however short the budget
+MOST_MEMBERS = 5  # a scan takes as many times as long to segment
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,13 @@ class Budget:
         seconds: by the clock.
         step_cost: tells what a step takes.
         source: how it knows, in words.
+        members: networks that may learn side by side.
     """
 
     seconds: float
     step_cost: StepCost
     source: str
+    members: int = MOST_MEMBERS
 
 
 @dataclass(frozen=True)
@@ -117,8 +124,8 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
         network: its yaml; where its features are null, the plan decides them.
         outputs: logits a voxel.
     """
-    plans = candidates(make, options, network)
-    if len(plans) == 1:  # all is configured
+    plans, most = candidates(make, options, network), most_members(budget, options)
+    if len(plans) == 1 and most == 1:  # all is configured
         return plans[0]
 
     def priced(plan: Plan) -> Priced:
@@ -133,7 +140,30 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
         if budget.seconds < wanted * larger.seconds:
             break
         chosen, larger = larger, None
-    return explained(chosen, larger, budget, wanted)
+    if len(plans) > 1:
+        chosen = explained(chosen, larger, budget, wanted)
+    return chosen.plan if larger else with_members(chosen, budget, most)
+
+
+def most_members(budget: Budget, options: PlanOptions) -> int:
+    """Return how many networks may be planned: one where their number is configured, or a batch fills a GPU."""
+    return 1 if options.members or memory_bytes(options.memory) is not None else budget.members
+
+
+def with_members(chosen: Priced, budget: Budget, most: int) -> Plan:
+    """Return the largest plan for as many networks, up to `most`, as the budget has time for."""
+    each = max(LEAST_STEPS, MEMBER_STEPS * math.sqrt(budget.seconds / TEN_MINUTES))
+    members = max(1, min(most, int(budget.seconds / chosen.seconds / each)))
+    if members == 1:
+        return chosen.plan
+    steps = budget.seconds / chosen.seconds / members
+    had = format_duration(budget.seconds)
+    return shared_out(chosen.plan, members, f"{had} hold {steps:.0f} steps of each, and fewer than {each:.0f} of more")
+
+
+def shared_out(plan: Plan, members: int, why: str) -> Plan:
+    """Return a plan for several networks, each with the batch that it has for one."""
+    return replace(plan, members=members, batch=members * plan.batch, reasons={**plan.reasons, "members": why})
 
 
 def steps_wanted(seconds: float) -> int:
@@ -186,7 +216,7 @@ def features_of(width: int) -> tuple[int, ...]:
     return tuple(width * channels // FEATURES[0] for channels in FEATURES)
 
 
-def explained(chosen: Priced, larger: Priced | None, budget: Budget, wanted: int) -> Plan:
+def explained(chosen: Priced, larger: Priced | None, budget: Budget, wanted: int) -> Priced:
     """Return the plan with the reason why it is no larger."""
     had, steps = format_duration(budget.seconds), budget.seconds / chosen.seconds
     text = f"{had} hold {steps:.0f} steps of {chosen.seconds:.3g} s, {budget.source}, of {wanted} that are wanted"
@@ -194,7 +224,7 @@ def explained(chosen: Priced, larger: Priced | None, budget: Budget, wanted: int
         text += f"; with {described(larger.plan)} they would hold {budget.seconds / larger.seconds:.0f}"
     if steps < wanted:
         text += "; there is no smaller size"
-    return replace(chosen.plan, reasons={**chosen.plan.reasons, "budget": text})
+    return replace(chosen, plan=replace(chosen.plan, reasons={**chosen.plan.reasons, "budget": text}))
 
 
 def described(plan: Plan) -> str:

@@ -179,7 +179,7 @@ def _training(record: ModelRecord, origin: Origin) -> str:
     rows += [
         ("steps", known.get("steps", NOT_STATED)),
         ("seconds", known.get("seconds", NOT_STATED)),
-        ("network", record.network["_target_"]),
+        ("network", record.network_name),
         ("trained by", f"segkit {record.segkit}"),
         ("sha256 of the weights", record.weights),
     ]

@@ -63,6 +63,14 @@ class ModelRecord:
     weights: str = ""
     format: int = FORMAT
 
+    @property
+    def network_name(self) -> str:
+        """What the network is, in a word; of a committee its members."""
+        one = self.network.get("network")
+        if isinstance(one, dict):
+            return f"{self.network.get('members')} x {one.get('_target_')}"
+        return str(self.network["_target_"])
+
 
 def write_model(
     folder: Path, record: ModelRecord, weights: Mapping[str, Tensor], previous: Sequence[Path] = ()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segkit.foundation.console import say
 from segkit.foundation.errors import UsageError
+from segkit.networks.committee import without_member
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> None:
@@ -17,16 +18,16 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> None:
 
     Args:
         network: changed in place.
-        patterns: of the names of its parameters, with `*`.
+        patterns: of the names of its parameters, with `*`; of a committee as each member has them.
 
     Raises:
         UsageError: when a pattern fits no parameter, or none is left to learn.
     """
     if not patterns:
         return
-    named = dict(network.named_parameters())
-    check_patterns(patterns, named, "training.frozen")
-    for name, parameter in named.items():
+    named = [(without_member(name), parameter) for name, parameter in network.named_parameters()]
+    check_patterns(patterns, (name for name, _ in named), "training.frozen")
+    for name, parameter in named:
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             parameter.requires_grad_(False)
     learning = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
@@ -68,9 +69,9 @@ def set_rates(optimizer: torch.optim.Optimizer, network: nn.Module, rates: Mappi
     """
     if not rates:
         return
-    named = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    check_patterns(rates, named, "training.rates")
-    factors = {id(parameter): factor_of(name, rates) for name, parameter in named.items()}
+    named = [(without_member(name), each) for name, each in network.named_parameters() if each.requires_grad]
+    check_patterns(rates, (name for name, _ in named), "training.rates")
+    factors = {id(parameter): factor_of(name, rates) for name, parameter in named}
     divided = []
     for group in optimizer.param_groups:
         for factor in dict.fromkeys(factors[id(parameter)] for parameter in group["params"]):

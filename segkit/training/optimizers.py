@@ -117,13 +117,33 @@ class Muon(torch.optim.Optimizer):
 
 
 def split(parameters: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the kernels of hidden layers, and all other parameters, each in their order."""
+    """Return the kernels of hidden layers, and all other parameters, each in their order.
+
+    Where shapes repeat from the first parameter to the last, as a committee's do, each repetition is a network.
+    """
+    count = repetitions([parameter.shape for parameter in parameters])
+    size = len(parameters) // count
+    inner = [kernel for index in range(count) for kernel in hidden(parameters[index * size : (index + 1) * size])]
+    names = {id(parameter) for parameter in inner}
+    return inner, [parameter for parameter in parameters if id(parameter) not in names]
+
+
+def hidden(parameters: list[Tensor]) -> list[Tensor]:
+    """Return the kernels of one network between its first layer and its last ones."""
     layers = [parameter for parameter in parameters if parameter.dim() >= 2]
     inner = layers[1:]
     while inner and len(inner[-1]) == len(layers[-1]):
         inner.pop()
-    hidden = {id(parameter) for parameter in inner}
-    return inner, [parameter for parameter in parameters if id(parameter) not in hidden]
+    return inner
+
+
+def repetitions(shapes: list[torch.Size]) -> int:
+    """Return how many times over the shortest beginning fills a whole list."""
+    total = len(shapes)
+    return next(
+        (total // size for size in range(1, total) if total % size == 0 and shapes == shapes[:size] * (total // size)),
+        1,
+    )
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

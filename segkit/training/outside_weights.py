@@ -27,8 +27,8 @@ HOLDERS = (
     "weights",
 )  # nnU-Net, Lightning, MONAI
 _WRAPPERS = re.compile(
-    r"((module|_orig_mod|net|network|model)\.)+"
-)  # of DataParallel, torch.compile, Lightning modules
+    r"((module|_orig_mod|net|network|model|members\.\d+)\.)+"
+)  # of DataParallel, torch.compile, Lightning modules; of a committee, whose members all take one network's weights
 _NNUNET_CONVOLUTION = re.compile(r"(encoder|decoder)\.stages\.(\d+)\.(?:0\.)?convs\.(\d+)\.(conv|norm)\.(weight|bias)")
 _NNUNET_OTHER = re.compile(r"decoder\.(transpconvs|seg_layers)\.(\d+)\.(weight|bias)")
 MATRIX = 2  # axes of weights that have no size in space

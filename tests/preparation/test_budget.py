@@ -16,7 +16,8 @@ RATE = 4e7
 def options(**changes):
     decided = {
         "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-        "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
+        "patch": None, "max_voxels": None, "batch": None, "members": None, "measure": False,
+        "order": 3, "normalisation": {},
     }  # fmt: skip
     return PlanOptions(**{**decided, **changes})
 
@@ -92,14 +93,36 @@ def test_what_is_configured_stays():
     assert math.prod(fixed.patch) > 80000
 
 
-def test_nothing_is_timed_where_all_is_configured():
+CONFIGURED = {"patch": [32, 32, 32], "batch": 2, "network": {**OPEN, "features": [8, 16, 32]}}
+
+
+@pytest.mark.parametrize(("members", "most"), [(1, 5), (3, 5), (None, 1)])
+def test_nothing_is_timed_where_all_is_configured(members, most):
     def never(*_):
         raise AssertionError
 
-    wanted = options(patch=[32, 32, 32], batch=2)
-    network = {**OPEN, "features": [8, 16, 32]}
-    plan = plan_within(Budget(600, never, "imagined"), make((64, 64, 64)), wanted, network, outputs=3)
+    wanted = options(patch=[32, 32, 32], batch=2, members=members)
+    network = CONFIGURED["network"]
+    plan = plan_within(Budget(600, never, "imagined", most), make((64, 64, 64)), wanted, network, outputs=3)
     assert "budget" not in plan.reasons
+    assert plan.batch == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "members"),
+    # A step takes 2 * 32^3 * 8^1.5 / RATE = 0.0371 s. Each member should have 1400 steps of ten minutes, 2800 of forty,
+    # and 1000 however short the budget is.
+    [(30, 1), (74, 1), (75, 2), (600, 5), (10 * 3600, 5)],
+)
+def test_time_that_no_size_can_use_goes_into_more_networks(seconds, members):
+    plan = planned(seconds, **CONFIGURED)
+    assert (plan.members, plan.batch) == (members, 2 * members)
+    assert ("members" in plan.reasons) == (members > 1)
+
+
+def test_a_network_that_can_grow_grows_first():
+    assert planned(600).members == 1
+    assert planned(1e9).members == 5
 
 
 def test_pictures_and_gpus_have_sizes_of_their_own():

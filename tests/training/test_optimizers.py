@@ -100,6 +100,14 @@ def test_first_and_last_layers_are_adamws():
     assert sorted([*hidden, *others]) == sorted(names.values())
 
 
+def test_each_network_of_a_committee_is_split_alike():
+    alone = UNet(in_channels=1, out_channels=2, dims=3, features=(4, 8), strides=[(1,) * 3, (2,) * 3])
+    parameters = list(alone.parameters())
+    hidden, others = split([*parameters, *copy.deepcopy(parameters)])
+    assert [each.shape for each in hidden] == 2 * [each.shape for each in split(parameters)[0]]
+    assert len(hidden) + len(others) == 2 * len(parameters)
+
+
 @pytest.mark.parametrize("parameters", [[torch.zeros(3)], [torch.zeros(3, 2)], [torch.zeros(3, 2), torch.zeros(2, 3)]])
 def test_a_network_without_hidden_layers_is_all_adamws(parameters):
     optimizer = Muon([parameter.requires_grad_(True) for parameter in parameters])

@@ -162,7 +162,7 @@ def metadata(packing: Packing) -> dict[str, Any]:
         "required_packages_version": {"nibabel": installed("nibabel"), "scipy": installed("scipy")},
         "name": record.name,
         "task": "segmentation",
-        "description": f"{record.network['_target_']} trained with segkit; docs/README.md has its card",
+        "description": f"{record.network_name} trained with segkit; docs/README.md has its card",
         "authors": statement.authors or "",
         "copyright": statement.licence or "",
         "intended_use": statement.intended_use or "",

@@ -77,9 +77,9 @@ def exported(network: nn.Module, record: ModelRecord) -> Any:
             )  # fmt: skip
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
-        raise DataError(f"{record.network['_target_']} cannot be exported as ONNX: {reason}") from error
+        raise DataError(f"{record.network_name} cannot be exported as ONNX: {reason}") from error
     if program is None:
-        raise DataError(f"{record.network['_target_']} cannot be exported as ONNX")
+        raise DataError(f"{record.network_name} cannot be exported as ONNX")
     graph = program.model_proto
     # What the exporter notes beside each node names files of this machine.
     for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output, graph.graph):
