@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from segkit.foundation.errors import UsageError
+from segkit.networks.committee import Committee
 from segkit.networks.unet import UNet
 from segkit.training.fine_tuning import factor_of, freeze, learning, set_rates
 from segkit.training.optimizers import Muon
@@ -61,3 +62,16 @@ def test_the_first_pattern_counts():
 def test_mistakes_are_told(network, patterns, said):
     with pytest.raises(UsageError, match=said):
         freeze(network, patterns)
+
+
+def test_patterns_mean_each_member_of_a_committee():
+    one = {"_target_": "segkit.networks.UNet", "in_channels": 1, "out_channels": 2, "dims": 2, "features": [2, 4]}
+    committee = Committee(members=2, network={**one, "strides": [[1, 1], [2, 2]]})
+    freeze(committee, ["encoder.0.*"])
+    for member in committee.members:
+        frozen = {name for name, each in member.named_parameters() if not each.requires_grad}
+        assert frozen == {name for name, _ in member.named_parameters() if name.startswith("encoder.0.")}
+    optimizer = torch.optim.SGD(learning(committee), lr=1.0)
+    set_rates(optimizer, committee, {"heads.*": 0.1})
+    slow = [each for group in optimizer.param_groups if group["lr"] == 0.1 for each in group["params"]]
+    assert len(slow) == sum(1 for member in committee.members for _ in member.heads.parameters())

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from segkit.foundation.errors import DataError
+from segkit.networks.building import build_network
+from segkit.networks.committee import Committee
 from segkit.networks.unet import UNet
 from segkit.training.outside_weights import bare, for_channels, start_from, take_weights, weights_at
 
@@ -242,3 +244,21 @@ def test_only_the_heads_stay_as_drawn_where_labels_change():
     taken = take_weights(network, trained.state_dict())
     assert set(taken.mismatched) == {"heads.0.weight", "heads.0.bias"}
     assert not taken.adapted
+
+
+SMALL_UNET = {
+    "_target_": "segkit.networks.UNet", "in_channels": 1, "out_channels": 2, "dims": 2, "features": [2, 4],
+    "strides": [[1, 1], [2, 2]],
+}  # fmt: skip
+
+
+def test_one_networks_weights_start_each_member_of_a_committee_and_a_members_one_network():
+    committee, one = Committee(members=2, network=SMALL_UNET), build_network(SMALL_UNET)
+    taken = take_weights(committee, one.state_dict())
+    assert len(taken.matched) == 2 * len(one.state_dict())
+    for member in committee.members:
+        assert all(torch.equal(member.state_dict()[name], tensor) for name, tensor in one.state_dict().items())
+    trained, other = Committee(members=2, network=SMALL_UNET), build_network(SMALL_UNET)
+    assert take_weights(other, trained.state_dict()).missing == ()
+    theirs = trained.members[1].state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in other.state_dict().items())
