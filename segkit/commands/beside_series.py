@@ -89,7 +89,12 @@ def from_dicom(path: Path, like: Path, config: ConvertConfig) -> Laid:
 
 
 def from_volume(path: Path, like: Path, config: ConvertConfig) -> Laid:
-    """Return a mask file on the one series there whose voxels it has, its axes turned where they run another way."""
+    """Return a mask file on the one series there whose voxels it has, its axes turned where they run another way.
+
+    Raises:
+        GeometryError: when no series has its voxels.
+        DataError: when several have.
+    """
     mask = read(path)
     values = whole_values(mask, path, config.labels)
     labels = labels_from(config.labels or read_manifest(path.parent).labels or named_by_value(values, path))

@@ -76,7 +76,11 @@ def only_one(cases: Mapping[str, Selection], path: Path) -> Selection:
 
 
 def convert_volume(place: Location, output: Path) -> Path:
-    """Write a volume in the format that the output's suffix names, voxel values and grid unchanged."""
+    """Write a volume in the format that the output's suffix names, voxel values and grid unchanged.
+
+    Raises:
+        UsageError: when the output is a folder, the input itself, or of no format that is written.
+    """
     writer_for(output)  # a mistake in the name is found before anything large is read
     if output.is_dir():
         raise UsageError(f"output={output} is a folder: name the file to write")
@@ -109,7 +113,11 @@ def convert_series(cases: Mapping[str, Selection], output: Path) -> Path:
 
 
 def convert_dataset(data: DatasetOptions, output: Path, workers: int | None) -> Path:
-    """Write a data set as nnU-Net's raw format has it, the only layout that is written."""
+    """Write a data set as nnU-Net's raw format has it, the only layout that is written.
+
+    Raises:
+        UsageError: when the output is a file.
+    """
     from segkit.commands.nnunet_raw import write_nnunet
 
     check_dataset(data)

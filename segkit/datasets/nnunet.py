@@ -64,7 +64,11 @@ class NnUNetRaw(Layout):
         return sorted(found, key=lambda case: case.name)
 
     def describe(self) -> Description:
-        """Return channels, labels and regions as `dataset.json` says."""
+        """Return channels, labels and regions as `dataset.json` says.
+
+        Raises:
+            DataError: when it cannot be read, or has regions without their order.
+        """
         description, where = read_description(Path(self.root))
         written = channels_as_written(description, where)
         names = self._names(description, where)

@@ -69,7 +69,11 @@ class Ahead(Generic[T]):
         self._thread.start()
 
     def take(self) -> T | None:
-        """Wait for the next one; None at the end. The one after it is begun by `go_on`."""
+        """Wait for the next one; None at the end. The one after it is begun by `go_on`.
+
+        Raises:
+            BaseException: whatever stopped the making of it.
+        """
         value, problem = self._made.get()
         if problem is not None:
             raise problem

@@ -45,6 +45,9 @@ class Scratch:
             rows: which rows.
             target: axes of the scan across planes, which is the last, along rows and along columns.
             values: 0 to 1, shape (rows, columns).
+
+        Raises:
+            OSError: when the disk is full.
         """
         self._rows[rows.start], self._by_column = rows, target[1] == 1
         steps = (values * STEPS + 0.5).astype(np.uint16)

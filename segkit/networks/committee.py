@@ -41,7 +41,11 @@ class Committee(nn.Module):
         self.members = nn.ModuleList(build_network(network) for _ in range(members))
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
-        """Return the logits of each sample's own member while training, else the mean of all members'."""
+        """Return the logits of each sample's own member while training, else the mean of all members'.
+
+        Raises:
+            UsageError: when a batch cannot be shared among the members alike.
+        """
         if not self.training:
             total: Tensor = sum(member(x) for member in self.members)
             return total / len(self.members)

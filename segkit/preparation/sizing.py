@@ -79,7 +79,11 @@ class Sizing:
         return Sized(full, grid, patch, batch, most, self.memory, self.steps.bytes_of(patch, batch), at_full)
 
     def patch(self, grid: TargetGrid) -> Patch:
-        """Return the patch on a grid."""
+        """Return the patch on a grid.
+
+        Raises:
+            UsageError: when the memory is too little for any.
+        """
         options, axes = self.options, grid.seen
         space = Space(grid.sizes[axes], grid.spacing[axes], self.levels, self.halvings)
         if options.patch:

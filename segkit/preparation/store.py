@@ -198,7 +198,11 @@ def verify(folder: Path) -> None:
 
 
 def write_case(case: Case, plan: Plan, labels: Labels, folder: Path) -> None:
-    """Prepare one case into `folder`, which appears whole."""
+    """Prepare one case into `folder`, which appears whole.
+
+    Raises:
+        DataError: when the scan or its reference cannot be used.
+    """
     scan = read_scan(case.images, plan.inputs)
     if plan.previous and case.previous is None:
         raise DataError("there is no mask of the earlier stage for it")

@@ -176,7 +176,11 @@ class StopSignals:
         self.before: dict[int, Any] = {}
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Remember the signal."""
+        """Remember the signal.
+
+        Raises:
+            KeyboardInterrupt: at the second Ctrl-C.
+        """
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True

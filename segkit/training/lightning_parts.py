@@ -61,7 +61,11 @@ def build_profiler(options: Mapping[str, Any], folder: Path) -> Profiler | None:
 
 
 def built(slot: str, options: Mapping[str, Any], roles: tuple[type, ...]) -> Any:
-    """Build what a yaml names, and make sure that it is of a role."""
+    """Build what a yaml names, and make sure that it is of a role.
+
+    Raises:
+        UsageError: when it is of none of the roles.
+    """
     part = build(options)
     if not isinstance(part, roles):
         raise UsageError(f"{slot}: {options[TARGET]} is not {WORDS[slot.partition('.')[0]]}")

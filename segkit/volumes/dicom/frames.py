@@ -68,6 +68,9 @@ def frame_of(attributes: Attributes, index: int, file: DicomFile) -> Frame:
         attributes: of the header, of a frame of an enhanced object with those of its functional groups over them.
         index: from 0.
         file: names the object in errors.
+
+    Raises:
+        DataError: when the frame lies somewhere in the patient and has no spacing.
     """
     place = _place(attributes, file)
     spacing = spacing_of(attributes, file) if place else _picture_spacing(attributes, file)

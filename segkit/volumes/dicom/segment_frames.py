@@ -128,7 +128,11 @@ class _Groups:
         return len(self._own)
 
     def spacing(self, index: int) -> tuple[float, float] | None:
-        """Return mm between columns and between rows, which DICOM writes the other way round; None where not given."""
+        """Return mm between columns and between rows, which DICOM writes the other way round; None where not given.
+
+        Raises:
+            GeometryError: when it is not positive.
+        """
         values = self._numbers(index, "PixelMeasuresSequence", "PixelSpacing", 2)
         if values is None:
             return None

@@ -65,7 +65,11 @@ def read_header(path: Path) -> Any:
 
 
 def parse_header(file: IO[bytes]) -> Any:
-    """Parse the header at the beginning of an open, perhaps compressed file."""
+    """Parse the header at the beginning of an open, perhaps compressed file.
+
+    Raises:
+        DataError: when there is none, or it is one of Analyze 7.5.
+    """
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
