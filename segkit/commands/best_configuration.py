@@ -7,13 +7,11 @@ decides whether the highest is more than luck, and where it is not, fewer networ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from segkit.commands.compare import question_of, show, written
 from segkit.commands.predict import segment_scans
 from segkit.commands.scored_runs import HELD_OUT, VALIDATION
-from segkit.commands.scoring import segment_validation
 from segkit.config.commands import CompareConfig, TrainConfig
 from segkit.config.options import PostprocessingOptions
 from segkit.config.recorded import load_config
@@ -24,16 +22,16 @@ from segkit.evaluation.evaluate import Evaluation
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
-from segkit.inference.cohort import Cohort
 from segkit.inference.model import load
 from segkit.studies.best import CANDIDATES, check_free, write_best
 from segkit.studies.combinations import trial_name
 from segkit.studies.configurations import Candidate, Runs, candidates_of, configurations_of, reason, simplest
-from segkit.studies.folds import Pairs, masks_of, paired, scored
+from segkit.studies.folds import Pairs, paired, scored
 from segkit.studies.pooling import pools
 from segkit.studies.runs import FoundRun
 from segkit.studies.saved import read_evaluation
 
+Masks = dict[str, Path]
 AS_IT_IS = PostprocessingOptions(learnt=False, rules={})
 
 
@@ -63,7 +61,8 @@ def best_configuration(config: CompareConfig, runs: Sequence[FoundRun]) -> Compa
     first: TrainConfig = load_config("train", configurations[0].folds[0].config)
     dataset = open_recorded(first.data, config.trust)
     candidates = candidates_of(configurations, ensembles=config.ensembles)
-    pairs, evaluations = {}, {}
+    pairs: dict[str, Pairs] = {}
+    evaluations: dict[str, Evaluation] = {}
     for candidate, folder in zip(candidates, folders_for(candidates, output), strict=True):
         say(f"{candidate.name}: {len(configurations[0].by_case)} cases, by networks that did not train on them")
         pairs[candidate.name] = out_of_fold(candidate, folder, dataset, config)
@@ -91,22 +90,23 @@ def out_of_fold(candidate: Candidate, folder: Path, dataset: Dataset, config: Co
 
     Masks of single configurations lie in their runs, where a study has put them already.
     """
-    pairs: Pairs = {}
+    masks: dict[str, Path] = {}
     for team, names in candidate.teams().items():
-        if len(team) == 1:
-            run = team[0]
-            own: TrainConfig = load_config("train", run.config)
-            check(segment_validation(run, replace(own, device=config.device, trust=config.trust)))
-            pairs |= masks_of(run, dataset)
-        else:
-            pairs |= paired(ensembled(team, names, folder, dataset, config), dataset)
-    return pairs
+        together = trial_name((",".join(run.path.name for run in team),), ())
+        place = team[0].predictions(VALIDATION) if len(team) == 1 else folder / "predictions" / together
+        masks |= segmented(team, names, place, dataset, config)
+    return paired(masks, dataset)
 
 
-def ensembled(
-    team: Runs, names: Sequence[str], folder: Path, dataset: Dataset, config: CompareConfig
-) -> dict[str, Path]:
-    """Segment cases by several runs together, as windows are covered in the first one's own validation."""
+def segmented(team: Runs, names: Sequence[str], place: Path, dataset: Dataset, config: CompareConfig) -> Masks:
+    """Segment cases by one run or several together, and return their masks.
+
+    Windows are covered as in the first run's own validation, so that a study's masks are these.
+
+    Raises:
+        DataError: when a case is gone.
+        CasesFailedError: when one cannot be segmented.
+    """
     missing = [name for name in names if name not in dataset.cases]
     if missing:
         raise DataError(f"{dataset.options.root} no longer holds {missing[0]}, which {team[0].path.name} validated")
@@ -115,20 +115,10 @@ def ensembled(
         [run.path for run in team], device=config.device, options=own.inference, postprocessing=AS_IT_IS,
         trust=config.trust,
     )  # fmt: skip
-    scans = {name: dict(dataset.cases[name].images) for name in names}
-    place = folder / "predictions" / trial_name((",".join(run.path.name for run in team),), ())
-    return check(segment_scans(model, scans, place, ["auto"])).masks
-
-
-def check(cohort: Cohort) -> Cohort:
-    """Return what was segmented; all of it is needed.
-
-    Raises:
-        CasesFailedError: naming the cases that could not be.
-    """
+    cohort = segment_scans(model, {name: dict(dataset.cases[name].images) for name in names}, place, ["auto"])
     if cohort.failed:
         raise CasesFailedError(f"{len(cohort.failed)} cases could not be segmented: {', '.join(cohort.failed)[:200]}")
-    return cohort
+    return cohort.masks
 
 
 def compared(

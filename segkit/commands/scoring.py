@@ -10,7 +10,6 @@ from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
 from segkit.config.options import StudyOptions
 from segkit.datasets.splits import ALL
-from segkit.inference.cohort import Cohort
 from segkit.runs.folder import RunFolder
 
 
@@ -30,12 +29,7 @@ def score_validation(folder: RunFolder, config: TrainConfig) -> None:
 
     The masks stay in `predictions/validation`, where folds are pooled from; what is there already is not done again.
     """
-    segment_validation(folder, config)
     words = [f"run={folder.path}", "split=validation", f"device={config.device}"]
+    raw = configure("predict", [*words, "postprocessing=none"])
+    segment(replace(raw, trust=config.trust, inference=config.inference))
     evaluate(replace(configure("evaluate", words), trust=config.trust))
-
-
-def segment_validation(folder: RunFolder, config: TrainConfig) -> Cohort:
-    """Segment the cases that validate, without postprocessing; masks that are there already are not made again."""
-    words = [f"run={folder.path}", "split=validation", f"device={config.device}", "postprocessing=none"]
-    return segment(replace(configure("predict", words), trust=config.trust, inference=config.inference))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from segkit.reports.axes import Scale, axis_below, scale_of
 from segkit.reports.drawing import Dot, Drawing, Line, Mark, Words
 
-WIDTH, LEFT, RIGHT = 400.0, 4.0, 396.0
+WIDTH, LEFT, RIGHT = 520.0, 4.0, 516.0
 ROW, TOP = 38.0, 8.0  # height of a row, above the first
 MOST_ROWS = 40
+LETTER = 7.2  # pixels of a letter of a name, about; those of notes are narrower
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def forest(
 
 
 def _row(row: Estimate, top: float, scale: Scale) -> list[Mark]:
-    marks: list[Mark] = [Words(LEFT, top + 14, row.name, "ink", size=12.5, bold=True)]
+    room = int((RIGHT - LEFT) / LETTER) - len(row.note)
+    name = row.name if len(row.name) <= room else f"{row.name[: room - 1]}…"
+    marks: list[Mark] = [Words(LEFT, top + 14, name, "ink", size=12.5, bold=True)]
     if row.note:
         marks.append(Words(RIGHT, top + 14, row.note, "muted", "end", 12))
     if not math.isfinite(row.value):

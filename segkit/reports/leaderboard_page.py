@@ -72,7 +72,7 @@ def _standing(each: Mapping[str, Any], place: int) -> dict[str, Any]:
         "rank": each.get("rank"), "name": str(each.get("name", "")), "mean": score.get("mean"),
         "interval": interval_of(score), "difference": found.get("mean"),
         "difference_interval": interval_of(found), "p": found.get("wilcoxon"), "corrected": corrected,
-        "effect": found.get("effect_size"), "first": each.get("first"), "hours": each.get("hours"),
+        "first": each.get("first"), "hours": each.get("hours"),
         "per_hour": each.get("per_hour"),
         "kind": parallel.WINNER if place == 0 else parallel.OTHER if is_told else parallel.LIKE_IT,
         "choices": {str(key): without_paths(value) for key, value in mapping(each.get("choices")).items()},
@@ -111,8 +111,12 @@ def parallel_chart(compared: Compared, rows: Sequence[Mapping[str, Any]], metric
 def scores_chart(rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> Drawing | None:
     """Draw the mean of each run with its interval."""
     estimates = [
-        Estimate(row["name"], _value(row["mean"]), row["interval"], row["kind"], number(row["mean"])) for row in rows
-    ]
+        Estimate(
+            ", ".join(row["choices"].values()) or row["name"], _value(row["mean"]), row["interval"], row["kind"],
+            number(row["mean"], 4),
+        )
+        for row in rows
+    ]  # fmt: skip
     caption = "Mean over the same cases with its 95% interval; orange is first, blue is not told from it."
     axis = f"mean {metric}" + (f" [{unit}]" if unit else "")
     return forest("scores", f"{metric} of each run", caption, estimates, axis)
@@ -122,7 +126,7 @@ def effects_chart(compared: Compared, metric: str) -> Drawing | None:
     """Draw how far each value of a choice is behind the best one, all other choices being the same."""
     estimates = [
         Estimate(
-            f"{row['key']}={row['value']} – {row['best']}", _value(row["difference"]), row["interval"],
+            f"{row['key']}: {row['value']} – {row['best']}", _value(row["difference"]), row["interval"],
             parallel.LIKE_IT, f"{number(row['difference'], 4)}; behind in {row['worse']} of {row['settings']}",
         )
         for row in effects(compared)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from segkit.reports.axes import scale_of, shown, spans_decades
 from segkit.reports.drawing import Drawing, Line, Mark, Words
 
-APART, LEFT, TOP, BOTTOM = 150.0, 70.0, 52.0, 330.0  # pixels between axes, before the first, above and below them
-RIGHT, BELOW = 90.0, 16.0  # after the last axis, under them
-LONGEST = 20  # characters of a value or a name
+APART, LEFT, TOP, BOTTOM = 170.0, 160.0, 52.0, 330.0  # pixels between axes, before the first, above and below them
+RIGHT, BELOW = 60.0, 16.0  # after the last axis, under them
+LONGEST = 22  # characters of a value or a name
+FEW = 12  # numbers that were tried, each of which is written
 WINNER, LIKE_IT, OTHER = "c6", "c5", "muted"  # the first, those not told from it, those it is shown to beat
 
 
@@ -55,11 +56,9 @@ def parallel(names: Sequence[str], paths: Sequence[Path]) -> Drawing | None:
     if len(names) < 2 or len(paths) < 2:
         return None
     axes = [axis_of(name, [path.values[at] for path in paths]) for at, name in enumerate(names)]
-    marks: list[Mark] = []
+    marks: list[Mark] = [_line(axes, paths[number], number) for number in reversed(range(len(paths)))]
     for at, axis in enumerate(axes):
         marks += _drawn(axis, LEFT + at * APART, is_low=at % 2 == 1)
-    for number in range(len(paths) - 1, -1, -1):  # the best lies on top
-        marks += _line(axes, paths[number], number)
     width = LEFT + APART * (len(axes) - 1) + RIGHT
     caption = (
         "A line is a run, the first one in orange; runs in blue are not told from it by the corrected test. Point at a "
@@ -69,11 +68,20 @@ def parallel(names: Sequence[str], paths: Sequence[Path]) -> Drawing | None:
 
 
 def axis_of(name: str, values: Sequence[str | float | None]) -> Axis:
-    """Return an axis: of numbers, by their logarithm where they span decades, else of values one below the other."""
+    """Return an axis.
+
+    Args:
+        name: of it.
+        values: of the runs, the best one first. Words lie one below the other in this order, and a few numbers that
+            were typed by size; numbers that were measured, or many, on a scale, by their logarithm where they span
+            decades.
+    """
     known = list(dict.fromkeys(value for value in values if value is not None))
     numbers = {value: number for value in known if (number := as_number(value)) is not None}
-    if len(numbers) < len(known) or not known:
-        places = {value: _spread(at, len(known)) for at, value in enumerate(known)}  # in the order of runs: best on top
+    are_numbers = bool(known) and len(numbers) == len(known)
+    if not are_numbers or (len(known) <= FEW and all(isinstance(value, str) for value in known)):
+        in_order = sorted(known, key=lambda value: -numbers[value]) if are_numbers else known
+        places = {value: _spread(at, len(known)) for at, value in enumerate(in_order)}
         return Axis(name, places, [(place, str(value)) for value, place in places.items()])
     scale = scale_of(numbers.values(), BOTTOM, TOP, is_log=spans_decades(numbers.values()))
     ticks = [(scale(tick), shown(tick)) for tick in scale.ticks]
@@ -104,19 +112,19 @@ def _drawn(axis: Axis, x: float, *, is_low: bool) -> list[Mark]:
     return marks
 
 
-def _line(axes: Sequence[Axis], path: Path, number: int) -> list[Mark]:
+def _line(axes: Sequence[Axis], path: Path, number: int) -> Line:
     places = [
         (LEFT + at * APART, axis.places[value])
         for at, (axis, value) in enumerate(zip(axes, path.values, strict=True))
         if value is not None
     ]
     told = ", ".join(
-        f"{axis.name} {value if isinstance(value, str) else f'{value:.4g}'}"
+        f"{axis.name}={value if isinstance(value, str) else f'{value:.4g}'}"
         for axis, value in zip(axes, path.values, strict=True)
         if value is not None
     )
     width = {WINNER: 3.5, LIKE_IT: 2.0}.get(path.kind, 1.5)
-    return [Line(places, path.kind, width, title=f"{path.name}: {told}", run=number)]
+    return Line(places, path.kind, width, title=f"{path.name}: {told}", run=number)
 
 
 def _cut(text: str) -> str:
