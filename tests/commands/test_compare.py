@@ -133,7 +133,7 @@ def test_each_data_set_is_compared_by_itself_though_its_cases_are_called_alike(t
     assert "brains: 2 runs on the same 12 held-out cases" in said
     assert "results by data set" in said
     for data, first in (("brains", "unet"), ("hearts", "mednext")):
-        assert [row["choice:network"] for row in rows_of(folder / data)][0] == first
+        assert rows_of(folder / data)[0]["choice:network"] == first
     with (folder / "by_data.csv").open() as file:
         rows = {(row["method"], row["data"]): row for row in csv.DictReader(file)}
     assert rows["network=unet", "hearts"]["rank"] == "2"
