@@ -145,6 +145,8 @@ def _work(line: Line, command: str, words: list[str]) -> tuple[Task, bool]:
     directories, files = line.all("--config-dir"), line.all("--config")
     is_print = any(flag == "--cfg" for flag, _ in line.values)
     _check_flags(command, bool(files), "--multirun" in line.switches, is_print)
+    if "--multirun" not in line.switches:
+        _check_is_no_study(command, words)
     call = Call(command, tuple(words), directories, Path.cwd())
     if "--multirun" in line.switches:
         from segkit.studies.sweep import sweep
@@ -167,6 +169,12 @@ def _check_flags(command: str, is_recorded: bool, is_sweep: bool, is_print: bool
         raise UsageError(f"{'--config' if is_recorded else '--multirun'} works with segkit train only")
     if is_recorded + is_sweep + is_print > 1:
         raise UsageError("--config, --multirun and --cfg exclude one another: leave out all but one")
+
+
+def _check_is_no_study(command: str, words: Sequence[str]) -> None:
+    typed = next((word for word in words if word.startswith("study.resume=") and word != "study.resume=null"), None)
+    if command == "train" and typed:
+        raise UsageError(f"{typed} goes on with a study, all of its trainings: add -m, segkit train -m {typed}")
 
 
 def _command(command: str, config: Any, call: Any) -> Task:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from segkit.commands.scored_runs import by_data, finished, scored_runs, split_for, warn_of_labels
 from segkit.config.commands import CompareConfig
 from segkit.config.suggestions import did_you_mean
-from segkit.datasets.splits import split_from
 from segkit.evaluation.comparison.comparing import compare as compare_methods
-from segkit.evaluation.comparison.comparison import Comparison, Method, Question
-from segkit.foundation.console import error, paths_written, say, table, warn
-from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, StoppedError, UsageError
+from segkit.evaluation.comparison.comparison import Comparison, Question
+from segkit.foundation.console import paths_written, say, table, warn
+from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
-from segkit.foundation.strangers import load_json
-from segkit.runs.folder import RunFolder
-from segkit.runs.model_file import read_record
+from segkit.reports.leaderboard_page import write_leaderboard_page
+from segkit.studies.across import across_table, write_across
 from segkit.studies.leaderboard import asked_lines, effects_table, leaderboard_table, write_comparison
 from segkit.studies.pooling import pooled
 from segkit.studies.runs import FoundRun, found_runs, is_study
-from segkit.studies.saved import Meaning, Saved, read_evaluation, summary_of
-
-AUTO, HELD_OUT, VALIDATION = "auto", "held_out", "validation"
+from segkit.studies.saved import Meaning, Saved
 
 
-def compare(config: CompareConfig) -> Comparison:
-    """Rank runs, print the leaderboard and what one may say of the winner, and write both.
+def compare(config: CompareConfig) -> list[Comparison]:
+    """Rank runs, print and write the leaderboard and what one may say of the winner; with `best`, make it a model.
 
     Returns:
-        the comparison.
+        a comparison for each data set that the runs were trained on.
 
     Raises:
         UsageError: when a metric, label or baseline is not there.
@@ -37,23 +33,39 @@ def compare(config: CompareConfig) -> Comparison:
         CasesFailedError: when runs had to be scored first and could not be; the others were compared.
     """
     paths = [Path(run) for run in config.runs]
+    runs = finished(found_runs(paths))
+    if config.best:
+        from segkit.commands.best_configuration import best_configuration  # PyTorch takes 2 s to load
+
+        return [best_configuration(config, runs)]
     output = output_for(config, paths)
     if output:
         check_writable(output)
-    runs = finished(found_runs(paths))
-    split = split_for(config.split, runs)
+    sets = by_data(runs)
+    found: dict[str, Comparison] = {}
+    failed: list[str] = []
+    for name, of_set in sets.items():
+        found[name], without = compared(of_set, config)
+        failed += without
+        show(found[name], config.difference, data=name if len(sets) > 1 else "")
+        if output:
+            paths_written(written(found[name], output / name if len(sets) > 1 else output))
+    if len(sets) > 1:
+        show_across(found, output)
+    if failed:
+        raise CasesFailedError(f"could not be scored and left out: {', '.join(failed)}")
+    return list(found.values())
+
+
+def compared(runs: Sequence[FoundRun], config: CompareConfig) -> tuple[Comparison, list[str]]:
+    """Compare the runs of one data set; also return the names of those that could not be scored."""
+    split = split_for(config.split, runs, baseline=config.baseline)
     scored, failed = scored_runs(runs, split, config)
     methods = pooled(scored, config.pool)
     warn_of_labels(methods)
-    question = question_of(config, [saved for _, saved in scored])
+    question = question_of(config, [saved for _, saved in scored], split if any(r.folder.is_run for r in runs) else "")
     clusters = {case: patient for _, saved in scored for case, patient in saved.clusters.items()}
-    comparison = compare_methods(methods, question, clusters)
-    show(comparison, config.difference)
-    if output:
-        paths_written(write_comparison(comparison, output))
-    if failed:
-        raise CasesFailedError(f"could not be scored and left out: {', '.join(failed)}")
-    return comparison
+    return compare_methods(methods, question, clusters), failed
 
 
 def output_for(config: CompareConfig, paths: Sequence[Path]) -> Path | None:
@@ -63,94 +75,12 @@ def output_for(config: CompareConfig, paths: Sequence[Path]) -> Path | None:
     return paths[0] if len(paths) == 1 and is_study(paths[0]) else None
 
 
-def finished(runs: Sequence[FoundRun]) -> list[FoundRun]:
-    """Return the runs that came to their end; the others are named.
-
-    Raises:
-        DataError: when none did.
-    """
-    for run in runs:
-        if not run.is_finished:
-            warn(f"{run.name} is left out: {run.state}")
-    done = [run for run in runs if run.is_finished]
-    if not done:
-        raise DataError("no run has finished: there is nothing to compare")
-    return done
+def written(comparison: Comparison, output: Path) -> list[Path]:
+    """Write a comparison as CSV, JSON and a page, and return the files."""
+    return [*write_comparison(comparison, output), write_leaderboard_page(comparison, output)]
 
 
-def split_for(wanted: str, runs: Sequence[FoundRun]) -> str:
-    """Return the cases to compare on: the held-out ones where every run has some, else those that validate."""
-    if wanted != AUTO:
-        return wanted
-    splits = [split_from(load_json(run.folder.split), where=str(run.folder.split)) for run in runs if run.folder.is_run]
-    return HELD_OUT if all(split.held_out for split in splits) else VALIDATION
-
-
-def scored_runs(
-    runs: Sequence[FoundRun], split: str, config: CompareConfig
-) -> tuple[list[tuple[FoundRun, Saved]], list[str]]:
-    """Return the runs with their scores, and the names of those that have none, whose reasons are said.
-
-    Raises:
-        DataError: when none has any.
-    """
-    scored, failed = [], []
-    for run in runs:
-        try:
-            scored.append((run, saved_scores(run, split, config)))
-        except StoppedError:
-            raise
-        except SegkitError as problem:
-            error(f"{run.name}: {problem}")
-            failed.append(run.name)
-    if not scored:
-        raise DataError(f"none of {len(failed)} runs has {split} scores: there is nothing to compare")
-    return scored, failed
-
-
-def saved_scores(run: FoundRun, split: str, config: CompareConfig) -> Saved:
-    """Return a run's scores on a split; where they are not there, or are another model's, it is evaluated first.
-
-    Raises:
-        SegkitError: when scores cannot be read, or the run had to be evaluated and could not be.
-    """
-    if not run.folder.is_run:
-        return read_evaluation(run.folder.path)
-    usual = run.folder.evaluation
-    places = [place for place in (usual, usual / split) if is_of(place, run.folder, split)]
-    if not places:
-        from segkit.commands.evaluate import evaluate
-        from segkit.config.compose import configure
-
-        recorded = (summary_of(usual).get("source") or {}).get("split", split)
-        place = usual if recorded == split else usual / split  # scores of another split stay
-        say(f"{run.name}: evaluating its {split} cases")
-        words = [f"run={run.folder.path}", f"split={split}", f"output={place}", f"device={config.device}"]
-        wanted = replace(configure("evaluate", words), trust=config.trust, workers=config.workers)
-        try:
-            evaluate(wanted)
-        except CasesFailedError as problem:  # the other cases are scored, and those that all runs have are compared
-            warn(f"{run.name}: {problem}")
-        places = [place]
-    return read_evaluation(places[0])
-
-
-def is_of(place: Path, folder: RunFolder, split: str) -> bool:
-    """Say whether a folder holds the scores of a run's own model on a split."""
-    if not (place / "cases.csv").is_file():
-        return False
-    source = summary_of(place).get("source") or {}
-    return source.get("split") == split and source.get("weights") == [read_record(folder.model).weights]
-
-
-def warn_of_labels(methods: Sequence[Method]) -> None:
-    """Say which labels enter no mean, since not every run was scored on them."""
-    labels = [{label for by_label in method.scores.values() for label in by_label} for method in methods]
-    if only_some := sorted(labels[0].union(*labels) - labels[0].intersection(*labels)):
-        warn(f"labels that not every run has scores for are left out: {', '.join(only_some)}")
-
-
-def question_of(config: CompareConfig, scored: Sequence[Saved]) -> Question:
+def question_of(config: CompareConfig, scored: Sequence[Saved], split: str) -> Question:
     """Return what is asked, with what is known of the metric.
 
     Raises:
@@ -164,14 +94,16 @@ def question_of(config: CompareConfig, scored: Sequence[Saved]) -> Question:
     return Question(
         metric=config.metric, higher_is_better=meaning.higher_is_better, unit=meaning.unit, label=config.label,
         baseline=config.baseline, difference=config.difference, resamples=config.bootstrap.resamples,
-        seed=config.bootstrap.seed,
+        seed=config.bootstrap.seed, split=split,
     )  # fmt: skip
 
 
-def show(comparison: Comparison, difference: float | None) -> None:
+def show(comparison: Comparison, difference: float | None = None, data: str = "") -> None:
     """Print the leaderboard, the effect of each choice, and the verdict."""
     of = "mean over labels" if comparison.label == "mean" else comparison.label
-    title = f"{len(comparison.standings)} runs on the same {len(comparison.cases)} cases, {of}"
+    cases = f"{len(comparison.cases)} {comparison.split.replace('_', '-')}".rstrip()
+    title = f"{data}: " if data else ""
+    title += f"{len(comparison.standings)} runs on the same {cases} cases, {of}"
     title += f"; difference to {comparison.against}" if len(comparison.standings) > 1 else ""
     table(title, *leaderboard_table(comparison))
     if comparison.left_out:
@@ -182,3 +114,10 @@ def show(comparison: Comparison, difference: float | None) -> None:
     for line in asked_lines(comparison, difference) if difference else []:
         say(line)
     say(comparison.verdict)
+
+
+def show_across(found: Mapping[str, Comparison], output: Path | None) -> None:
+    """Print, and write, what each method scores on each data set."""
+    table("results by data set", *across_table(found))
+    if output:
+        paths_written([write_across(found, output)])

@@ -186,9 +186,11 @@ class CompareConfig:
     split: str = choice_key("auto", "held_out", "validation")
     metric: str
     label: str
-    baseline: str | None
+    baseline: str | None = text_key()
     pool: list[str]
     difference: float | None = range_key(0)
+    best: str | None = path_key()
+    ensembles: bool
     output: str | None = path_key()
     trust: list[str]
     device: str

@@ -16,12 +16,17 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points, in pixels from the upper left corner; `kind` names its colour."""
+    """A line through points, in pixels from the upper left corner; `kind` names its colour.
+
+    It may say something when pointed at, and stand for the run of that number.
+    """
 
     points: Sequence[tuple[float, float]]
     kind: str
     width: float = 1.0
     dashed: bool = False
+    title: str = ""
+    run: int | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,10 @@ def _element(mark: Mark) -> str:
     if isinstance(mark, Line):
         points = " ".join(f"{_number(x)},{_number(y)}" for x, y in mark.points)
         dashes = ' stroke-dasharray="4 3"' if mark.dashed else ""
-        width = _number(mark.width)
-        return f'<polyline points="{points}" class="s-{mark.kind}" stroke-width="{width}" fill="none"{dashes}/>'
+        run = "" if mark.run is None else f' data-run="{mark.run}"'
+        title = f"<title>{escape(mark.title)}</title>" if mark.title else ""
+        look = f'class="s-{mark.kind}" stroke-width="{_number(mark.width)}" fill="none"{dashes}{run}'
+        return f'<polyline points="{points}" {look}>{title}</polyline>'
     if isinstance(mark, Words):
         weight = ' font-weight="600"' if mark.bold else ""
         place = f'x="{_number(mark.x)}" y="{_number(mark.y)}" font-size="{_number(mark.size)}"'

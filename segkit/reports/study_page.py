@@ -13,6 +13,7 @@ from segkit.foundation.strangers import load_json
 from segkit.reports.charts import words
 from segkit.reports.drawing import Drawing, colour_kind
 from segkit.reports.html import write_page
+from segkit.reports.leaderboard_page import leaderboard_values
 from segkit.reports.run_page import Made
 from segkit.reports.run_record import override_text, without_paths
 from segkit.reports.scores import MEAN, Scores, interval_of, number, read_scores
@@ -115,6 +116,7 @@ def write_study_page(study: Path, path: Path) -> Made:
     scored = [run for run in runs if run.scores.cases]
     drawing = runs_chart(scored) if scored else None
     labels = list(dict.fromkeys(label for run in scored for label in run.scores.labels))[:MOST_LABELS]
+    leaderboard = leaderboard_values(compared)
     main = words(scored[0].scores.main) if scored else "Dice"
     finished = sum(run.state == "finished" for run in runs)
     size = write_page(
@@ -128,11 +130,10 @@ def write_study_page(study: Path, path: Path) -> Made:
         drawing=drawing,
         best=scored[0].name if scored else None,
         remarks=remarks(runs, scored, compared),
-        verdict=str(compared.get("verdict") or ""),
-        standings=standings(compared),
-        effects=effects(compared),
+        leaderboard=leaderboard,
     )
-    return Made(path, size, drawings=[drawing] if drawing else [])
+    drawings = [drawing, leaderboard["parallel"], *leaderboard["drawings"]]
+    return Made(path, size, drawings=[each for each in drawings if each])
 
 
 def remarks(runs: Sequence[Run], scored: Sequence[Run], compared: Mapping[str, Any]) -> list[str]:
@@ -181,32 +182,3 @@ def run_row(run: Run, labels: Sequence[str]) -> dict[str, Any]:
         "cases": told.get("n"),
         "hours": None if run.seconds is None else run.seconds / SECONDS_AN_HOUR,
     }
-
-
-def standings(compared: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the leaderboard of `segkit compare`; empty where it was not asked."""
-    listed = compared.get("standings")
-    rows = []
-    for each in map(mapping, listed if isinstance(listed, list) else []):
-        score, found = mapping(each.get("score")), mapping(each.get("difference"))
-        rows.append(
-            {
-                "rank": each.get("rank"), "name": str(each.get("name", "")), "mean": score.get("mean"),
-                "interval": interval_of(score), "difference": found.get("mean"),
-                "difference_interval": interval_of(found), "p": found.get("wilcoxon"),
-                "corrected": found.get("wilcoxon_holm"), "first": each.get("first"), "hours": each.get("hours"),
-            }
-        )  # fmt: skip
-    return rows
-
-
-def effects(compared: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what each choice does, all others being the same."""
-    listed = compared.get("effects")
-    return [
-        {
-            "key": without_paths(each.get("key", "")), "value": without_paths(each.get("value", "")),
-            "mean": each.get("mean"), "difference": each.get("difference"), "interval": interval_of(each),
-        }
-        for each in map(mapping, listed if isinstance(listed, list) else [])
-    ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,7 @@ def pool(study: Study, method: Method) -> Evaluation | None:
     if not pairs:
         return None
     folder = study.folder / FOLDS / method.name
-    columns = {name: case.columns for name, case in dataset.cases.items()}
-    grouping = grouping_from(columns, list(pairs), cluster_by=dataset.options.split.group_by)
-    evaluation = evaluate_pairs(pairs, dataset.options.labels, grouping=grouping, unlabelled=dataset.unlabelled)
-    write_evaluation(evaluation, folder / "evaluation")
+    evaluation = scored(pairs, dataset, folder)
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
     say(f"{method.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
     write_json(folder / "postprocessing.json", evidence_of(learnt))
@@ -109,17 +106,28 @@ def pool(study: Study, method: Method) -> Evaluation | None:
     return evaluation
 
 
+def scored(pairs: Pairs, dataset: Dataset, folder: Path) -> Evaluation:
+    """Score masks of a data set's cases, by its groups and patients, and write `evaluation/` in a folder."""
+    columns = {name: case.columns for name, case in dataset.cases.items()}
+    grouping = grouping_from(columns, list(pairs), cluster_by=dataset.options.split.group_by)
+    evaluation = evaluate_pairs(pairs, dataset.options.labels, grouping=grouping, unlabelled=dataset.unlabelled)
+    write_evaluation(evaluation, folder / "evaluation")
+    return evaluation
+
+
 def masks_of(folder: RunFolder, dataset: Dataset) -> Pairs:
     """Return the validation cases of a run that have a mask and a reference, with both."""
     masks = folder.predictions("validation")
     manifest = read_manifest(masks)
     names = split_from(load_json(folder.split), where=str(folder.split)).validation
-    found = {name: (manifest.mask(masks, name), dataset.cases.get(name)) for name in names}
-    return {
-        name: (mask, case.reference)
-        for name, (mask, case) in found.items()
-        if mask is not None and case is not None and case.reference is not None
-    }
+    found = {name: manifest.mask(masks, name) for name in names}
+    return paired({name: mask for name, mask in found.items() if mask is not None}, dataset)
+
+
+def paired(masks: Mapping[str, Path], dataset: Dataset) -> Pairs:
+    """Return the masks whose cases have a reference, with it."""
+    references = {name: case.reference for name, case in dataset.cases.items() if case.reference is not None}
+    return {name: (mask, references[name]) for name, mask in masks.items() if name in references}
 
 
 def values_of(pairs: Pairs, labels: Labels) -> Iterator[tuple[str, NDArray[np.integer[Any]], NDArray[Any], float]]:

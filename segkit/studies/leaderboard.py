@@ -31,7 +31,8 @@ def leaderboard_csv(comparison: Comparison) -> str:
     """Return a line per method, the best first; figures in full, empty where there is none."""
     rows = [_full_row(one, comparison) for one in comparison.standings]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    columns = list(dict.fromkeys(column for row in rows for column in row))  # of scores alone nobody knows the choices
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from segkit.evaluation.comparison.choices import told, varied_keys
 from segkit.evaluation.comparison.comparison import Method
@@ -12,7 +12,48 @@ from segkit.evaluation.summary import Scores
 from segkit.studies.runs import FoundRun, hours_of
 from segkit.studies.saved import Saved
 
-Group = list[tuple[FoundRun, Saved]]
+
+@dataclass(frozen=True)
+class Pool:
+    """Runs that are one method.
+
+    Attributes:
+        name: tells it from the others.
+        choices: in which the methods differ, key -> value; empty where nobody knows what was chosen.
+        runs: that differ in nothing else.
+    """
+
+    name: str
+    choices: Mapping[str, str]
+    runs: tuple[FoundRun, ...]
+
+    @property
+    def hours(self) -> float | None:
+        """Hours of training, all runs together; None where that is not known of each."""
+        hours = [hours_of(run.folder) for run in self.runs]
+        known = [each for each in hours if each is not None]
+        return sum(known) if known and len(known) == len(hours) else None
+
+
+def pools(runs: Sequence[FoundRun], keys: Sequence[str]) -> list[Pool]:
+    """Return the sets of runs that differ in `keys` alone, choices such as `training.fold`."""
+    groups: dict[tuple[object, ...], list[FoundRun]] = {}
+    for run in runs:
+        is_pooled = any(key in run.choices for key in keys)
+        # Runs without any of these keys, and folders of scores, stand for themselves.
+        rest = tuple((key, value) for key, value in sorted(run.choices.items()) if key not in keys)
+        groups.setdefault(rest if is_pooled else (run.folder.path,), []).append(run)
+    kept = [_without(group[0], keys) for group in groups.values()]
+    varied = varied_keys([one for one in kept if one])  # of scores without a run nobody knows what was chosen
+    names = [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
+    return [
+        Pool(
+            name if names.count(name) == 1 else f"{name} ({group[0].folder.path.parent.name})",
+            told(one, varied) if one else {},
+            tuple(group),
+        )
+        for name, one, group in zip(names, kept, groups.values(), strict=True)
+    ]
 
 
 def pooled(runs: Sequence[tuple[FoundRun, Saved]], keys: Sequence[str]) -> list[Method]:
@@ -24,24 +65,16 @@ def pooled(runs: Sequence[tuple[FoundRun, Saved]], keys: Sequence[str]) -> list[
         runs: with their scores.
         keys: choices over which runs are pooled, such as `training.fold`.
     """
-    groups: dict[tuple[object, ...], Group] = {}
-    for run, saved in runs:
-        is_pooled = any(key in run.choices for key in keys)
-        # Runs without any of these keys, and folders of scores, stand for themselves.
-        rest = tuple((key, value) for key, value in sorted(run.choices.items()) if key not in keys)
-        groups.setdefault(rest if is_pooled else (run.folder.path,), []).append((run, saved))
-    kept = [_without(group[0][0], keys) for group in groups.values()]
-    varied = varied_keys([one for one in kept if one])  # of scores without a run nobody knows what was chosen
-    names = [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
+    scores = {run.folder.path: saved.scores for run, saved in runs}
     return [
         Method(
-            name if names.count(name) == 1 else f"{name} ({group[0][0].folder.path.parent.name})",
-            mean_scores([saved.scores for _, saved in group]),
-            told(one, varied) if one else {},
-            _hours(run for run, _ in group),
-            tuple(str(run.folder.path) for run, _ in group),
+            pool.name,
+            mean_scores([scores[run.folder.path] for run in pool.runs]),
+            pool.choices,
+            pool.hours,
+            tuple(str(run.folder.path) for run in pool.runs),
         )
-        for name, one, group in zip(names, kept, groups.values(), strict=True)
+        for pool in pools([run for run, _ in runs], keys)
     ]
 
 
@@ -69,19 +102,8 @@ def _without(run: FoundRun, keys: Sequence[str]) -> dict[str, str]:
     return {key: value for key, value in run.choices.items() if key not in keys}
 
 
-def _name(group: Group, choices: Mapping[str, str], varied: Sequence[str]) -> str:
+def _name(group: Sequence[FoundRun], choices: Mapping[str, str], varied: Sequence[str]) -> str:
     if len(group) == 1:
-        return group[0][0].name
-    return ",".join(f"{key}={value}" for key, value in told(choices, varied).items()) or _parent(
-        group[0][0].folder.path
-    )
-
-
-def _parent(path: Path) -> str:
-    return path.parent.name or path.name
-
-
-def _hours(runs: Iterable[FoundRun]) -> float | None:
-    hours = [hours_of(run.folder) for run in runs]
-    known = [each for each in hours if each is not None]
-    return sum(known) if known and len(known) == len(hours) else None
+        return group[0].name
+    parent = group[0].folder.path.parent
+    return ",".join(f"{key}={value}" for key, value in told(choices, varied).items()) or parent.name

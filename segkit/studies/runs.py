@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ class FoundRun:
         folder: where it lies.
         choices: key -> value of the words that it was started with.
         state: of a study's trial, as the study says; of others, as their `status.json` says.
+        data: name of its data set; empty where nobody knows.
     """
 
     name: str
     folder: RunFolder
     choices: Mapping[str, str]
     state: str
+    data: str = ""
 
     @property
     def is_finished(self) -> bool:
@@ -63,7 +65,8 @@ def found_run(path: Path) -> FoundRun:
     folder = RunFolder(path)
     if folder.is_run:
         words = load_yaml(folder.overrides) if folder.overrides.is_file() else []
-        return FoundRun(path.name, folder, choices_of(words), str(status_of(folder).get("state", "unknown")))
+        state = str(status_of(folder).get("state", "unknown"))
+        return FoundRun(path.name, folder, choices_of(words), state, data_of(folder))
     if (path / "cases.csv").is_file():
         return FoundRun(path.name, folder, {}, FINISHED)
     raise DataError(f"{path} is no run, no study and no folder of scores: it has no config.yaml and no cases.csv")
@@ -79,17 +82,21 @@ def found_runs(paths: Sequence[Path]) -> list[FoundRun]:
     unique = list({run.folder.path: run for run in runs}.values())
     names = [run.name for run in unique]
     return [
-        run if names.count(run.name) == 1 else FoundRun(
-            f"{run.folder.path.parent.name}/{run.name}", run.folder, run.choices, run.state
-        )
+        run if names.count(run.name) == 1 else replace(run, name=f"{run.folder.path.parent.name}/{run.name}")
         for run in unique
-    ]  # fmt: skip
+    ]
 
 
 def choices_of(words: Any) -> dict[str, str]:
     """Return key -> value of overrides, without those that do not change what a run learns."""
     pairs = (str(word).lstrip("+~").partition("=") for word in words or [] if isinstance(word, str))
     return {key: value for key, _, value in pairs if key and not _is_untold(key)}
+
+
+def data_of(folder: RunFolder) -> str:
+    """Return the name of a run's data set; empty where its config does not tell."""
+    data = folder.read_config().get("data")
+    return str(data.get("name") or "") if isinstance(data, Mapping) else ""
 
 
 def hours_of(folder: RunFolder) -> float | None:
@@ -115,7 +122,7 @@ def _trial(study: Path, row: Mapping[str, Any]) -> FoundRun:
         raise DataError(f"{study / STUDY_FILE} names a trial {name!r}, which is no folder of the study")
     folder = RunFolder(study / name)
     state = FINISHED if folder.is_finished else str(row.get("state", "waiting"))
-    return FoundRun(str(row["name"]), folder, choices_of(row.get("overrides")), state)
+    return FoundRun(name, folder, choices_of(row.get("overrides")), state, str(row.get("data") or ""))
 
 
 def _runs_below(path: Path) -> Iterable[Path]:

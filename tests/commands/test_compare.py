@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from segkit import cli
-from tests.studies.scored_runs import scores_of, write_run, write_scores, write_study
+from tests.reports.reading_pages import Reader
+from tests.studies.scored_runs import WEIGHTS, scores_of, write_run, write_scores, write_study
 
 HEAVY = ("torch", "monai", "pytorch_lightning", "scipy.stats")
 
@@ -34,7 +35,7 @@ def test_a_study_is_ranked_with_tests_effects_and_hours(study, capsys):
     assert cli.main(["compare", f"runs={study}", "difference=0.01"]) == 0
     said = capsys.readouterr()
     assert "loss=dice,seed=3 is left out: killed by signal 9" in said.err
-    assert "4 runs on the same 30 cases, mean over labels; difference to loss=dice,seed=" in said.out
+    assert "4 runs on the same 30 held-out cases, mean over labels; difference to loss=dice,seed=" in said.out
     assert "2 of 2" in said.out
     assert "to show a difference of 0.01 dice with 80% power takes" in said.out
     rows = rows_of(study)
@@ -47,6 +48,14 @@ def test_a_study_is_ranked_with_tests_effects_and_hours(study, capsys):
     tree = json.loads((study / "comparison.json").read_text())
     assert tree["verdict"] in said.out
     assert [one["name"] for one in tree["standings"]] == [row["run"] for row in rows]
+    page = Reader((study / "leaderboard.html").read_text())
+    assert tree["verdict"] in page.text
+    shown = [cells for _, cells in page.tables["standings"][1:]]
+    assert [row[0][2] for row in shown] == [row["run"] for row in rows]
+    assert [float(row[-1][3][0]) for row in shown] == pytest.approx([float(row["per_hour"]) for row in rows])
+    lines = page.attributes("polyline", "data-run")
+    assert sorted(lines) == ["0", "1", "2", "3"]
+    assert "behind in 2 of 2" in page.text
     loss = next(one for one in tree["effects"] if one["value"] == "ce")
     assert loss["ci95"][0] < loss["difference"] < loss["ci95"][1] < 0
     assert (loss["settings"], loss["worse"]) == (2, 2)
@@ -83,8 +92,57 @@ def test_folds_are_pooled(tmp_path, capsys):
             trials[",".join(words)] = (words, "finished")
     write_study(folder, trials)
     assert cli.main(["compare", f"runs={folder}"]) == 0
-    assert "2 runs on the same 30 cases" in capsys.readouterr().out
+    assert "2 runs on the same 30 validation cases" in capsys.readouterr().out
     assert [(row["run"], row["n"]) for row in rows_of(folder)] == [("loss=dice", "30"), ("loss=ce", "30")]
+
+
+def test_cases_that_validate_decide_and_held_out_ones_with_a_warning_or_for_a_baseline(tmp_path, capsys):
+    folder = tmp_path / "study"
+    for name, shift in (("a,seed=1", 0.02), ("b,seed=1", 0.0)):
+        run = write_run(folder / name, [f"network={name[0]}"], scores_of(shift, range(6)), split="validation")
+        source = {"split": "held_out", "weights": [WEIGHTS]}
+        write_scores(run / "evaluation" / "held_out", scores_of(-shift, range(6, 14)), source)
+        parts = {"training": ["t"], "validation": sorted(scores_of(0, range(6))), "held_out": ["c07"]}
+        (run / "split.json").write_text(json.dumps(parts))
+    assert cli.main(["compare", f"runs={folder}"]) == 0
+    said = capsys.readouterr()
+    assert "2 runs on the same 6 validation cases" in said.out
+    assert "decide" not in said.err
+    assert json.loads((folder / "comparison.json").read_text())["split"] == "validation"
+    assert cli.main(["compare", f"runs={folder}", "split=held_out"]) == 0
+    said = capsys.readouterr()
+    assert "2 runs on the same 8 held-out cases" in said.out
+    assert "the held-out cases decide between 2 runs" in said.err
+    # A name with commas needs no quotes, and what was decided on beforehand no warning.
+    assert cli.main(["compare", f"runs={folder}", "split=held_out", "baseline=a,seed=1"]) == 0
+    said = capsys.readouterr()
+    assert "difference to a,seed=1" in said.out
+    assert "decide" not in said.err
+
+
+def test_each_data_set_is_compared_by_itself_though_its_cases_are_called_alike(tmp_path, capsys):
+    folder, trials = tmp_path / "study", {}
+    for data, sign in (("brains", 1), ("hearts", -1)):
+        for network, shift in (("unet", 0.02), ("mednext", 0.0)):
+            words = [f"data={data}", f"network={network}"]
+            write_run(folder / ",".join(words), words, scores_of(sign * shift, range(12)), seconds=3600.0)
+            trials[",".join(words)] = (words, "finished")
+    write_study(folder, trials, data=lambda words: words[0].removeprefix("data="))
+    assert cli.main(["compare", f"runs={folder}"]) == 0
+    said = capsys.readouterr().out
+    assert "brains: 2 runs on the same 12 held-out cases" in said
+    assert "results by data set" in said
+    for data, first in (("brains", "unet"), ("hearts", "mednext")):
+        assert rows_of(folder / data)[0]["choice:network"] == first
+    with (folder / "by_data.csv").open() as file:
+        rows = {(row["method"], row["data"]): row for row in csv.DictReader(file)}
+    assert rows["network=unet", "hearts"]["rank"] == "2"
+    assert float(rows["network=unet", "brains"]["mean"]) > float(rows["network=unet", "hearts"]["mean"])
+    assert "network=mednext" in said
+    assert not (folder / "leaderboard.csv").exists()
+    write_scores(tmp_path / "theirs", scores_of(0.0, range(12)))
+    assert cli.main(["compare", f"runs=[{folder},{tmp_path}/theirs]"]) == 2
+    assert "theirs names no data set" in capsys.readouterr().err
 
 
 def test_scores_of_other_programs_and_a_metric_of_which_less_is_better(tmp_path, capsys):

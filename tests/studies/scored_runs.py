@@ -48,9 +48,9 @@ def write_record(folder: Path) -> None:
     ))  # fmt: skip
 
 
-def write_study(folder: Path, runs) -> Path:
-    """Write a study's list; `runs` is name -> (words, state)."""
-    trials = [{"name": name, "run": str(folder / name), "overrides": list(words), "state": state}
+def write_study(folder: Path, runs, data=lambda words: "x") -> Path:
+    """Write a study's list; `runs` is name -> (words, state), and `data` tells a trial's data set from its words."""
+    trials = [{"name": name, "run": str(folder / name), "overrides": list(words), "state": state, "data": data(words)}
               for name, (words, state) in runs.items()]  # fmt: skip
     (folder / "study.json").write_text(json.dumps({"trials": trials}))
     return folder

@@ -43,6 +43,7 @@ class Question:
         difference: in the metric's unit, for which the cases needed are asked; None: none.
         resamples: of the bootstrap, and choices of signs.
         seed: of both.
+        split: part of the data set that decides: `validation`, `held_out`; empty where nobody knows.
     """
 
     metric: str = "dice"
@@ -53,6 +54,7 @@ class Question:
     difference: float | None = None
     resamples: int = 10_000
     seed: int = 0
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ class Comparison:
         effects: of each choice in which the methods differ.
         verdict: what one may say of the winner.
         rules: how the figures are made.
+        split: part of the data set that the cases are of; empty where nobody knows.
     """
 
     metric: str
@@ -172,3 +175,4 @@ class Comparison:
     effects: tuple[ChoiceEffect, ...]
     verdict: str
     rules: Mapping[str, str]
+    split: str = ""
