@@ -228,6 +228,7 @@ def patches_of(config: TrainConfig, study: Study) -> Patches:
         seed=config.seed,
         foreground=config.training.foreground,
         workers=config.training.workers,
+        stalled_after=config.training.stalled_seconds,
         annotated=annotated_outputs(training, study.dataset.unlabelled, study.labels),
     )
 
