@@ -16,6 +16,7 @@ from typing import Any
 from segkit.foundation.console import error as say_error
 from segkit.foundation.console import say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError
+from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.version import __version__
 
 _SWITCHES = {
@@ -223,6 +224,11 @@ def _report(error: BaseException, is_debug: bool) -> int:
     if isinstance(error, KeyboardInterrupt):
         say_error("stopped by Ctrl-C")
         return StoppedError.exit_code
+    if is_out_of_memory(error):
+        say_error(
+            one_line(f"memory ran out: {error or 'Python had no more'}; end other programs, or pass fewer workers")
+        )
+        return 1
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         say_error(one_line(where + error.strerror.lower()))

@@ -100,7 +100,9 @@ def prepare_study(
         usable = usable_dataset(dataset, workers)
         split = shortened(split_dataset(usable.dataset, config.training.fold, workers), most)
         before_all = config.preprocessing.on_scan or []
-        usable, found = with_fingerprints(usable, split, plan.orientation, cache, workers, before_all)
+        usable, found = with_fingerprints(
+            usable, split, plan.orientation, cache, workers, before_all, config.training.stalled_seconds
+        )
         split = without(split, usable.left_out)
         made = plan_dataset(
             usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config)
@@ -108,7 +110,10 @@ def prepare_study(
         study = Study(usable.dataset, split, made, {})
     announce(study)
     used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]
-    prepared = prepare_dataset(used, study.plan, labels=study.labels, store=cache, workers=workers, fingerprints=found)
+    prepared = prepare_dataset(
+        used, study.plan, labels=study.labels, store=cache, workers=workers, fingerprints=found,
+        limit=config.training.stalled_seconds,
+    )  # fmt: skip
     say(f"{len(prepared)} prepared cases, {total_bytes(prepared) / MEGABYTE:.0f} MB, in {cache}")
     return replace(study, prepared={case.name: case for case in prepared})
 
@@ -135,6 +140,7 @@ def with_fingerprints(
     cache: Path,
     workers: int | None,
     transforms: Sequence[Mapping[str, Any]],
+    limit: float | None,
 ) -> tuple[Usable, dict[str, CaseFingerprint]]:
     """Read the fingerprints of the cases that train and validate, and leave out, or refuse, those that fail.
 
@@ -145,7 +151,7 @@ def with_fingerprints(
     cases = [dataset.cases[name] for name in sorted((*split.training, *split.validation))]
     found, failed = read_fingerprints(
         cases, channels=dataset.channels, labels=dataset.labels, orientation=orientation, store=cache, workers=workers,
-        transforms=transforms,
+        transforms=transforms, limit=limit,
     )  # fmt: skip
     names = [case.name for case in cases if case.name not in failed]
     return usable.leaving_out(failed), dict(zip(names, found, strict=True))

@@ -25,6 +25,7 @@ from segkit.commands.evaluate import evaluate
 from segkit.commands.preparing import Study, prepare_study
 from segkit.commands.records import check_same_files, record_study, recorded_decisions, seen_by
 from segkit.commands.scoring import is_scored, is_trial, score_validation
+from segkit.commands.smaller_batch import batches_of, in_batches, once_more_if_memory_runs_out
 from segkit.config.call import Call
 from segkit.config.checks import EACH
 from segkit.config.commands import TrainConfig
@@ -108,7 +109,7 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
             say(f"{folder.path} is finished already")
         else:
             with logged_to(folder.log), status_kept(folder):
-                run(config, folder, device, call, stage)
+                once_more_if_memory_runs_out(lambda: run(config, folder, device, call, stage), config, folder)
     if config.debug == FAST:
         evaluate(configure("evaluate", [f"run={folder.path}", "split=validation", f"device={config.device}"]))
     elif is_scored(config):
@@ -168,6 +169,7 @@ def run(
     study = prepare_study(config, before=before, most=FEW_CASES if config.debug == FAST else None)
     if before:
         check_same_files(folder, study)
+        config, study = in_batches(config, study, batches_of(folder, study.plan, config))
     clock = make_clock(config.training)
     record = model_record(config, study)
     module = build_module(config, study, record, clock)
@@ -226,6 +228,7 @@ def patches_of(config: TrainConfig, study: Study) -> Patches:
         seed=config.seed,
         foreground=config.training.foreground,
         workers=config.training.workers,
+        stalled_after=config.training.stalled_seconds,
         annotated=annotated_outputs(training, study.dataset.unlabelled, study.labels),
     )
 

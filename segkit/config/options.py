@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from segkit.foundation.durations import parse_duration
+
 
 def path_key(
     exists: Literal["", "any", "file", "folder"] = "", *, only_some: bool = False, or_address: bool = False
@@ -25,9 +27,10 @@ def text_key() -> Any:
     return field(metadata={"text": True})
 
 
-def duration_key() -> Any:
-    """Declare a key that holds a duration such as `10min`."""
-    return field(metadata={"duration": True})
+def duration_key(*, only_some: bool = False) -> Any:
+    """Declare a key that holds a duration such as `10min`; one that only some have is None in others."""
+    metadata = {"duration": True, "only_some": only_some}
+    return field(default=None, metadata=metadata) if only_some else field(metadata=metadata)
 
 
 def choice_key(*choices: str) -> Any:
@@ -202,9 +205,15 @@ class TrainingOptions:
     gradient_clip: float = range_key(0)
     ema: float = range_key(0, 1)
     workers: int = range_key(0)
+    stalled_after: str | None = duration_key(only_some=True)
     validate_every: str | None = duration_key()
     patience: int | None = range_key(1)
     checkpoint_every: str = duration_key()
+
+    @property
+    def stalled_seconds(self) -> float | None:
+        """`stalled_after` in seconds; None: never."""
+        return None if self.stalled_after is None else parse_duration(self.stalled_after)
 
 
 @dataclass(kw_only=True)

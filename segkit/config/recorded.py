@@ -18,7 +18,7 @@ from segkit.foundation.strangers import load_yaml
 CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"
 # What may differ between the two halves of a run without changing its weights.
-RESUMABLE = ("resume", "trust", "workers", "training.workers", "device", "debug")
+RESUMABLE = ("resume", "trust", "workers", "training.workers", "training.stalled_after", "device", "debug")
 
 
 def load_config(

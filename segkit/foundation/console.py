@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
@@ -235,6 +236,22 @@ def _shared_bars() -> Iterator["Progress"]:
             yield _live
         finally:
             _live = None
+
+
+@contextmanager
+def told_if_longer(seconds: float | None, what: str) -> Iterator[None]:
+    """Say, while the block is still at it, that it takes longer than some seconds; None: never."""
+    if seconds is None:
+        yield
+        return
+    taken = format_duration(seconds)
+    timer = threading.Timer(seconds, warn, [f"{what}: it takes longer than {taken}; is the disk it lies on there?"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _print(text: str, stream: TextIO, level: int, *, prefix: str = "", style: str = "") -> None:

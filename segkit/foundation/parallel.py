@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
-import threading
-import traceback
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from segkit.foundation.errors import SegkitError, StoppedError
+from segkit.foundation.console import told_if_longer, warn
+from segkit.foundation.durations import format_duration
+from segkit.foundation.errors import SegkitError
 from segkit.foundation.machine import available_cores, available_memory
+from segkit.foundation.working import attempt, one_line, work
 
 __all__ = ["Outcome", "available_cores", "available_memory", "parallel_map"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 _GRACE_SECONDS = 2.0
+_LOOK_SECONDS = 1.0  # between two looks at how long workers are at their items
 _KILLED = "the worker was killed, probably out of memory"
 
 
@@ -48,6 +50,7 @@ def parallel_map(
     bytes_each: int = 0,
     memory: int | None = None,
     name: Callable[[Item], str] = str,
+    limit: float | None = None,
 ) -> Generator[Outcome[Item, Value], None, None]:
     """Apply a function to each item, one item per worker process at a time.
 
@@ -59,10 +62,13 @@ def parallel_map(
         bytes_each: the memory in bytes that one item needs at its peak; 0 when it does not matter.
         memory: the budget in bytes for all workers together; None takes what is available now.
         name: how an item is called in messages.
+        limit: seconds that a worker may be at one item, after which it is ended; None: as long as it takes. Work in
+            this process cannot be ended, and that it takes longer is only said.
 
     Yields:
         Outcomes in the order of completion. An exception becomes `error`: the message of a SegkitError, others with
-        their type before it. A worker that is killed costs its own item only.
+        their type before it. Where a worker is killed, its item is tried once more when the others are handed out, and
+        a second death costs this item only.
 
     Raises:
         StoppedError: passed on when the function itself was stopped by a signal.
@@ -71,8 +77,8 @@ def parallel_map(
     count = _worker_count(items, workers, bytes_each, memory)
     tasks = ((index, item, name(item)) for index, item in enumerate(items))
     if count == 1:
-        return (_outcome(task, *_attempt(function, task[1])) for task in tasks)
-    return _in_processes(function, tasks, count)
+        return (_outcome(task, *_attempt_here(function, task, limit)) for task in tasks)
+    return _in_processes(function, _Tasks(tasks), count, limit)
 
 
 def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, memory: int | None) -> int:
@@ -86,20 +92,11 @@ def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, me
     return max(1, count)
 
 
-def _attempt(function: Callable[[Item], Value], item: Item) -> tuple[Value | None, str | None, str | None]:
-    """Call the function; give its value, or the error in one line and the trace of an unforeseen one."""
-    try:
-        return function(item), None, None
-    except StoppedError:
-        raise
-    except SegkitError as error:
-        return None, _one_line(error), None
-    except Exception as error:  # noqa: BLE001  (any failure of one item is that item's outcome)
-        return None, f"{type(error).__name__}: {_one_line(error)}".removesuffix(": "), traceback.format_exc()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _attempt_here(
+    function: Callable[[Item], Value], task: tuple[int, Item, str], limit: float | None
+) -> tuple[Value | None, str | None, str | None]:
+    with told_if_longer(limit, task[2]):
+        return attempt(function, task[1])
 
 
 def _outcome(task: tuple[int, Any, str], value: Any, error: str | None, trace: str | None = None) -> Outcome[Any, Any]:
@@ -107,18 +104,50 @@ def _outcome(task: tuple[int, Any, str], value: Any, error: str | None, trace: s
     return Outcome(index=index, item=item, value=value, error=error, name=name, trace=trace)
 
 
+class _Tasks(Iterator[tuple[int, Any, str]]):
+    """Items in their order; behind them those whose worker was killed, once more each: fewer run beside them then."""
+
+    def __init__(self, tasks: Iterator[tuple[int, Any, str]]) -> None:
+        self._tasks, self._again, self._tried = tasks, deque[tuple[int, Any, str]](), set[int]()
+
+    def __next__(self) -> tuple[int, Any, str]:
+        task = next(self._tasks, None)
+        if task is not None:
+            return task
+        if not self._again:
+            raise StopIteration
+        return self._again.popleft()
+
+    def try_again(self, task: tuple[int, Any, str]) -> bool:
+        """Hand a task out once more; False where that was done already."""
+        if task[0] in self._tried:
+            return False
+        self._tried.add(task[0])
+        self._again.append(task)
+        warn(f"{task[2]}: {_KILLED}; it is tried once more")
+        return True
+
+
 @dataclass
 class _Worker:
-    """A worker process, the pipe to it, and the task in its hands."""
+    """A worker process, the pipe to it, and the task in its hands since when."""
 
     process: BaseProcess
     pipe: Connection
     ready: bool = False
     task: tuple[int, Any, str] | None = None
+    since: float = 0.0
+    is_overdue: bool = False
+
+    def end_if_overdue(self, limit: float) -> None:
+        """Kill the process where it has been at its task for longer than the limit."""
+        if time.monotonic() - self.since > limit and not self.is_overdue:
+            self.is_overdue = True
+            self.process.kill()
 
 
 def _in_processes(
-    function: Callable[[Any], Any], tasks: Iterator[tuple[int, Any, str]], count: int
+    function: Callable[[Any], Any], tasks: _Tasks, count: int, limit: float | None
 ) -> Generator[Outcome[Any, Any], None, None]:
     pool: list[_Worker] = []
     threads = max(1, available_cores() // count)
@@ -128,13 +157,16 @@ def _in_processes(
             busy = {worker.pipe: worker for worker in pool if worker.task is not None}
             if not busy:
                 return
-            for pipe in wait(list(busy)):
-                outcome = _receive(busy[pipe], pool)  # type: ignore[index]
+            for pipe in wait(list(busy), timeout=None if limit is None else min(limit, _LOOK_SECONDS)):
+                outcome = _receive(busy[pipe], pool, tasks)  # type: ignore[index]
                 if outcome is None:
                     continue
                 # The freed worker gets its next item before the caller looks at this result.
                 yield from _hand_out(pool, tasks, count, function, threads)
                 yield outcome
+            for worker in busy.values() if limit is not None else ():
+                if worker.task is not None:
+                    worker.end_if_overdue(limit)
     finally:
         _stop(pool)
 
@@ -149,19 +181,19 @@ def _hand_out(
             return
         idle = (worker for worker in pool if worker.task is None and worker.process.is_alive())
         worker = next(idle, None) or _start(pool, function, threads)
-        worker.task = task
+        worker.task, worker.since = task, time.monotonic()
         try:
             with suppress(OSError):  # the worker died meanwhile: its pipe is at its end, and `_receive` says so
                 worker.pipe.send(task[1])
         except Exception as error:  # noqa: BLE001  (pickling runs the item's own code)
             worker.task = None
-            yield _outcome(task, None, f"the item cannot be sent to a worker: {_one_line(error)}")
+            yield _outcome(task, None, f"the item cannot be sent to a worker: {one_line(error)}")
 
 
 def _start(pool: list[_Worker], function: Callable[[Any], Any], threads: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, threads), daemon=True)
+    process = context.Process(target=work, args=(theirs, threads), daemon=True)
     if sys.platform != "win32":
         resource_tracker.ensure_running()  # starting it unblocks what we are about to block
     with _interrupts_blocked():
@@ -187,7 +219,7 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _receive(worker: _Worker, pool: list[_Worker]) -> Outcome[Any, Any] | None:
+def _receive(worker: _Worker, pool: list[_Worker], tasks: _Tasks) -> Outcome[Any, Any] | None:
     """Take one message from a worker: None for its sign of life, else what became of its item."""
     task = worker.task
     if task is None:
@@ -196,10 +228,11 @@ def _receive(worker: _Worker, pool: list[_Worker]) -> Outcome[Any, Any] | None:
         message = worker.pipe.recv()
     except (EOFError, OSError):
         pool.remove(worker)
-        return _outcome(task, None, _cause_of_death(worker))
+        cause = _cause_of_death(worker)
+        return None if cause == _KILLED and tasks.try_again(task) else _outcome(task, None, cause)
     except Exception as error:  # noqa: BLE001  (unpickling runs the value's own code)
         worker.task = None
-        return _outcome(task, None, f"the result cannot be received: {_one_line(error)}")
+        return _outcome(task, None, f"the result cannot be received: {one_line(error)}")
     if message is None:
         worker.ready = True
         return None
@@ -218,6 +251,8 @@ def _cause_of_death(worker: _Worker) -> str:
         raise SegkitError(
             "worker processes cannot start: call from a script under `if __name__ == '__main__':`, or use 1 worker"
         )
+    if worker.is_overdue:
+        return f"its worker was ended: it was at it for {format_duration(time.monotonic() - worker.since)}"
     if code == -9:
         return _KILLED
     return f"the worker died of signal {-code}" if code < 0 else f"the worker ended with code {code}"
@@ -235,39 +270,3 @@ def _stop(pool: list[_Worker]) -> None:
             worker.process.kill()
             worker.process.join()
         worker.pipe.close()
-
-
-def _end(*_: object) -> None:
-    # Leaving by an exception lets half-written files be removed, which a second signal must not cut short.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(128 + signal.SIGTERM)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _work(pipe: Connection, threads: int) -> None:
-    """Serve items until the parent closes the pipe or dies."""
-    # Set before the function's module is imported by unpickling it: NumPy and torch read these once.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, str(threads))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(OSError):  # when memory runs out, the kernel should take a worker and spare the parent
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
-    with suppress(EOFError, OSError):
-        function = pipe.recv()
-        pipe.send(None)
-        while True:
-            result = _attempt(function, pipe.recv())
-            try:
-                pipe.send(result)
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001  (pickling runs the value's own code)
-                pipe.send((None, f"the result cannot be sent back: {_one_line(error)}", None))

@@ -38,6 +38,7 @@ def read_fingerprints(
     store: Path,
     workers: int | None,
     transforms: Sequence[Mapping[str, Any]] = (),
+    limit: float | None = None,
 ) -> tuple[list[CaseFingerprint], dict[str, str]]:
     """Read the fingerprint of every case, side by side within memory.
 
@@ -49,6 +50,7 @@ def read_fingerprints(
         store: folder in which fingerprints are kept, by the content of the case.
         workers: processes; None: as many as cores and memory allow.
         transforms: of `preprocessing.on_scan`.
+        limit: seconds that a worker may be at one case; None: as long as it takes.
 
     Returns:
         the fingerprints of the cases that can be used, in the order of `cases`, and the reason for each other by name.
@@ -64,6 +66,7 @@ def read_fingerprints(
         workers=1 if workers is None and sum(sizes) < FEW_VOXELS else workers,
         bytes_each=PROCESS + max(sizes, default=0) * BYTES_PER_VOXEL,
         name=lambda case: case.name,
+        limit=limit,
     )
     found: dict[int, CaseFingerprint] = {}
     failed: dict[str, str] = {}

@@ -60,6 +60,7 @@ def prepare_dataset(
     store: Path,
     workers: int | None,
     fingerprints: Mapping[str, CaseFingerprint] | None = None,
+    limit: float | None = None,
 ) -> list[PreparedCase]:
     """Prepare every case that is not in the store yet.
 
@@ -70,6 +71,7 @@ def prepare_dataset(
         store: folder of all prepared cases.
         workers: processes; None: as many as cores and memory allow.
         fingerprints: of cases by name, where known: they say what cropping leaves, headers only what it begins with.
+        limit: seconds that a worker may be at one case; None: as long as it takes.
 
     Returns:
         the prepared cases in the order of `cases`.
@@ -89,7 +91,7 @@ def prepare_dataset(
     missing = [case for case in cases if case.name in found and found[case.name] is None]
     if missing:
         check_disk([disk_of(case, sizes[case.name], plan, labels) for case in missing], len(cases), store)
-        made, also_failed = prepare_missing(missing, sizes, plan, labels, store, workers)
+        made, also_failed = prepare_missing(missing, sizes, plan, labels, store, workers, limit)
         found, failed = {**found, **made}, [*failed, *also_failed]
     if failed:
         names = ", ".join(sorted(failed)[:SHOWN])
@@ -98,8 +100,9 @@ def prepare_dataset(
 
 
 def prepare_missing(
-    cases: Sequence[Case], sizes: Mapping[str, Size], plan: Plan, labels: Labels, store: Path, workers: int | None
-) -> tuple[dict[str, PreparedCase], list[str]]:
+    cases: Sequence[Case], sizes: Mapping[str, Size], plan: Plan, labels: Labels, store: Path, workers: int | None,
+    limit: float | None = None,
+) -> tuple[dict[str, PreparedCase], list[str]]:  # fmt: skip
     """Prepare cases side by side; return those that succeeded by name, and the names of the others."""
     channels = plan.width
     known = [sizes[case.name] for case in cases]
@@ -111,20 +114,23 @@ def prepare_missing(
         workers=1 if workers is None and voxels(known) * channels < FEW_VOXELS else workers,
         bytes_each=PROCESS + max(size.memory(channels) for size in known),
         what="preparing cases",
+        limit=limit,
     )
 
 
 def attempted(
-    function: Callable[[Case], Value], cases: Sequence[Case], *, workers: int | None, what: str, bytes_each: int = 0
-) -> tuple[dict[str, Value], list[str]]:
+    function: Callable[[Case], Value], cases: Sequence[Case], *, workers: int | None, what: str, bytes_each: int = 0,
+    limit: float | None = None,
+) -> tuple[dict[str, Value], list[str]]:  # fmt: skip
     """Apply a function to each case, side by side within memory, and say in a line why a case fails.
 
     Returns:
         the values by the case's name, and the names of the cases that failed.
     """
     outcomes = parallel_map(
-        partial(in_a_list, function), cases, workers=workers, bytes_each=bytes_each, name=lambda case: case.name
-    )
+        partial(in_a_list, function), cases, workers=workers, bytes_each=bytes_each, name=lambda case: case.name,
+        limit=limit,
+    )  # fmt: skip
     values: dict[str, Value] = {}
     failed: list[str] = []
     for outcome in progress(outcomes, len(cases), what):

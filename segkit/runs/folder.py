@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "starting_weights.json"
 
     @property
+    def smaller_batch(self) -> Path:
+        """How the samples of a step came once memory had run out; absent where it never did."""
+        return self.path / "smaller_batch.json"
+
+    @property
     def status(self) -> Path:
         """running, stopped, failed or finished; how far."""
         return self.path / "status.json"

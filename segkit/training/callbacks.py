@@ -127,6 +127,14 @@ class Checkpoints(Stepwise):
             self.saved_at, self.saved_step = self.clock.elapsed, trainer.global_step
             save(trainer, self.last)
 
+    def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Count the batches so far as this training takes them, which may be others a step than before."""
+        # Lightning steps at each `accumulate`-th batch of its count, which goes on from the checkpoint's.
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        missing = checkpoint["global_step"] * trainer.accumulate_grad_batches - progress["current"]["ready"]
+        for counts in (progress["current"], progress["total"]):
+            counts.update({name: number + missing for name, number in counts.items()})
+
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Save, so that a validation that is stopped loses no step."""
         self.keep(trainer)

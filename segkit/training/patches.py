@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from segkit.config.plan import Plan
 from segkit.preparation.store import PreparedCase
 from segkit.training.ranks import share_of
+from segkit.training.readers import Readers
 from segkit.training.sampling import CountedBatches, PatchDataset, Sample
 
 
@@ -35,6 +36,7 @@ class Patches(pl.LightningDataModule):
         foreground: share of patches centred on a labelled voxel.
         workers: processes that read patches; what is read does not depend on it.
         annotated: by case which of the network's outputs its reference speaks of; empty: all in all.
+        stalled_after: seconds without a patch from the workers, after which they are replaced; None: never.
     """
 
     def __init__(
@@ -47,27 +49,27 @@ class Patches(pl.LightningDataModule):
         foreground: float,
         workers: int = 0,
         annotated: Mapping[str, NDArray[np.bool_]] | None = None,
+        stalled_after: float | None = None,
     ) -> None:
         super().__init__()
         self.training, self.validation = training, validation
         self.plan, self.seed, self.foreground, self.workers = plan, seed, foreground, workers
         self.annotated = annotated or {}
+        self.stalled_after = stalled_after
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> DataLoader[Sample] | Readers:
         """Return batches without end, from the step that the trainer stands at."""
         trainer = self.trainer
         processes = 1 if trainer is None else trainer.world_size
         place = {} if trainer is None else {
             "start": trainer.global_step, "rank": trainer.global_rank, "accumulate": trainer.accumulate_grad_batches,
         }  # fmt: skip
-        return DataLoader(
-            PatchDataset(  # type: ignore[arg-type]
-                self.training, self.plan.patch, self.seed, self.foreground, self.annotated
-            ),
-            batch_sampler=CountedBatches(share_of(self.plan.batch, processes), **place),
-            num_workers=self.workers,
-            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-        )
+        patches = PatchDataset(self.training, self.plan.patch, self.seed, self.foreground, self.annotated)
+        batches = CountedBatches(share_of(self.plan.batch, processes), **place)
+        pinned = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        if self.workers:
+            return Readers(patches, batches, self.workers, self.stalled_after, pin_memory=pinned)
+        return DataLoader(patches, batch_sampler=batches, pin_memory=pinned)  # type: ignore[arg-type]
 
     def val_dataloader(self) -> DataLoader[PreparedCase]:
         """Return whole cases, one at a time."""

@@ -73,8 +73,16 @@ class ProgressLine(Stepwise):
         if dice is not None:
             say(f"step {trainer.global_step}, {format_duration(self.clock.elapsed)}: validation Dice {float(dice):.3f}")
 
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        """Take the bar away: what is said of the failure, or another attempt, has the place."""
+        self.close()
+
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         """Take the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away, where there is one."""
         if self.bar is not None:
             self.bar.__exit__(None, None, None)
             self.bar = None

@@ -56,10 +56,17 @@ class PatchDataset(Dataset[dict[str, Any]]):
     foreground: float
     annotated: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
+    def index_of(self, sample: Sample) -> int:
+        """Return which case a sample is of, without a look at the disk."""
+        return self._case(generator(self.seed, *sample))
+
+    def _case(self, draw: np.random.Generator) -> int:
+        return int(draw.integers(len(self.cases)))
+
     def drawn(self, sample: Sample) -> tuple[PreparedCase, NDArray[np.int64]]:
         """Return the case of a sample, and where in its array the patch begins."""
         draw = generator(self.seed, *sample)
-        case = self.cases[int(draw.integers(len(self.cases)))]
+        case = self.cases[self._case(draw)]
         return case, patch_start(draw, case, self.patch, self.foreground)
 
     def __getitem__(self, sample: Sample) -> dict[str, Any]:

@@ -43,6 +43,25 @@ def kill_on_three(number):
     return number
 
 
+def die_the_first_time(path):
+    """Of the first four paths, kill the worker that sees one for the first time, while it is at it."""
+    if int(path.name[-1]) < 4 and not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+def hang_on_three(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return number
+
+
+def doze(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
 def die_after_zero(number):
     """Give the value, and die a moment later when nothing is left to do."""
     if number == 0:

@@ -89,6 +89,28 @@ def test_a_worker_that_dies_costs_its_own_item_only(function, message):
     assert [outcome.value for outcome in outcomes if outcome.error is None and outcome.value != outcome.item] == []
 
 
+def test_workers_killed_one_by_one_lose_no_item(tmp_path, capsys):
+    marks = [tmp_path / f"case_{number}" for number in range(8)]
+    outcomes = list(parallel_map(jobs.die_the_first_time, marks, workers=4, name=lambda path: path.name))
+    assert errors(outcomes) == {}
+    assert sorted(outcome.value for outcome in outcomes) == [path.name for path in marks]
+    said = capsys.readouterr().err.splitlines()
+    assert sorted(line.split(":")[1].strip() for line in said) == [path.name for path in marks[:4]]
+    assert all("the worker was killed, probably out of memory; it is tried once more" in line for line in said)
+
+
+def test_a_worker_that_hangs_is_ended_and_its_item_named():
+    outcomes = list(parallel_map(jobs.hang_on_three, range(6), workers=2, limit=2.0))
+    assert list(errors(outcomes)) == [3]
+    assert errors(outcomes)[3].startswith("its worker was ended: it was at it for ")
+    assert len(outcomes) == 6
+
+
+def test_work_in_this_process_that_takes_long_is_said(capsys):
+    assert values(parallel_map(jobs.doze, [0.3], workers=1, limit=0.05, name="case {}".format)) == {0: 0.3}
+    assert "case 0.3: it takes longer than " in capsys.readouterr().err
+
+
 def test_every_worker_may_die_and_each_item_is_still_named():
     outcomes = list(parallel_map(jobs.kill_on_three, [3, 3, 3], workers=2))
     assert len(outcomes) == len(errors(outcomes)) == 3
