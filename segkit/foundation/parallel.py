@@ -10,22 +10,23 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from segkit.foundation.errors import SegkitError, StoppedError
 from segkit.foundation.machine import available_cores, available_memory
 
-__all__ = ["Outcome", "available_cores", "available_memory", "parallel_map"]
+__all__ = ["Outcome", "available_cores", "available_memory", "elsewhere", "parallel_map"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 _GRACE_SECONDS = 2.0
-_KILLED = "the worker was killed, probably out of memory"
+KILLED = "the worker was killed, probably out of memory"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,32 @@ class Outcome(Generic[Item, Value]):
     trace: str | None = None
 
 
+Task = tuple[int, Any, str]  # its place, the item, and how that is called
+Attempt = tuple[Any, str | None, str | None]  # a value; or the error in one line, and the trace of an unforeseen one
+
+
+class Pool(Protocol):
+    """Machines that a function is applied on instead of this one's processes."""
+
+    def __call__(
+        self, function: Callable[[Any], Any], tasks: Iterator[Task], *, workers: int | None, bytes_each: int
+    ) -> Generator[Outcome[Any, Any], None, None]:
+        """Yield what becomes of each task, as `parallel_map` does, by `attempt` on some machine."""
+
+
+_elsewhere: ContextVar[Pool | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def elsewhere(pool: Pool) -> Iterator[None]:
+    """Let `parallel_map` hand what it would do in worker processes to a pool, as long as the block lasts."""
+    before = _elsewhere.set(pool)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
 def parallel_map(
     function: Callable[[Item], Value],
     items: Iterable[Item],
@@ -49,7 +76,7 @@ def parallel_map(
     memory: int | None = None,
     name: Callable[[Item], str] = str,
 ) -> Generator[Outcome[Item, Value], None, None]:
-    """Apply a function to each item, one item per worker process at a time.
+    """Apply a function to each item, one item per worker process at a time; inside `elsewhere`, on other machines.
 
     Args:
         function: picklable when more than one worker runs; called with one item.
@@ -68,11 +95,21 @@ def parallel_map(
         StoppedError: passed on when the function itself was stopped by a signal.
         SegkitError: when worker processes cannot start at all.
     """
-    count = _worker_count(items, workers, bytes_each, memory)
     tasks = ((index, item, name(item)) for index, item in enumerate(items))
+    pool = _elsewhere.get()
+    if pool is not None and workers != 1:
+        return pool(function, tasks, workers=workers, bytes_each=bytes_each)
+    count = _worker_count(items, workers, bytes_each, memory)
     if count == 1:
-        return (_outcome(task, *_attempt(function, task[1])) for task in tasks)
+        return here(function, tasks)
     return _in_processes(function, tasks, count)
+
+
+def here(
+    function: Callable[[Any], Any], tasks: Iterator[Task], *, workers: int | None = None, bytes_each: int = 0
+) -> Generator[Outcome[Any, Any], None, None]:
+    """Apply a function to one item after another in this process: the pool of a worker, which has no workers itself."""
+    return (outcome(task, *attempt(function, task[1])) for task in tasks)
 
 
 def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, memory: int | None) -> int:
@@ -86,7 +123,7 @@ def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, me
     return max(1, count)
 
 
-def _attempt(function: Callable[[Item], Value], item: Item) -> tuple[Value | None, str | None, str | None]:
+def attempt(function: Callable[[Item], Value], item: Item) -> Attempt:
     """Call the function; give its value, or the error in one line and the trace of an unforeseen one."""
     try:
         return function(item), None, None
@@ -102,7 +139,8 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _outcome(task: tuple[int, Any, str], value: Any, error: str | None, trace: str | None = None) -> Outcome[Any, Any]:
+def outcome(task: Task, value: Any, error: str | None, trace: str | None = None) -> Outcome[Any, Any]:
+    """Return what became of a task, of what `attempt` returned."""
     index, item, name = task
     return Outcome(index=index, item=item, value=value, error=error, name=name, trace=trace)
 
@@ -114,11 +152,11 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    task: tuple[int, Any, str] | None = None
+    task: Task | None = None
 
 
 def _in_processes(
-    function: Callable[[Any], Any], tasks: Iterator[tuple[int, Any, str]], count: int
+    function: Callable[[Any], Any], tasks: Iterator[Task], count: int
 ) -> Generator[Outcome[Any, Any], None, None]:
     pool: list[_Worker] = []
     threads = max(1, available_cores() // count)
@@ -129,18 +167,18 @@ def _in_processes(
             if not busy:
                 return
             for pipe in wait(list(busy)):
-                outcome = _receive(busy[pipe], pool)  # type: ignore[index]
-                if outcome is None:
+                received = _receive(busy[pipe], pool)  # type: ignore[index]
+                if received is None:
                     continue
                 # The freed worker gets its next item before the caller looks at this result.
                 yield from _hand_out(pool, tasks, count, function, threads)
-                yield outcome
+                yield received
     finally:
         _stop(pool)
 
 
 def _hand_out(
-    pool: list[_Worker], tasks: Iterator[tuple[int, Any, str]], count: int, function: Callable[[Any], Any], threads: int
+    pool: list[_Worker], tasks: Iterator[Task], count: int, function: Callable[[Any], Any], threads: int
 ) -> Iterator[Outcome[Any, Any]]:
     """Give every free worker an item, and start workers while there are fewer than `count`."""
     while len([worker for worker in pool if worker.task is not None]) < count:
@@ -155,7 +193,7 @@ def _hand_out(
                 worker.pipe.send(task[1])
         except Exception as error:  # noqa: BLE001  (pickling runs the item's own code)
             worker.task = None
-            yield _outcome(task, None, f"the item cannot be sent to a worker: {_one_line(error)}")
+            yield outcome(task, None, f"the item cannot be sent to a worker: {_one_line(error)}")
 
 
 def _start(pool: list[_Worker], function: Callable[[Any], Any], threads: int) -> _Worker:
@@ -196,15 +234,15 @@ def _receive(worker: _Worker, pool: list[_Worker]) -> Outcome[Any, Any] | None:
         message = worker.pipe.recv()
     except (EOFError, OSError):
         pool.remove(worker)
-        return _outcome(task, None, _cause_of_death(worker))
+        return outcome(task, None, _cause_of_death(worker))
     except Exception as error:  # noqa: BLE001  (unpickling runs the value's own code)
         worker.task = None
-        return _outcome(task, None, f"the result cannot be received: {_one_line(error)}")
+        return outcome(task, None, f"the result cannot be received: {_one_line(error)}")
     if message is None:
         worker.ready = True
         return None
     worker.task = None
-    return _outcome(task, *message)
+    return outcome(task, *message)
 
 
 def _cause_of_death(worker: _Worker) -> str:
@@ -219,7 +257,7 @@ def _cause_of_death(worker: _Worker) -> str:
             "worker processes cannot start: call from a script under `if __name__ == '__main__':`, or use 1 worker"
         )
     if code == -9:
-        return _KILLED
+        return KILLED
     return f"the worker died of signal {-code}" if code < 0 else f"the worker ended with code {code}"
 
 
@@ -264,7 +302,7 @@ def _work(pipe: Connection, threads: int) -> None:
         function = pipe.recv()
         pipe.send(None)
         while True:
-            result = _attempt(function, pipe.recv())
+            result = attempt(function, pipe.recv())
             try:
                 pipe.send(result)
             except OSError:

@@ -51,7 +51,7 @@ def test_trials_end_as_their_processes_do_and_are_stopped_in_good_order(kind, re
         "long": SAVES.format(saved=str(saved), ready=str(ready)),
     }
     module = {"slurm": slurm, "ray": ray_cluster}[kind]
-    monkeypatch.setattr(module, "training_command", lambda trial: [sys.executable, "-c", texts[trial.name]])
+    monkeypatch.setattr(module, "command_of", lambda trial: [sys.executable, "-c", texts[trial.name]])
     trials = {name: Trial(name, tmp_path / "configs" / name / "config.yaml", tmp_path / name, ()) for name in texts}
     for trial in trials.values():
         trial.output.parent.mkdir(parents=True)
