@@ -166,8 +166,10 @@ def _work(line: Line, command: str, words: list[str]) -> tuple[Task, bool]:
 
 
 def _check_flags(command: str, is_recorded: bool, is_sweep: bool, is_print: bool) -> None:
-    if command != "train" and (is_recorded or is_sweep):
-        raise UsageError(f"{'--config' if is_recorded else '--multirun'} works with segkit train only")
+    if is_sweep and command != "train":
+        raise UsageError("--multirun works with segkit train only")
+    if is_recorded and command not in ("train", "predict"):
+        raise UsageError("--config works with segkit train and segkit predict only")
     if is_recorded + is_sweep + is_print > 1:
         raise UsageError("--config, --multirun and --cfg exclude one another: leave out all but one")
 

@@ -82,6 +82,7 @@ CONVERT = ["convert", "input=cohort", "output=out.nii.gz"]
         (["train", "--cofig-dir", "x"], "error: --cofig-dir is not a flag; did you mean --config-dir? flags: "),
         (["train", "--cfg"], "error: --cfg is followed by job: write --cfg job"),
         (["predict", "run=x", "-m"], "error: --multirun works with segkit train only"),
+        (["evaluate", "--config=x"], "error: --config works with segkit train and segkit predict only"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(words, message, tmp_path):

@@ -24,6 +24,7 @@ from segkit.evaluation.settings import settings_of
 from segkit.foundation.console import paths_written, table
 from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.files import check_writable
+from segkit.studies.launching import cases_spread
 from segkit.volumes.reading import find_volumes, stem
 
 AUTO = "auto"
@@ -41,19 +42,20 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     """
     masks = masks_for(config)
     check_writable(masks.output)
-    evaluation = evaluate_pairs(
-        masks.pairs,
-        config.labels or masks.labels,
-        settings_of(config.metrics),
-        probabilities=probabilities_in(config.probabilities, masks.pairs, config.labels or masks.labels),
-        workers=config.workers,
-        bootstrap=config.bootstrap.resamples,
-        seed=config.bootstrap.seed,
-        tolerance=config.tolerance,
-        failed=masks.failed,
-        grouping=grouping_of(config, masks),
-        unlabelled=masks.unlabelled,
-    )
+    with cases_spread(config.launcher):
+        evaluation = evaluate_pairs(
+            masks.pairs,
+            config.labels or masks.labels,
+            settings_of(config.metrics),
+            probabilities=probabilities_in(config.probabilities, masks.pairs, config.labels or masks.labels),
+            workers=config.workers,
+            bootstrap=config.bootstrap.resamples,
+            seed=config.bootstrap.seed,
+            tolerance=config.tolerance,
+            failed=masks.failed,
+            grouping=grouping_of(config, masks),
+            unlabelled=masks.unlabelled,
+        )
     table(title_of(evaluation), *evaluation_table(evaluation))
     for title, rows in group_tables(evaluation):
         table(title, *rows)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segkit.commands.exchange import through_pacs
+from segkit.commands.shards import segment_in_jobs
 from segkit.config.addresses import is_address
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
@@ -74,8 +75,9 @@ def _segmented(config: PredictConfig) -> Cohort:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = output_of(config)
     wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
+    # Jobs elsewhere have devices of their own; here the model only says what they will be asked for.
     model = load(
-        config.run, device=config.device, options=config.inference, postprocessing=config.postprocessing,
+        config.run, device="cpu" if config.launcher else config.device, options=config.inference, postprocessing=config.postprocessing,
         trust=config.trust,
     )  # fmt: skip
     check_objects(wanted, model.labels, config.objects)
@@ -87,6 +89,9 @@ def _segmented(config: PredictConfig) -> Cohort:
     else:
         scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
     say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
+    if config.launcher:
+        check_apart(scans, output)
+        return segment_in_jobs(config, list(scans), output)
     cohort = segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
     if cohort.trained and config.split != "training":
         warn(
@@ -113,7 +118,7 @@ def segment_scans(
     check_apart(scans, output)
     check_writable(output)
     if shard:
-        scans = {name: scans[name] for name in sorted(scans)[shard.index - 1 :: shard.count]}
+        scans = {name: scans[name] for name in shard.of(scans)}
     cohort = predict_cohort(model, scans, output, export, shard, objects)
     if cohort.reused:
         say(f"{cohort.reused} of {len(scans)} masks were there already, of this model and these scans")

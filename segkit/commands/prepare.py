@@ -6,6 +6,7 @@ from segkit.commands.preparing import Study, prepare_study
 from segkit.config.commands import PrepareConfig
 from segkit.config.targets import check_signatures
 from segkit.foundation.console import paths_written
+from segkit.studies.launching import cases_spread
 
 
 def prepare(config: PrepareConfig) -> Study:
@@ -15,6 +16,7 @@ def prepare(config: PrepareConfig) -> Study:
         CasesFailedError: when cases cannot be used; the others are prepared.
     """
     check_signatures(config)
-    study = prepare_study(config)
+    with cases_spread(config.launcher):
+        study = prepare_study(config)
     paths_written([config.paths.cache])
     return study

@@ -136,7 +136,7 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:
         words = [f"run={config.run}", f"split={config.split}", f"device={config.device}"]
-        cohort = segment(replace(configure("predict", words), trust=config.trust))
+        cohort = segment(replace(configure("predict", words), trust=config.trust, launcher=config.launcher))
         masks, failed = cohort.masks, cohort.failed
     source = {"split": config.split, "weights": [read_record(run.model).weights for run in members]}
     return of_dataset(dataset, referenced(masks, dataset), failed, Path(config.output or folder.evaluation), source)

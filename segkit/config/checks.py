@@ -233,6 +233,8 @@ def check_prediction(config: PredictConfig) -> None:
     check_addresses(config)
     rules_from(config.postprocessing.rules, "postprocessing.rules")
     shard_from(config.shard)
+    if config.launcher and config.shard:
+        raise UsageError("shard and launcher are both set: a launcher makes the shards itself; leave out one")
 
 
 def check_addresses(config: PredictConfig) -> None:
@@ -241,8 +243,9 @@ def check_addresses(config: PredictConfig) -> None:
         raise UsageError("input: names no study: pass input=dicomweb://HOST:PORT/dicom-web/studies/UID")
     if is_address(config.output) and address_from(config.output or "", "output").series:
         raise UsageError("output: what is derived makes series of its own: leave out /series/UID")
-    if (is_address(config.input) or is_address(config.output)) and config.shard:
-        raise UsageError("shard: jobs that share a PACS take a study or a series each: leave out shard")
+    if (is_address(config.input) or is_address(config.output)) and (config.shard or config.launcher):
+        key = "shard" if config.shard else "launcher"
+        raise UsageError(f"{key}: jobs that share a PACS take a study or a series each: leave out {key}")
 
 
 def check_evaluation(config: EvaluateConfig) -> None:

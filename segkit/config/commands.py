@@ -26,6 +26,7 @@ from segkit.config.options import (
     TrainingOptions,
     choice_key,
     duration_key,
+    group_key,
     only_some_key,
     path_key,
     range_key,
@@ -84,6 +85,7 @@ class PrepareConfig:
     network: dict[str, Any]
     training: TrainingOptions
     paths: PathsOptions
+    launcher: dict[str, Any]
     device: str
     workers: int | None = range_key(1)
     debug: bool
@@ -145,6 +147,7 @@ class PredictConfig:
     objects: ObjectOptions
     pacs: PacsOptions
     scores: ScoreOptions
+    launcher: dict[str, Any] | None = group_key()  # noqa: RUF009  (declares, and gives no default)
     shard: str | None
     inference: InferenceOptions
     postprocessing: PostprocessingOptions
@@ -164,6 +167,7 @@ class EvaluateConfig:
     split: str = choice_key("held_out", "validation", "training")
     output: str | None = path_key()
     labels: dict[str, int | str | list[int]] | None
+    launcher: dict[str, Any] | None = group_key()  # noqa: RUF009  (declares, and gives no default)
     columns: str | None = path_key("file")
     groups: list[str]
     cluster_by: str | None

@@ -41,7 +41,7 @@ class Key:
     @property
     def is_optional_section(self) -> bool:
         """Whether it is a section that may be left out: a group of which nothing need be chosen."""
-        return self.is_section and type(None) in self._alternatives
+        return (self.is_section or bool(self.metadata.get("group"))) and type(None) in self._alternatives
 
     @property
     def _alternatives(self) -> tuple[Any, ...]:

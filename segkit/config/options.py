@@ -43,6 +43,11 @@ def range_key(minimum: float, maximum: float = float("inf")) -> Any:
     return field(metadata={"minimum": minimum, "maximum": maximum})
 
 
+def group_key() -> Any:
+    """Declare a group of which nothing need be chosen, and whose yamls have keys of their own."""
+    return field(metadata={"group": True})
+
+
 def only_some_key(*, minimum: float | None = None) -> Any:
     """Declare a key that only some of a group's yamls, or of the runs recorded so far, have; in others it is None.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from segkit.foundation.errors import UsageError
@@ -18,6 +19,13 @@ class Shard:
 
     index: int
     count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def of(self, names: Iterable[str]) -> list[str]:
+        """Return the names that are this job's: every `count`th in their order."""
+        return sorted(names)[self.index - 1 :: self.count]
 
 
 def shard_from(text: str | None) -> Shard | None:

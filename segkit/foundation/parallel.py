@@ -9,11 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from segkit.foundation.console import told_if_longer, warn
 from segkit.foundation.durations import format_duration
@@ -21,13 +22,13 @@ from segkit.foundation.errors import SegkitError
 from segkit.foundation.machine import available_cores, available_memory
 from segkit.foundation.working import attempt, one_line, work
 
-__all__ = ["Outcome", "available_cores", "available_memory", "parallel_map"]
+__all__ = ["Outcome", "available_cores", "available_memory", "elsewhere", "parallel_map"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 _GRACE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0  # between two looks at how long workers are at their items
-_KILLED = "the worker was killed, probably out of memory"
+KILLED = "the worker was killed, probably out of memory"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,32 @@ class Outcome(Generic[Item, Value]):
     trace: str | None = None
 
 
+Task = tuple[int, Any, str]  # its place, the item, and how that is called
+Attempt = tuple[Any, str | None, str | None]  # a value; or the error in one line, and the trace of an unforeseen one
+
+
+class Pool(Protocol):
+    """Machines that a function is applied on instead of this one's processes."""
+
+    def __call__(
+        self, function: Callable[[Any], Any], tasks: Iterator[Task], *, workers: int | None, bytes_each: int
+    ) -> Generator[Outcome[Any, Any], None, None]:
+        """Yield what becomes of each task, as `parallel_map` does, by `attempt` on some machine."""
+
+
+_elsewhere: ContextVar[Pool | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def elsewhere(pool: Pool) -> Iterator[None]:
+    """Let `parallel_map` hand what it would do in worker processes to a pool, as long as the block lasts."""
+    before = _elsewhere.set(pool)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
 def parallel_map(
     function: Callable[[Item], Value],
     items: Iterable[Item],
@@ -52,7 +79,7 @@ def parallel_map(
     name: Callable[[Item], str] = str,
     limit: float | None = None,
 ) -> Generator[Outcome[Item, Value], None, None]:
-    """Apply a function to each item, one item per worker process at a time.
+    """Apply a function to each item, one item per worker process at a time; inside `elsewhere`, on other machines.
 
     Args:
         function: picklable when more than one worker runs; called with one item.
@@ -74,11 +101,23 @@ def parallel_map(
         StoppedError: passed on when the function itself was stopped by a signal.
         SegkitError: when worker processes cannot start at all.
     """
-    count = _worker_count(items, workers, bytes_each, memory)
     tasks = ((index, item, name(item)) for index, item in enumerate(items))
+    pool = _elsewhere.get()
+    if pool is not None and workers != 1:
+        return pool(function, tasks, workers=workers, bytes_each=bytes_each)
+    count = _worker_count(items, workers, bytes_each, memory)
     if count == 1:
-        return (_outcome(task, *_attempt_here(function, task, limit)) for task in tasks)
+        if limit is None:
+            return here(function, tasks)
+        return (outcome(task, *_attempt_here(function, task, limit)) for task in tasks)
     return _in_processes(function, _Tasks(tasks), count, limit)
+
+
+def here(
+    function: Callable[[Any], Any], tasks: Iterator[Task], *, workers: int | None = None, bytes_each: int = 0
+) -> Generator[Outcome[Any, Any], None, None]:
+    """Apply a function to one item after another in this process: the pool of a worker, which has no workers itself."""
+    return (outcome(task, *attempt(function, task[1])) for task in tasks)
 
 
 def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, memory: int | None) -> int:
@@ -92,25 +131,24 @@ def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, me
     return max(1, count)
 
 
-def _attempt_here(
-    function: Callable[[Item], Value], task: tuple[int, Item, str], limit: float | None
-) -> tuple[Value | None, str | None, str | None]:
+def _attempt_here(function: Callable[[Item], Value], task: tuple[int, Item, str], limit: float | None) -> Attempt:
     with told_if_longer(limit, task[2]):
         return attempt(function, task[1])
 
 
-def _outcome(task: tuple[int, Any, str], value: Any, error: str | None, trace: str | None = None) -> Outcome[Any, Any]:
+def outcome(task: Task, value: Any, error: str | None, trace: str | None = None) -> Outcome[Any, Any]:
+    """Return what became of a task, of what `attempt` returned."""
     index, item, name = task
     return Outcome(index=index, item=item, value=value, error=error, name=name, trace=trace)
 
 
-class _Tasks(Iterator[tuple[int, Any, str]]):
+class _Tasks(Iterator[Task]):
     """Items in their order; behind them those whose worker was killed, once more each: fewer run beside them then."""
 
-    def __init__(self, tasks: Iterator[tuple[int, Any, str]]) -> None:
-        self._tasks, self._again, self._tried = tasks, deque[tuple[int, Any, str]](), set[int]()
+    def __init__(self, tasks: Iterator[Task]) -> None:
+        self._tasks, self._again, self._tried = tasks, deque[Task](), set[int]()
 
-    def __next__(self) -> tuple[int, Any, str]:
+    def __next__(self) -> Task:
         task = next(self._tasks, None)
         if task is not None:
             return task
@@ -118,13 +156,13 @@ class _Tasks(Iterator[tuple[int, Any, str]]):
             raise StopIteration
         return self._again.popleft()
 
-    def try_again(self, task: tuple[int, Any, str]) -> bool:
+    def try_again(self, task: Task) -> bool:
         """Hand a task out once more; False where that was done already."""
         if task[0] in self._tried:
             return False
         self._tried.add(task[0])
         self._again.append(task)
-        warn(f"{task[2]}: {_KILLED}; it is tried once more")
+        warn(f"{task[2]}: {KILLED}; it is tried once more")
         return True
 
 
@@ -135,7 +173,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    task: tuple[int, Any, str] | None = None
+    task: Task | None = None
     since: float = 0.0
     is_overdue: bool = False
 
@@ -158,12 +196,12 @@ def _in_processes(
             if not busy:
                 return
             for pipe in wait(list(busy), timeout=None if limit is None else min(limit, _LOOK_SECONDS)):
-                outcome = _receive(busy[pipe], pool, tasks)  # type: ignore[index]
-                if outcome is None:
+                received = _receive(busy[pipe], pool, tasks)  # type: ignore[index]
+                if received is None:
                     continue
                 # The freed worker gets its next item before the caller looks at this result.
                 yield from _hand_out(pool, tasks, count, function, threads)
-                yield outcome
+                yield received
             for worker in busy.values() if limit is not None else ():
                 if worker.task is not None:
                     worker.end_if_overdue(limit)
@@ -172,7 +210,7 @@ def _in_processes(
 
 
 def _hand_out(
-    pool: list[_Worker], tasks: Iterator[tuple[int, Any, str]], count: int, function: Callable[[Any], Any], threads: int
+    pool: list[_Worker], tasks: Iterator[Task], count: int, function: Callable[[Any], Any], threads: int
 ) -> Iterator[Outcome[Any, Any]]:
     """Give every free worker an item, and start workers while there are fewer than `count`."""
     while len([worker for worker in pool if worker.task is not None]) < count:
@@ -187,7 +225,7 @@ def _hand_out(
                 worker.pipe.send(task[1])
         except Exception as error:  # noqa: BLE001  (pickling runs the item's own code)
             worker.task = None
-            yield _outcome(task, None, f"the item cannot be sent to a worker: {one_line(error)}")
+            yield outcome(task, None, f"the item cannot be sent to a worker: {one_line(error)}")
 
 
 def _start(pool: list[_Worker], function: Callable[[Any], Any], threads: int) -> _Worker:
@@ -229,15 +267,15 @@ def _receive(worker: _Worker, pool: list[_Worker], tasks: _Tasks) -> Outcome[Any
     except (EOFError, OSError):
         pool.remove(worker)
         cause = _cause_of_death(worker)
-        return None if cause == _KILLED and tasks.try_again(task) else _outcome(task, None, cause)
+        return None if cause == KILLED and tasks.try_again(task) else outcome(task, None, cause)
     except Exception as error:  # noqa: BLE001  (unpickling runs the value's own code)
         worker.task = None
-        return _outcome(task, None, f"the result cannot be received: {one_line(error)}")
+        return outcome(task, None, f"the result cannot be received: {one_line(error)}")
     if message is None:
         worker.ready = True
         return None
     worker.task = None
-    return _outcome(task, *message)
+    return outcome(task, *message)
 
 
 def _cause_of_death(worker: _Worker) -> str:
@@ -254,7 +292,7 @@ def _cause_of_death(worker: _Worker) -> str:
     if worker.is_overdue:
         return f"its worker was ended: it was at it for {format_duration(time.monotonic() - worker.since)}"
     if code == -9:
-        return _KILLED
+        return KILLED
     return f"the worker died of signal {-code}" if code < 0 else f"the worker ended with code {code}"
 
 

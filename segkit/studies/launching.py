@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol
 
 from segkit.config.targets import import_target
 from segkit.foundation.errors import UsageError
+from segkit.foundation.parallel import Pool, elsewhere
 from segkit.studies.trial import Trial
 
 
@@ -32,6 +34,13 @@ class Launcher(Protocol):
 
     def has_room(self) -> bool:
         """Say whether another trial can start now."""
+
+    def places(self) -> int:
+        """Return how many run at a time, as far as that can be known: into so many jobs a cohort is divided.
+
+        Raises:
+            UsageError: when it cannot, and the user has not said.
+        """
 
     def start(self, trial: Trial) -> Job:
         """Start a trial in a fresh process; what it prints is appended to `trial.output`.
@@ -65,3 +74,22 @@ def build_launcher(options: Mapping[str, Any]) -> Launcher:
     except TypeError as error:
         raise UsageError(f"launcher: {target} does not take these options: {error}") from error
     return launcher
+
+
+@contextmanager
+def cases_spread(options: Mapping[str, Any] | None) -> Iterator[None]:
+    """Have what a command does to one case after another done where `launcher=...` says.
+
+    A launcher that takes single cases is a `Pool` by its method `apply`: `ray`. By others they stay on this machine.
+
+    Args:
+        options: as `build_launcher` takes them; None: this machine.
+    """
+    target = import_target(str(options["_target_"])) if options else None
+    if options is None or not hasattr(target, "apply"):
+        yield
+        return
+    with build_launcher(options) as launcher:
+        pool: Pool = launcher.apply  # type: ignore[attr-defined]
+        with elsewhere(pool):
+            yield

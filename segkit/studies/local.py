@@ -100,6 +100,10 @@ class LocalLauncher:
         growth = sum(max(0, needed - now) for now in taken)
         return available_memory() - growth >= needed
 
+    def places(self) -> int:
+        """Return how many run at a time at most."""
+        return len(self.shares)
+
     def start(self, trial: Trial) -> LocalJob:
         """Start a trial on a free share.
 
@@ -115,7 +119,7 @@ class LocalLauncher:
             # A process group of its own keeps the terminal's Ctrl-C from reaching the trial: we pass one signal on,
             # once. Its stdin tells it when we are gone.
             process = subprocess.Popen(
-                training_command(trial), process_group=0, stdin=subprocess.PIPE, stdout=output,
+                command_of(trial), process_group=0, stdin=subprocess.PIPE, stdout=output,
                 stderr=subprocess.STDOUT, env=tethered(share.environment(os.environ)),
             )  # fmt: skip
         if share.cores and sys.platform == "linux":
@@ -141,8 +145,8 @@ class LocalLauncher:
                 job.process.stdin.close()
 
 
-def training_command(trial: Trial) -> list[str]:
-    """Return the command line that trains a trial in a process of its own."""
+def command_of(trial: Trial) -> list[str]:
+    """Return the command line that runs a trial in a process of its own."""
     # `python -m` puts the working directory before all packages; only a parent that runs so itself wants that.
     isolated = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]  # noqa: PTH109
-    return [sys.executable, *isolated, "-m", "segkit", "train", "--config", str(trial.config)]
+    return [sys.executable, *isolated, "-m", "segkit", trial.command, "--config", str(trial.config)]

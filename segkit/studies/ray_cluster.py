@@ -1,19 +1,26 @@
-"""`launcher=ray`: each trial is a task of a Ray cluster, this machine's own or a remote one."""
+"""`launcher=ray`: trials, jobs of masks, or single cases are tasks of a Ray cluster, this machine's own or a remote one."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Generator, Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
+from segkit.config.suggestions import one_line
 from segkit.foundation.errors import MissingExtraError, StoppedError
 from segkit.foundation.memory_size import amount_of
-from segkit.studies.local import training_command
+from segkit.foundation.parallel import KILLED as LOST
+from segkit.foundation.parallel import Attempt, Outcome, Task, elsewhere, here, outcome
+from segkit.foundation.working import attempt
+from segkit.studies.local import command_of
 from segkit.studies.remote import RemoteTrial, exit_file, noted_exit_code
 from segkit.studies.trial import Trial
 
 GRACE = 60.0  # seconds that a trial has to save its state
 KILLED = -9
+MOST_TASKS = 1000  # that Ray is handed at a time, of one for each case
 
 
 class RayJob:
@@ -97,10 +104,60 @@ class RayLauncher:
         import ray
 
         exit_file(trial).unlink(missing_ok=True)
-        run = RemoteTrial(training_command(trial), trial.output, exit_file(trial), self.cores, GRACE)
+        run = RemoteTrial(command_of(trial), trial.output, exit_file(trial), self.cores, GRACE)
         task = ray.remote(run_on_worker).options(**self.options, name=trial.name)
         self.jobs.append(RayJob(task.remote(run), trial))
         return self.jobs[-1]
+
+    def places(self) -> int:
+        """Return how many tasks run at a time: as many as are allowed, or as the cluster has cores and GPUs for now."""
+        import ray
+
+        there = ray.cluster_resources()
+        rooms = [
+            there.get(name, 0) // self.options[option]
+            for name, option in (("CPU", "num_cpus"), ("GPU", "num_gpus"))
+            if self.options[option]
+        ]
+        return self.parallel or max(1, int(min(rooms, default=1)))
+
+    def apply(
+        self, function: Callable[[Any], Any], tasks: Iterator[Task], *, workers: int | None, bytes_each: int
+    ) -> Generator[Outcome[Any, Any], None, None]:
+        """Apply a function to each item, each a task that Ray starts again elsewhere when its worker or node dies.
+
+        Args:
+            function: importable on every node; called with one item.
+            tasks: taken as there is room for them.
+            workers: tasks handed to Ray at a time; None: as the launcher says.
+            bytes_each: the memory in bytes that one item needs, set aside unless the launcher says how much is.
+
+        Yields:
+            Outcomes in the order of completion.
+        """
+        import ray
+
+        most = workers or self.parallel or MOST_TASKS
+        work = ray.remote(attempt_alone).options(**self._reserving(bytes_each))
+        shared, running = ray.put(function), dict[Any, Task]()
+        try:
+            while True:
+                for task in islice(tasks, most - len(running)):
+                    running[work.remote(shared, task[1])] = task
+                if not running:
+                    return
+                (ended,), _ = ray.wait(list(running))
+                yield outcome(running.pop(ended), *received(ended))
+        finally:
+            for reference in running:
+                ray.cancel(reference)
+
+    def _reserving(self, bytes_each: int) -> dict[str, Any]:
+        """Return the options of a task that needs so much memory; never more than a node has, so that it starts."""
+        import ray
+
+        there = max((node["Resources"].get("memory", 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
+        return {"memory": min(bytes_each, int(there)), **self.options} if bytes_each else self.options
 
     def __enter__(self) -> RayLauncher:
         """Connect to the cluster, or start one here."""
@@ -126,3 +183,23 @@ def run_on_worker(trial: RemoteTrial) -> int:
     except BaseException:
         trial.stop()
         raise
+
+
+def attempt_alone(function: Callable[[Any], Any], item: Any) -> Attempt:
+    """Call a function in one of Ray's workers, which starts no processes of its own."""
+    with elsewhere(here):
+        return attempt(function, item)
+
+
+def received(reference: Any) -> Attempt:
+    """Return what a task attempted, or that its worker is gone, and so are those that tried again."""
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    try:
+        result: Attempt = ray.get(reference)
+    except RayTaskError as error:  # the task could not even begin: a package that the worker does not have
+        return None, f"on a worker of Ray: {type(error.cause).__name__}: {one_line(error.cause)}", None
+    except RayError:
+        return None, LOST, None
+    return result

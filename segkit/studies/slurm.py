@@ -14,7 +14,7 @@ from segkit.foundation.console import warn
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import MissingExtraError, SegkitError, UsageError
 from segkit.foundation.memory_size import amount_of
-from segkit.studies.local import training_command
+from segkit.studies.local import command_of
 from segkit.studies.remote import RemoteTrial, exit_file, noted_exit_code
 from segkit.studies.trial import Trial
 
@@ -135,6 +135,16 @@ class SlurmLauncher:
         """Say whether another job may be submitted."""
         return self.parallel is None or sum(job.exit_code() is None for job in self.jobs) < self.parallel
 
+    def places(self) -> int:
+        """Return how many jobs work at a time.
+
+        Raises:
+            UsageError: when that is not said: a queue has no number of places.
+        """
+        if self.parallel is None:
+            raise UsageError("launcher.parallel is not set: pass into how many jobs the scans are divided")
+        return self.parallel
+
     def start(self, trial: Trial) -> SlurmJob:
         """Submit a trial.
 
@@ -148,7 +158,7 @@ class SlurmLauncher:
         name = f"segkit {trial.name}"[:60]
         exit_file(trial).unlink(missing_ok=True)
         threads = self.parameters["cpus_per_task"]
-        run = RemoteTrial(training_command(trial), trial.output, exit_file(trial), threads, SAVING_SECONDS - 15)
+        run = RemoteTrial(command_of(trial), trial.output, exit_file(trial), threads, SAVING_SECONDS - 15)
         given = {key: value for key, value in self.parameters.items() if value is not None}
         try:
             executor.update_parameters(**given, job_name=name)

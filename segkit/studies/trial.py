@@ -1,4 +1,4 @@
-"""One training of a study: what starts it, and how it ended."""
+"""One training of a study, or one of the jobs that segment a cohort: what starts it, and how it ended."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ OUTPUT_FILE = "output.txt"
 
 @dataclass(frozen=True)
 class Trial:
-    """A training that is ready to start.
+    """A training, or another command, that is ready to start.
 
     Attributes:
         name: its swept overrides, safe as a folder's name; unique in the study.
         config: the composed yaml.
-        run: the run folder it will write.
+        run: the folder it will write.
         overrides: the words from which the yaml was composed.
+        command: of segkit, which reads the yaml.
     """
 
     name: str
     config: Path
     run: Path
     overrides: tuple[str, ...]
+    command: str = "train"
 
     @property
     def output(self) -> Path:

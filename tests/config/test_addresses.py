@@ -76,6 +76,8 @@ def test_the_command_takes_addresses_as_they_are():
         (["input=dicomweb://pacs/dicom-web", "output=O"], "input: names no study"),
         (["input=I", "output=dicomweb://pacs/studies/1/series/2"], "output: "),
         (["input=dicomweb://pacs/studies/1", "output=O", "shard=1/2"], "shard"),
+        (["input=dicomweb://pacs/studies/1", "output=O", "launcher=ray"], "leave out launcher"),
+        (["input=I", "output=O", "shard=1/2", "launcher=ray"], "shard and launcher are both set"),
         (["input=dicomweb://pacs/studies/1", "output=O", "pacs.attempts=0"], "pacs.attempts"),
     ],
 )

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from segkit.foundation.errors import StoppedError
-from segkit.foundation.parallel import parallel_map
+from segkit.foundation.parallel import elsewhere, here, parallel_map
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the workers import their functions from beside this file
@@ -210,7 +210,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {here!r})
 import parallel_jobs as jobs
-from segkit.foundation.parallel import parallel_map
+from segkit.foundation.parallel import elsewhere, here, parallel_map
 if __name__ == "__main__":
     for outcome in parallel_map(jobs.write_and_sleep, sys.argv[1:], workers=2):
         print(outcome)
@@ -238,7 +238,21 @@ def test_workers_end_with_their_parent(tmp_path, ending):
 
 def test_a_script_without_a_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
-    lines = ("import math", "from segkit.foundation.parallel import parallel_map")
+    lines = ("import math", "from segkit.foundation.parallel import elsewhere, here, parallel_map")
     script.write_text("\n".join((*lines, "list(parallel_map(math.sqrt, [1, 2], workers=2))")))
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert "SegkitError: worker processes cannot start: call from a script under `if __name__" in ended.stderr
+
+
+def test_a_pool_takes_what_would_go_to_worker_processes():
+    asked = []
+
+    def pool(function, tasks, *, workers, bytes_each):
+        asked.append((workers, bytes_each))
+        return here(function, tasks)
+
+    with elsewhere(pool):
+        assert values(parallel_map(jobs.square, range(3), bytes_each=5)) == {0: 0, 1: 1, 2: 4}
+        assert values(parallel_map(jobs.square, range(3), workers=1)) == {0: 0, 1: 1, 2: 4}
+    assert values(parallel_map(jobs.square, range(3), workers=2)) == {0: 0, 1: 1, 2: 4}
+    assert asked == [(None, 5)]

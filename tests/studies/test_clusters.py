@@ -5,8 +5,10 @@ import sys
 import pytest
 
 from segkit.foundation.errors import UsageError
+from segkit.foundation.parallel import KILLED, parallel_map
 from segkit.studies import ray_cluster, slurm
 from segkit.studies.engine import Engine
+from segkit.studies.launching import cases_spread
 from segkit.studies.trial import Trial
 from tests.studies.slurm_cluster import cluster, missing
 
@@ -51,7 +53,7 @@ def test_trials_end_as_their_processes_do_and_are_stopped_in_good_order(kind, re
         "long": SAVES.format(saved=str(saved), ready=str(ready)),
     }
     module = {"slurm": slurm, "ray": ray_cluster}[kind]
-    monkeypatch.setattr(module, "training_command", lambda trial: [sys.executable, "-c", texts[trial.name]])
+    monkeypatch.setattr(module, "command_of", lambda trial: [sys.executable, "-c", texts[trial.name]])
     trials = {name: Trial(name, tmp_path / "configs" / name / "config.yaml", tmp_path / name, ()) for name in texts}
     for trial in trials.values():
         trial.output.parent.mkdir(parents=True)
@@ -74,3 +76,29 @@ def test_slurm_where_there_is_none(monkeypatch):
     monkeypatch.setattr(slurm.shutil, "which", lambda _: None)
     with pytest.raises(UsageError, match="there is no sbatch here"):
         slurm.SlurmLauncher()
+
+
+def test_slurm_is_told_into_how_many_jobs_scans_are_divided(monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm.shutil, "which", lambda _: "/usr/bin/sbatch")
+    assert slurm.SlurmLauncher(parallel=3).places() == 3
+    with pytest.raises(UsageError, match=r"launcher\.parallel is not set"):
+        slurm.SlurmLauncher().places()
+
+
+def test_cases_on_ray_outlive_their_workers(ray_launcher, tmp_path):
+    dies = "__import__('os').kill(__import__('os').getpid(), 9)"
+    dies_once = f"__import__('os').path.exists({str(tmp_path / 'seen')!r}) or (open({str(tmp_path / 'seen')!r}, 'w'), {dies})"
+    options = {"_target_": "segkit.studies.ray_cluster.RayLauncher", "cores": 1, "retries": 1}
+    with cases_spread(options):
+        outcomes = {o.item: o for o in parallel_map(eval, ["1 + 1", "1 / 0", dies_once, dies], bytes_each=10**15)}
+    assert outcomes["1 + 1"].value == 2
+    assert outcomes["1 / 0"].error == "ZeroDivisionError: division by zero"
+    assert outcomes[dies_once].value is True
+    assert outcomes[dies].error == KILLED
+
+
+@pytest.mark.parametrize("options", [None, {"_target_": "segkit.studies.local.LocalLauncher"}])
+def test_cases_stay_on_this_machine_unless_a_launcher_takes_them(options):
+    with cases_spread(options):
+        assert [outcome.value for outcome in parallel_map(eval, ["1", "2"], workers=1)] == [1, 2]

@@ -22,7 +22,7 @@ from segkit.studies.trial import Result, Trial
 def trial(tmp_path, monkeypatch):
     """Make a trial that runs the Python text given."""
     texts = {}
-    monkeypatch.setattr(local, "training_command", lambda trial: [sys.executable, "-c", texts[trial.name]])
+    monkeypatch.setattr(local, "command_of", lambda trial: [sys.executable, "-c", texts[trial.name]])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     def make(text: str, name: str = "") -> Trial:
@@ -163,7 +163,7 @@ import sys, pathlib
 from segkit.studies import local
 from segkit.studies.engine import Engine
 from segkit.studies.trial import Trial
-local.training_command = lambda trial: [sys.executable, "-c", {child!r}]
+local.command_of = lambda trial: [sys.executable, "-c", {child!r}]
 folder = pathlib.Path({str(tmp_path)!r})
 with Engine(local.LocalLauncher()) as engine:
     list(engine.run([Trial("a", folder / "a.yaml", folder / "a", ())]))
@@ -180,7 +180,7 @@ with Engine(local.LocalLauncher()) as engine:
 
 
 def test_the_command_is_a_fresh_segkit_on_the_composed_config():
-    command = local.training_command(Trial("a", Path("a.yaml"), Path("a"), ()))
+    command = local.command_of(Trial("a", Path("a.yaml"), Path("a"), ()))
     assert command[0] == sys.executable
     assert command[-5:] == ["-m", "segkit", "train", "--config", "a.yaml"]
 
