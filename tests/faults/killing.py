@@ -72,7 +72,8 @@ def commands(data: Path) -> list[Command]:
         f"data.split.held_out={data / 'held_out.txt'}", *SMALL,
     )  # fmt: skip
     training = (
-        "training.precision=32", "inference.precision=32", "training.checkpoint_every=3", "training.workers=0", "data.split.folds=2", "training.fold=0",
+        "training.precision=32", "inference.precision=32", "training.checkpoint_every=3",
+        "training.workers=0", "data.split.folds=2", "training.fold=0",
     )  # fmt: skip
     swept = f"seed={','.join(trial.removeprefix('seed=') for trial in TRIALS)}"
     return [
@@ -136,7 +137,7 @@ def survived(command: Command, whole: Path, folder: Path, faults: Sequence[Fault
 
 
 def _again(command: Command, folder: Path, chance: int) -> Sequence[str]:
-    """Return what is typed after the faults: the same words, or in half of the cases what goes on with what is there."""
+    """Return what is typed after the faults: the same words, or each second time what goes on instead."""
     if command.goes_on and chance % 2 and (folder / command.goes_on[0]).exists():
         return command.goes_on[1]
     return command.words
