@@ -3,18 +3,15 @@
 A moment is the n-th time that the command opens a file for writing, renames, removes or makes something in its folders,
 and a few milliseconds after it: there something is half done. From such a moment on the disk may also be full, or
 broken: then the command has to say so in a line, and the state before it has to be whole. Each attempt is a copy (fork)
-of one process that has imported everything once, so that a hundred take minutes.
-`python -m tests.faults.killing [count] [seed]`
+of one process that has imported everything once, so that a hundred take minutes; the trials of a sweep are processes of
+their own, and faults happen to them or to the sweep itself.
+`python -m tests.faults.killing [count] [seed] [command]`
 """
 
-import atexit
+import argparse
 import errno
-import hashlib
-import json
 import os
-import re
 import shutil
-import signal
 import sys
 import tempfile
 from collections import Counter
@@ -25,22 +22,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree")
-WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+from tests.faults.comparing import contents, litter
+from tests.faults.striking import Fault, attempt
+
 LONGEST_DELAY = 0.02  # seconds between the event and the kill
 SMALL = ("network.features=[4,8]", "plan.patch=[16,16,16]")
-# What tells of times, and differs between two honest runs.
-UNSTEADY = re.compile(r"seconds: [\d.]+")
-NOT_COMPARED = (
-    "used.json",
-    "log.txt",
-    "environment.json",
-    "status.json",
-    "progress.png",
-    "worst.png",
-    "predictions.parquet",
-    ".lock",
-)
+TRIALS = ("seed=1", "seed=2")
 
 
 @dataclass(frozen=True)
@@ -52,12 +39,16 @@ class Command:
         words: as typed, in the folder of the attempt.
         needs: what is copied there first, from where earlier commands left it.
         makes: what is compared, files or folders.
+        goes_on: what may be typed instead of the same words once the first file is there, both of them or none.
+        trials: names of what it starts in processes of their own.
     """
 
     name: str
     words: Sequence[str]
     needs: Sequence[str]
     makes: Sequence[str]
+    goes_on: tuple[str, Sequence[str]] | None = None
+    trials: Sequence[str] = ()
 
 
 def cohort(root: Path) -> None:
@@ -81,12 +72,13 @@ def commands(data: Path) -> list[Command]:
         f"data.split.held_out={data / 'held_out.txt'}", *SMALL,
     )  # fmt: skip
     training = (
-        "training.precision=32", "inference.precision=32", "training.steps=9", "training.checkpoint_every=3",
-        "training.workers=0", "data.split.folds=2",
+        "training.precision=32", "inference.precision=32", "training.checkpoint_every=3",
+        "training.workers=0", "data.split.folds=2", "training.fold=0",
     )  # fmt: skip
+    swept = f"seed={','.join(trial.removeprefix('seed=') for trial in TRIALS)}"
     return [
         Command("prepare", ["prepare", *options], [], ["cache"]),
-        Command("train", ["train", *options, *training, "training.fold=0", "output=run"], ["cache"], ["run"]),
+        Command("train", ["train", *options, *training, "training.steps=9", "output=run"], ["cache"], ["run"]),
         Command(
             "predict", ["predict", "run=run", f"input={data / 'images'}", "output=masks", "device=cpu"],
             ["run"], ["masks"],
@@ -97,120 +89,21 @@ def commands(data: Path) -> list[Command]:
             ["masks"], ["scores"],
         ),
         Command("package", ["package", "run=run", "output=ball.segkit"], ["run"], ["ball.segkit"]),
+        Command(  # both trials prepare the cases, at the same time
+            "sweep",
+            ["train", "-m", *options, *training, "training.steps=5", swept, "launcher.parallel=2", "output=study"],
+            [], ["study", "cache"], ("study/study.json", ["train", "-m", "study.resume=study"]), TRIALS,
+        ),
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What happens to an attempt.
-
-    Attributes:
-        at: number of the event, from 1.
-        delay: seconds after it, of a kill.
-        number: the error of everything that is written from then on (ENOSPC, EIO); None: the process is killed.
-    """
-
-    at: int
-    delay: float = 0.0
-    number: int | None = None
-
-    def strike(self, count: int, is_write: bool) -> None:
-        """Do it, where this event is the one.
-
-        Raises:
-            OSError: of a disk that is full or broken.
-        """
-        if self.number is not None:
-            if count >= self.at and is_write:
-                raise OSError(self.number, os.strerror(self.number))
-        elif count == self.at and self.delay:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process as SIGKILL does, wherever it is
-            signal.setitimer(signal.ITIMER_REAL, self.delay)
-        elif count == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def attempt(folder: Path, words: Sequence[str], fault: Fault | None = None) -> tuple[int, int]:
-    """Run a command in a copy of this process; return its exit code (-9 or -14 when killed) and the events it had.
-
-    Args:
-        folder: in which it is typed; its cache lies there too.
-        words: of the command.
-        fault: what happens to it; None: it is left alone.
-    """
-    reads, writes = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reads)
-        os._exit(_run(folder, words, fault, writes))
-    os.close(writes)
-    with os.fdopen(reads, "rb") as pipe:
-        told = pipe.read()
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), int(told or 0)
-
-
-def _run(folder: Path, words: Sequence[str], fault: Fault | None, pipe: int) -> int:
-    os.chdir(folder)
-    os.environ["SEGKIT_CACHE"] = str(folder / "cache")
-    silent = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
-    own, count = os.path.realpath(folder), 0
-
-    def hear(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal count
-        is_write = event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & WRITES)
-        if not (is_write or event in CHANGES) or not isinstance(arguments[0], str | os.PathLike):
-            return
-        if os.path.realpath(arguments[0]).startswith(own):
-            count += 1
-            if fault is not None:
-                fault.strike(count, is_write)
-
-    sys.addaudithook(hear)
-    from segkit.cli import main
-
-    code = main(list(words))
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    atexit._run_exitfuncs()  # which os._exit would skip
-    os.write(pipe, str(count).encode())
-    return code
-
-
-def contents(folder: Path, makes: Sequence[str]) -> dict[str, str]:
-    """Return a hash of each file below what a command makes, without what differs between two honest runs."""
-    found = [path for made in makes for path in [folder / made, *sorted((folder / made).rglob("*"))] if path.is_file()]
-    files = [
-        path for path in found if path.parent.name != "in_use"
-    ]  # a mark for each process, which the next one removes
-    return {path.relative_to(folder).as_posix(): _steady(path, folder) for path in files}
-
-
-def _steady(path: Path, folder: Path) -> str:
-    if path.name in NOT_COMPARED or path.suffix == ".ckpt":
-        return "there"
-    content = path.read_bytes()
-    if path.suffix in (".json", ".yaml", ".csv"):
-        text = UNSTEADY.sub("", content.decode()).replace(str(folder), "")
-        if path.suffix == ".json":  # cases may stand in the order in which they were done
-            text = json.dumps(json.loads(text, object_hook=_without_times), sort_keys=True)
-        if path.name == "metrics.csv":
-            steps = [row.split(",") for row in text.splitlines()]
-            text = json.dumps([[row[0], *row[2:3]] for row in steps])
-        content = text.encode()
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _without_times(values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if name != "seconds"}
-
-
-def drawn(draw: np.random.Generator, events: int) -> Fault:
-    """Draw a fault: two of three are kills."""
-    at, delay = 1 + int(draw.integers(events)), float(draw.choice([0.0, draw.uniform(0.0005, LONGEST_DELAY)]))
+def drawn(draw: np.random.Generator, events: int, trial_events: int, trials: Sequence[str]) -> Fault:
+    """Draw a fault: two of three are kills, and of a command with trials two of three befall one of these."""
+    trial = str(draw.choice(trials)) if trials and draw.random() < 2 / 3 else None
+    at = 1 + int(draw.integers(trial_events if trial else events))
+    delay = float(draw.choice([0.0, draw.uniform(0.0005, LONGEST_DELAY)]))
     number = (None, None, errno.ENOSPC, None, None, errno.EIO)[int(draw.integers(6))]
-    return Fault(at, 0.0 if number else delay, number)
+    return Fault(at, 0.0 if number else delay, number, trial)
 
 
 def is_told(fault: Fault, code: int, said: str) -> bool:
@@ -231,19 +124,32 @@ def survived(command: Command, whole: Path, folder: Path, faults: Sequence[Fault
         code, _ = attempt(folder, command.words, fault)
         if not is_told(fault, code, (folder / "said.txt").read_text(errors="replace")):
             wrong.append(f"{fault} gave exit {code}")
-    code, _ = attempt(folder, command.words)
+    code, _ = attempt(folder, _again(command, folder, sum(fault.at for fault in faults)))
     here, there = contents(folder, command.makes), contents(whole, command.makes)
     differing = sorted({name for name in {*here, *there} if here.get(name) != there.get(name)})
+    left = litter(folder, whole)
     said = (folder / "said.txt").read_text(errors="replace")
+    if code or differing or left or wrong or "Traceback" in said:
+        other = f"other: {differing[:4]}, litter: {left[:4]}"
+        return f"{command.name}, {faults}: {wrong}, exit {code}, {other}, said: {said[-600:]!r}"
     shutil.rmtree(folder)
-    if code or differing or wrong or "Traceback" in said:
-        return f"{command.name}, {faults}: {wrong}, exit {code}, other: {differing[:4]}, said: {said[-600:]!r}"
     return ""
+
+
+def _again(command: Command, folder: Path, chance: int) -> Sequence[str]:
+    """Return what is typed after the faults: the same words, or each second time what goes on instead."""
+    if command.goes_on and chance % 2 and (folder / command.goes_on[0]).exists():
+        return command.goes_on[1]
+    return command.words
 
 
 def main() -> int:
     """Kill each command in turn; print how often, and what was lost."""
-    kills, seed = (int(word) for word in (*sys.argv[1:3], *("10", "0")[len(sys.argv[1:3]) :]))
+    parser = argparse.ArgumentParser(prog="scripts/kills", description=__doc__)
+    parser.add_argument("count", nargs="?", type=int, default=10, help="of commands to kill")
+    parser.add_argument("seed", nargs="?", type=int, default=0)
+    parser.add_argument("command", nargs="?", help="one of them; each in turn when left out")
+    asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["SEGKIT_WORKERS"] = "1"
     import pytorch_lightning  # noqa: F401
 
@@ -251,40 +157,41 @@ def main() -> int:
     import segkit.commands.package
     import segkit.commands.predict
     import segkit.commands.prepare
-    import segkit.commands.train  # noqa: F401
+    import segkit.commands.train
+    import segkit.studies.local  # noqa: F401
 
     room = Path(
         tempfile.mkdtemp(prefix="kills_")
     ).resolve()  # no TemporaryDirectory: each attempt's exit would remove it
     try:
-        return tried(room, kills, np.random.default_rng(seed))
+        return tried(room, asked.count, np.random.default_rng(asked.seed), asked.command)
     finally:
         shutil.rmtree(room)
 
 
-def tried(room: Path, kills: int, draw: np.random.Generator) -> int:
-    """Let faults happen to each command in turn; return the exit code."""
-    lost, happened, events = 0, Counter[str](), {}
+def tried(room: Path, kills: int, draw: np.random.Generator, only: str | None = None) -> int:
+    """Let faults happen to each command in turn, or to one; return the exit code."""
     cohort(room / "data")
-    whole = room / "whole"
-    whole.mkdir()
-    listed = commands(room / "data")
+    (whole := room / "whole").mkdir()
+    listed, events = commands(room / "data"), {}
     for command in listed:
-        code, events[command.name] = attempt(whole, command.words)
-        if code:
-            print((whole / "said.txt").read_text())
-            return 2
+        if only in (None, command.name) or any(command.makes[0] in other.needs for other in listed):
+            code, events[command.name] = attempt(whole, command.words)
+            if code:
+                print((whole / "said.txt").read_text())
+                return 2
+    trial_events = int(file.read_text()) if (file := room / "trial_events.txt").exists() else 0
+    chosen, happened, lost = [each for each in listed if only in (None, each.name)], Counter[str](), 0
     for number in range(kills):
-        command = listed[number % len(listed)]
-        faults = [drawn(draw, events[command.name]) for _ in range(1 + int(draw.integers(4) == 0))]
+        command = chosen[number % len(chosen)]
+        count = 1 + int(draw.integers(4) == 0)
+        faults = [drawn(draw, events[command.name], trial_events, command.trials) for _ in range(count)]
         happened.update("kill" if fault.number is None else errno.errorcode[fault.number] for fault in faults)
-        wrong = survived(command, whole, room / "again", faults)
-        if wrong:
+        if wrong := survived(command, whole, room / f"again_{number}", faults):
             lost += 1
             print(wrong, flush=True)
-    print(
-        f"{kills} commands, {kills - lost} ended as the uninterrupted ones; faults: {dict(happened)}; events: {events}"
-    )
+    ended = f"{kills} commands, {kills - lost} ended as the uninterrupted ones"
+    print(f"{ended}; faults: {dict(happened)}; events: {events}, of a trial: {trial_events}")
     return 1 if lost else 0
 
 
