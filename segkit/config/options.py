@@ -147,6 +147,7 @@ class PlanOptions:
 
     file: str | None = path_key("file")
     dims: int = range_key(2, 3)
+    neighbours: int | None = only_some_key(minimum=0)
     resolution: str = choice_key("full", "low")
     memory: str
     orientation: str | None

@@ -62,7 +62,7 @@ class Patches(pl.LightningDataModule):
         }  # fmt: skip
         return DataLoader(
             PatchDataset(  # type: ignore[arg-type]
-                self.training, self.plan.patch, self.seed, self.foreground, self.annotated
+                self.training, self.plan.patch, self.seed, self.foreground, self.annotated, self.plan.neighbours
             ),
             batch_sampler=CountedBatches(share_of(self.plan.batch, processes), **place),
             num_workers=self.workers,
