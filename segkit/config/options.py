@@ -129,6 +129,7 @@ class ScoreOptions:
     probabilities: str | None = choice_key("nifti", "zarr")
     maps: list[str]
     expected_dice: bool
+    passes: int = range_key(0)
 
     @property
     def on_the_grid(self) -> bool:
