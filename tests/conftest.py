@@ -88,6 +88,7 @@ def untrained_run(tmp_path) -> Callable[..., Path]:
         plan = Plan(
             dims, "RAS", (1.0, 1.0, 1.0), (16, 16, 16) if dims == 3 else (16, 16, 1), 1, strides,
             ((3,) * dims,) * levels, changes.pop("normalisation", {"CT": Normalisation("zscore")}), order=1,
+            neighbours=changes.pop("neighbours", 0),
         )  # fmt: skip
         labels = {"background": 0, "left": 3, "right": 7}
         options = {"_target_": network, "features": [4, 8, 8], **changes.pop("options", {})}

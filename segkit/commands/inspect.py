@@ -16,6 +16,7 @@ from segkit.config.labels import swapped_classes
 from segkit.config.targets import check_signatures
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.files import check_writable
+from segkit.inference.mirroring import as_images
 from segkit.preparation.grids import cropped
 from segkit.reports.contact_sheet import Tile, write_sheet
 from segkit.reports.patches_page import write_patches_page
@@ -34,7 +35,7 @@ class Patch:
 
     Attributes:
         case: its case's name.
-        image: augmented, shape (C, X, Y, Z).
+        image: augmented, shape (C, X, Y, Z); slices beside its own are channels.
         classes: stored classes, shape (X, Y, Z).
         grid: where it was cut from; augmentation turns and scales within it.
     """
@@ -61,7 +62,8 @@ def inspect(config: InspectConfig) -> Path:
     study = prepare_study(config)
     patches = list(training_patches(config, study))
     names = [f"{index}. {patch.case}" for index, patch in enumerate(patches)]
-    tiles = [Tile(name, patch.image[0], patch.classes) for name, patch in zip(names, patches, strict=True)]
+    own = study.plan.neighbours  # the place of a slice among those that are seen beside it
+    tiles = [Tile(name, patch.image[own], patch.classes) for name, patch in zip(names, patches, strict=True)]
     write_sheet(tiles, class_names(study), output / SHEET)
     write_patches_page(tiles, class_names(study), config.data.name, output / PAGE)
     for index, patch in enumerate(patches):
@@ -76,7 +78,9 @@ def inspect(config: InspectConfig) -> Path:
 def training_patches(config: InspectConfig, study: Study) -> Iterator[Patch]:
     """Yield the very patches that the first steps of a training with this config and seed would see."""
     plan = study.plan
-    sampled = PatchDataset(study.of("training"), plan.patch, config.seed, config.training.foreground)
+    sampled = PatchDataset(
+        study.of("training"), plan.patch, config.seed, config.training.foreground, neighbours=plan.neighbours
+    )
     swapped = swapped_classes(study.labels, study.dataset.options.mirrored)
     augment = build_augmentation(config.augmentation, plan, swapped, config.seed)
     flat = plan.slice_axis
@@ -86,7 +90,7 @@ def training_patches(config: InspectConfig, study: Study) -> Iterator[Patch]:
         patch = sampled[sample]
         image, classes = torch.from_numpy(patch["image"]).float(), torch.from_numpy(patch["reference"])
         if flat is not None:
-            image, classes = image.squeeze(flat + 1), classes.squeeze(flat)
+            image, classes = as_images(image[None], flat)[0], classes.squeeze(flat)
         image, classes = (part[0] for part in augment(image[None], classes[None], [sample]))
         if flat is not None:
             image, classes = image.unsqueeze(flat + 1), classes.unsqueeze(flat)

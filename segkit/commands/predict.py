@@ -25,6 +25,7 @@ from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.exporters import check_objects, exporters_named
 from segkit.inference.model import Model, load
 from segkit.inference.rules import said_of
+from segkit.inference.thinned import thinned
 from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.package import check_is_run
@@ -81,8 +82,8 @@ def _segmented(config: PredictConfig) -> Cohort:
         trust=config.trust,
     )  # fmt: skip
     check_objects(wanted, model.labels, config.objects)
+    model = thinned(replace(model, scores=config.scores, scratch=output), config.scores.passes)
     check_scores(config.scores, len(model.networks))
-    model = replace(model, scores=config.scores, scratch=output)
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)

@@ -196,8 +196,17 @@ def check_plan(plan: PlanOptions) -> None:
             raise UsageError(f"plan.{name}: {list(sizes)} needs {AXES} values, one per prepared axis")
         if min(sizes) <= 0:
             raise UsageError(f"plan.{name}: {list(sizes)} must be above zero everywhere")
+    check_seen(plan)
+
+
+def check_seen(plan: PlanOptions) -> None:
+    """Require a patch and neighbours that a network of `plan.dims` dimensions can see."""
     if plan.patch is not None and plan.dims == AXES - 1 and plan.patch.count(1) != 1:
         raise UsageError(f"plan.patch: {plan.patch} must be 1 along exactly one axis, the one across the slices")
+    if plan.neighbours and plan.dims == AXES:
+        raise UsageError(
+            f"plan.neighbours: {plan.neighbours} slices beside its own are for a 2D network: pass plan=slices_2_5d"
+        )
     if plan.patch is not None and plan.dims == AXES and 1 in plan.patch:
         raise UsageError(f"plan.patch: {plan.patch} is flat: make each axis larger than 1, or pass plan=slices_2d")
 

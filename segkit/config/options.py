@@ -137,6 +137,7 @@ class ScoreOptions:
     probabilities: str | None = choice_key("nifti", "zarr")
     maps: list[str]
     expected_dice: bool
+    passes: int = range_key(0)
 
     @property
     def on_the_grid(self) -> bool:
@@ -155,6 +156,7 @@ class PlanOptions:
 
     file: str | None = path_key("file")
     dims: int = range_key(2, 3)
+    neighbours: int | None = only_some_key(minimum=0)
     resolution: str = choice_key("full", "low")
     memory: str
     orientation: str | None

@@ -60,6 +60,7 @@ class Plan:
         features: channels per level of a network that leaves them to the plan; None: its own default.
         members: networks that learn side by side, each from its share of the batch, and are averaged in prediction.
         previous: classes of the mask of an earlier stage that follow the channels, one image each, 1 inside; 0: none.
+        neighbours: slices on each side that a 2D network sees beside its own, as further images; 0: none.
         reasons: a sentence for each choice.
     """
 
@@ -78,6 +79,7 @@ class Plan:
     features: tuple[int, ...] | None = None
     members: int = 1
     previous: int = 0
+    neighbours: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -87,8 +89,18 @@ class Plan:
 
     @property
     def width(self) -> int:
-        """How many images a network takes: array channels, and classes of an earlier stage's mask."""
+        """How many images a prepared case has: array channels, and classes of an earlier stage's mask."""
         return len(self.channels) + self.previous
+
+    @property
+    def slices(self) -> int:
+        """How many slices of each image a network sees at once."""
+        return 2 * self.neighbours + 1
+
+    @property
+    def network_width(self) -> int:
+        """How many images a network takes: a prepared case's, each as many times as it sees slices of it."""
+        return self.width * self.slices
 
     @property
     def inputs(self) -> dict[str, Channel]:
@@ -136,9 +148,10 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "features": _features(mapping.get("features")),
                 "members": int(mapping.get("members", 1)),
                 "previous": int(mapping.get("previous", 0)),
+                "neighbours": int(mapping.get("neighbours", 0)),
             }
         )
-        wrong = _contradiction(plan)
+        wrong = _contradiction(plan) or _unseen(plan)
     except KeyError as error:
         raise DataError(f"{where} is not a plan that this version reads: it has no {error}") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -187,4 +200,11 @@ def _contradiction(plan: Plan) -> str | None:
             f"batch {plan.batch} is not above zero or cannot be shared among {plan.members} members alike, no channel "
             f"has a normalisation, or previous is {plan.previous}"
         )
+    return None
+
+
+def _unseen(plan: Plan) -> str | None:
+    """Say which images no network could be shown; None where all is well."""
+    if plan.neighbours < 0 or (plan.neighbours and (plan.dims == AXES or plan.previous)):
+        return f"neighbours {plan.neighbours} are of a 2D network without an earlier stage"
     return None

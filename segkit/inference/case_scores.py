@@ -48,7 +48,7 @@ def check_scores(options: ScoreOptions, networks: int) -> None:
         if name not in MAPS:
             raise UsageError(f"scores.maps: {name} is no map; there are {' and '.join(MAPS)}")
     if DISAGREEMENT in options.maps and networks == 1:
-        raise UsageError(f"scores.maps: {DISAGREEMENT} is between models; pass several: run=[A,B]")
+        raise UsageError(f"scores.maps: {DISAGREEMENT} is between models; pass several, run=[A,B], or scores.passes=8")
     if options.probabilities == "zarr":
         from segkit.inference.score_files import check_zarr
 

@@ -67,7 +67,7 @@ class MaskFolder:
         if any(each is not None and each.needs_dicom for each in self.exporters):
             self.settings.append(asdict(objects))
         self.probabilities = model.scores.probabilities if model.scores else None
-        if model.scores and model.scores.are_wanted:
+        if model.scores and (model.scores.are_wanted or model.scores.passes):
             self.settings.append(asdict(model.scores))
         output.mkdir(parents=True, exist_ok=True)
         remove_litter(output)

@@ -60,7 +60,7 @@ def prepared_alike(record: ModelRecord) -> list[Any]:
         plan.on_scan,
         plan.transforms,
     ]
-    return [*prepared, plan.order, plan.onto, record.weights if record.previous else None]
+    return [*prepared, plan.order, plan.onto, plan.neighbours, record.weights if record.previous else None]
 
 
 def load_network(folder: ModelFolder, record: ModelRecord, trust: Sequence[str]) -> nn.Module:

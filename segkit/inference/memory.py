@@ -103,7 +103,7 @@ def window_bytes(stream: Stream, activation: int) -> int:
     voxels = math.prod(stream.plan.patch)
     half = HALF if uses_bf16(stream.options.precision, stream.device) else 0
     logits = voxels * len(stream.swapped) * (FLOAT * copies + half)
-    return max(activation, logits) + 2 * voxels * len(stream.image) * FLOAT
+    return max(activation, logits) + 2 * voxels * len(stream.image) * stream.plan.slices * FLOAT
 
 
 def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:
@@ -111,6 +111,6 @@ def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:
     is_bf16 = uses_bf16(precision, next(network.parameters()).device)
     try:
         dtype = torch.bfloat16 if is_bf16 else torch.float32
-        return forward_bytes(network, plan.width, plan.network_patch, dtype)
+        return forward_bytes(network, plan.network_width, plan.network_patch, dtype)
     except RuntimeError:  # the network computes with values, of which there are none without running it
         return MAPS * FLOAT * math.prod(plan.patch)

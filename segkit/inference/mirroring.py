@@ -45,12 +45,20 @@ def swapped_inputs(inputs: int, previous: int, swapped: Sequence[int]) -> list[i
 
 
 def network_logits(network: nn.Module, batch: Tensor, slice_axis: int | None) -> Tensor:
-    """Call a network on patches (N, C, X, Y, Z); a 2D one sees them without the axis across slices."""
+    """Call a network on patches (N, C, X, Y, Z); for a 2D one the slices of each channel are images of their own.
+
+    Shape: to logits (N, K, X, Y, Z), of one slice where the network is 2D.
+    """
     if slice_axis is None:
         logits: Tensor = network(batch)
         return logits
-    logits = network(batch.squeeze(slice_axis + 2))
+    logits = network(as_images(batch, slice_axis))
     return logits.unsqueeze(slice_axis + 2)
+
+
+def as_images(batch: Tensor, slice_axis: int) -> Tensor:
+    """Return patches (N, C, X, Y, Z) as a 2D network sees them: (N, C * slices, *size), channel by channel."""
+    return batch.movedim(slice_axis + 2, 2).flatten(1, 2)
 
 
 def flips_of(mirror: str, axes: Sequence[int]) -> list[tuple[int, ...]]:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
@@ -20,6 +19,7 @@ from segkit.inference.mirroring import flips_of, mirrored_logits
 from segkit.inference.route import Order, Route, picked, route_across, route_through
 from segkit.inference.windows import gaussian, window_starts
 from segkit.networks.precision import autocast
+from segkit.preparation.cutting import cut_stack
 from segkit.volumes.grid import Grid
 
 T = TypeVar("T")
@@ -189,15 +189,14 @@ def add_windows(
 
 
 def window_at(stream: Stream, route: Route, corner: Sequence[int], before: Sequence[int]) -> Tensor:
-    """Return one window, float32, shape (C, X, Y, Z); what reaches beyond the image is 0."""
-    box: dict[int, slice] = {}
-    pads: dict[int, tuple[int, int]] = {}
-    for axis, start, offset, size in zip(route.source, corner, before, route.shape, strict=True):
-        first, end = start - offset, start - offset + stream.plan.patch[axis]
-        box[axis] = slice(max(0, first), min(end, size))
-        pads[axis] = (max(0, -first), max(0, end - size))
-    cut = np.array(stream.image[(slice(None), *(box[axis] for axis in range(len(box))))], dtype=np.float32)
-    return functional.pad(torch.from_numpy(cut), [pad for axis in reversed(range(len(box))) for pad in pads[axis]])
+    """Return one window, float32, shape (C, X, Y, Z), of a 2D network with the neighbours of its slice.
+
+    What reaches beyond the image is 0.
+    """
+    first = dict(zip(route.source, (start - offset for start, offset in zip(corner, before, strict=True)), strict=True))
+    plan = stream.plan
+    start = [first[axis] for axis in range(len(first))]
+    return torch.from_numpy(cut_stack(stream.image, start, plan.patch, plan.neighbours, np.float32))
 
 
 def is_flat(window: Tensor) -> bool:

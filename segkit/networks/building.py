@@ -35,7 +35,7 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
     """
     check_patch(network, plan)
     decided: dict[str, Any] = {
-        "in_channels": plan.width,
+        "in_channels": plan.network_width,
         "out_channels": out_channels,
         "dims": plan.dims,
         "spatial_dims": plan.dims,  # MONAI's name for it

@@ -130,7 +130,7 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
 
     def priced(plan: Plan) -> Priced:
         arguments = network_arguments(network, plan, out_channels=outputs)
-        step = Step(arguments, plan.width, outputs, plan.network_patch, plan.batch)
+        step = Step(arguments, plan.network_width, outputs, plan.network_patch, plan.batch)
         return Priced(plan, budget.step_cost(step))
 
     wanted = steps_wanted(budget.seconds)

@@ -72,6 +72,7 @@ def make_plan(
         transforms=tuple(dict(transform) for transform in transforms),
         features=open_features,
         previous=previous,
+        neighbours=options.neighbours or 0,
     )
     steps = StepMemory(network, outputs, draft, on_gpu=memory_bytes(options.memory) is not None)
     cases = len(fingerprint.shapes)

@@ -36,6 +36,7 @@ def reasons(
         "not much coarser than the finest",
         "kernels": "3 along an axis, 1 while it is twice as coarse as the finest or more",
         "memory": _memory(options, sized, of_stand_in),
+        **_neighbours(plan),
         "order": f"spline of order {plan.order} for images, {CONFIGURED}",
         **{f"normalisation.{name}": why for name, why in schemes.items()},
     }
@@ -74,6 +75,12 @@ def _resolution(options: PlanOptions, sized: Sized) -> str:
     if seen >= ENOUGH or options.dims == 2:
         return f"full: {part}"
     return f"full: {part}, {1 / seen:.0f} patches cover it; plan=low_3d sees {ENOUGH:.0%} of it at once"
+
+
+def _neighbours(plan: Plan) -> dict[str, str]:
+    if not plan.neighbours:
+        return {}
+    return {"neighbours": f"{plan.slices} slices of each channel at once, the outermost repeated, {CONFIGURED}"}
 
 
 def _patch(options: PlanOptions, sized: Sized) -> str:

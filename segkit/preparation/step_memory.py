@@ -46,7 +46,7 @@ class StepMemory:
 
     def _look(self, patch: Patch) -> Footprint:
         dtype = torch.bfloat16 if self.on_gpu else torch.float32
-        channels = self.plan.width
+        channels = self.plan.network_width
         try:
             return footprint(lambda: self._built(self.network, patch), channels, patch.sizes, dtype)
         except RuntimeError:  # the network computes with values, of which there are none here

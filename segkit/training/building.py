@@ -54,6 +54,7 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
         spacing=tuple(plan.spacing[axis] or 1.0 for axis in seen),
         seed=seed,
         previous=plan.previous,
+        slices=plan.slices,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segkit.config.labels import IGNORED
 from segkit.foundation.counted import seed_from
-from segkit.inference.mirroring import network_logits
+from segkit.inference.mirroring import as_images, network_logits
 from segkit.preparation.store import PreparedCase
 from segkit.training.augmentation import Augmentation
 from segkit.training.fine_tuning import learning, set_rates
@@ -94,7 +94,7 @@ class Segmentation(pl.LightningModule):
         """Turn a batch of stored patches into images and what to train on, where the network lives."""
         images, references = batch["image"].float(), batch["reference"]
         if self.slice_axis is not None:
-            images, references = images.squeeze(self.slice_axis + 2), references.squeeze(self.slice_axis + 1)
+            images, references = as_images(images, self.slice_axis), references.squeeze(self.slice_axis + 1)
         if self.augmentation is not None:
             with torch.autocast(self.device.type, enabled=False):
                 images, references = self.augmentation(images, references, batch["counter"].tolist())

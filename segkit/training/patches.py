@@ -64,7 +64,9 @@ class Patches(pl.LightningDataModule):
         place = {} if trainer is None else {
             "start": trainer.global_step, "rank": trainer.global_rank, "accumulate": trainer.accumulate_grad_batches,
         }  # fmt: skip
-        patches = PatchDataset(self.training, self.plan.patch, self.seed, self.foreground, self.annotated)
+        patches = PatchDataset(
+            self.training, self.plan.patch, self.seed, self.foreground, self.annotated, self.plan.neighbours
+        )
         batches = CountedBatches(share_of(self.plan.batch, processes), **place)
         pinned = trainer is not None and trainer.strategy.root_device.type == "cuda"
         if self.workers:

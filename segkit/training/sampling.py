@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from segkit.foundation.counted import generator
+from segkit.preparation.cutting import cut, cut_stack
 from segkit.preparation.store import PreparedCase
 
 Sample = tuple[int, int]  # optimiser step, global index within the step, over ranks and accumulated batches
@@ -48,6 +49,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         seed: of the draws.
         foreground: share of patches centred on a labelled voxel.
         annotated: by case which of the network's outputs its reference speaks of; empty: all in all.
+        neighbours: slices on each side that a 2D network sees beside its own.
     """
 
     cases: Sequence[PreparedCase]
@@ -55,6 +57,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     seed: int
     foreground: float
     annotated: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    neighbours: int = 0
 
     def index_of(self, sample: Sample) -> int:
         """Return which case a sample is of, without a look at the disk."""
@@ -70,11 +73,14 @@ class PatchDataset(Dataset[dict[str, Any]]):
         return case, patch_start(draw, case, self.patch, self.foreground)
 
     def __getitem__(self, sample: Sample) -> dict[str, Any]:
-        """Return `image` (C, *patch), `reference` (*patch), the sample's `counter` (step, index), and `annotated`."""
+        """Return `image` (C, *patch), `reference` (*patch), the sample's `counter` (step, index), and `annotated`.
+
+        With neighbours the axis of one voxel is theirs too in the image: (C, X, Y, slices) for a patch (X, Y, 1).
+        """
         case, start = self.drawn(sample)
         partial = {"annotated": self.annotated[case.name]} if self.annotated else {}
         return partial | {
-            "image": cut(case.image, start, self.patch),
+            "image": cut_stack(case.image, start, self.patch, self.neighbours),
             "reference": cut(case.reference[None], start, self.patch)[0],
             "counter": np.array(sample),
         }
@@ -96,13 +102,3 @@ def patch_start(
         around = np.clip(centre - np.array(patch) // 2, low, high)
         start = np.where(room > 0, around, start)
     return start
-
-
-def cut(array: NDArray[Any], start: NDArray[np.int64], patch: Sequence[int]) -> NDArray[Any]:
-    """Copy a patch out of (C, X, Y, Z), zeros where it leaves the array."""
-    shape = np.array(array.shape[1:])
-    inside = [slice(max(0, a), min(n, a + p)) for a, p, n in zip(start, patch, shape, strict=True)]
-    there = [slice(part.start - a, part.stop - a) for part, a in zip(inside, start, strict=True)]
-    result = np.zeros((len(array), *patch), array.dtype)
-    result[(slice(None), *there)] = array[(slice(None), *inside)]
-    return result

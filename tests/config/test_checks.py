@@ -47,6 +47,7 @@ def refusal(command: str, *words: str) -> str:
         (["plan.patch=[0,8,8]"], "plan.patch: [0, 8, 8] must be above zero"),
         (["plan.patch=[1,8,8]"], "plan.patch: [1, 8, 8] is flat"),
         (["plan=slices_2d", "plan.patch=[8,8,8]"], "plan.patch: [8, 8, 8] must be 1 along exactly one axis"),
+        (["plan.neighbours=1"], "plan.neighbours: 1 slices beside its own are for a 2D network"),
         (["name=../x"], "name: '../x' cannot be a folder's name"),
         (["device=gpu"], "device: gpu is not one of auto, cpu, cuda, cuda:1, mps; did you mean cuda?"),
     ],

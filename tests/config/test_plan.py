@@ -70,6 +70,7 @@ BROKEN = {
     "stride of zero": {"strides": [[1, 1, 1], [2, 0, 1], [2, 2, 2]]},
     "batch of nothing": {"batch": 0},
     "batch of words": {"batch": "many"},
+    "neighbours in 3D": {"neighbours": 1},
     "transforms are words": {"transforms": ["monai.transforms.ScaleIntensity"]},
 }
 

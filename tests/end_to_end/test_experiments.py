@@ -31,7 +31,7 @@ SWEPT = {
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_an_experiment_takes_a_step(experiment, ball_options, tmp_path):
     words = [word for word in ball_options if not word.startswith("plan.patch")]
-    patch = "plan.patch=[16,16,1]" if experiment == "slices_2d" else "plan.patch=[16,16,16]"
+    patch = "plan.patch=[16,16,1]" if experiment.startswith("slices_2") else "plan.patch=[16,16,16]"
     own = [f"experiment={experiment}", patch, f"output={tmp_path / 'run'}", f"paths.cache={tmp_path / 'cache'}"]
     run = train(configure("train", [*words, *own, "debug=fast"]))
     assert read_json(run / "status.json")["steps"] == 1

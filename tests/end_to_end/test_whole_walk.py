@@ -110,10 +110,10 @@ def test_an_ensemble_of_two_runs(segkit, trained, balls):
     assert np.array_equal(np.asanyarray(both.dataobj), np.asanyarray(one.dataobj))
 
 
-def test_2d_on_volumes(segkit, ball_options):
+def test_slices_of_volumes_with_their_neighbours(segkit, ball_options):
     flat = [option for option in ball_options if not option.startswith("plan.patch")]
     segkit(
-        "train", *flat, "plan=slices_2d", "plan.patch=[16,16,1]", "network.features=[16,32]", "training.steps=120",
+        "train", *flat, "plan=slices_2_5d", "plan.patch=[16,16,1]", "network.features=[16,32]", "training.steps=120",
         "output=run",
     )  # fmt: skip
     segkit("evaluate", "run=run")

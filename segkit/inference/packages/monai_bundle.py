@@ -28,7 +28,8 @@ def write(packing: Packing, output: Path) -> None:
     """Write a bundle: the network as TorchScript, its flips averaged inside, and all else as MONAI's transforms.
 
     Raises:
-        UsageError: when there are several networks, or channels are colour pictures.
+        UsageError: when there are several networks, channels are colour pictures, or scans are prepared in a way that
+            MONAI has no words for.
         DataError: when the network cannot be traced.
         SegkitError: when the folder exists and is not empty.
     """
@@ -38,6 +39,8 @@ def write(packing: Packing, output: Path) -> None:
     record = packing.model.record
     if any(how.width > 1 for how in record.plan.normalisation.values()):
         raise UsageError("a MONAI bundle cannot be written for colour pictures: MONAI reads them as volumes")
+    if record.plan.neighbours:
+        raise UsageError("a MONAI bundle cannot be written for plan.neighbours: MONAI's windows are of one slice")
     if record.plan.on_scan:
         raise UsageError("a MONAI bundle cannot be written for preprocessing.on_scan, which comes before cropping")
     if any(how.scheme == "nyul" for how in record.plan.normalisation.values()):

@@ -31,7 +31,8 @@ LARGEST_DIFFERENCE = 1e-3  # of a logit; float32 in another order of summation s
 def write(packing: Packing, output: Path) -> None:
     """Write the network as ONNX and compare what onnxruntime makes of it with PyTorch.
 
-    The graph takes `image` (N, C, *patch), prepared as the metadata says, to `logits` (N, K, *patch), N free.
+    The graph takes `image` (N, C, *patch), prepared as the metadata says, to `logits` (N, K, *patch), N free. Where the
+    network sees neighbouring slices, C counts them: all of the first channel, then all of the next.
 
     Raises:
         UsageError: when there are several networks.
@@ -67,7 +68,7 @@ def exported(network: nn.Module, record: ModelRecord) -> Any:
     """
     import torch
 
-    batch = torch.zeros((TRACED, len(record.plan.channels), *record.plan.network_patch))
+    batch = torch.zeros((TRACED, record.plan.network_width, *record.plan.network_patch))
     free = ({0: torch.export.Dim(BATCH, min=1)},)
     try:
         with quiet_exporter():
@@ -116,6 +117,7 @@ def metadata(record: ModelRecord) -> dict[str, str]:
         "spacing_mm": plan.spacing,
         "patch": plan.patch,
         "dims": plan.dims,
+        "slices_of_each_channel": plan.slices,
         "interpolation_order": plan.order,
         "normalisation": {name: asdict(how) for name, how in plan.normalisation.items()},
         "onto": plan.onto,
@@ -136,7 +138,7 @@ def largest_difference(network: nn.Module, path: Path, record: ModelRecord) -> f
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     draw, worst = np.random.default_rng(0), 0.0
     for count in CHECKED:
-        image = draw.standard_normal((count, len(record.plan.channels), *record.plan.network_patch), np.float32)
+        image = draw.standard_normal((count, record.plan.network_width, *record.plan.network_patch), np.float32)
         (theirs,) = session.run([LOGITS], {IMAGE: image})
         with torch.inference_mode():
             ours = network(torch.from_numpy(image)).numpy()

@@ -49,7 +49,7 @@ class ImageTransform(BatchTransform):
         raise NotImplementedError
 
     def change(self, channel: Tensor, parameter: Any) -> None:
-        """Change a channel (*size) in place."""
+        """Change a channel (*size), or slices of it (slices, *size), in place."""
         raise NotImplementedError
 
 
@@ -90,15 +90,16 @@ class GaussianBlur(ImageTransform):
         super().__init__(probability, channel)
         self.sigma = bounds(sigma)
 
-    def draw_channel(self, draw: np.random.Generator, shape: Shape) -> float:
-        """Return the standard deviation in voxels."""
-        return between(draw, self.sigma)
+    def draw_channel(self, draw: np.random.Generator, shape: Shape) -> tuple[float, int]:
+        """Return the standard deviation in voxels, and the axes of a patch; slices beside each other are no axis."""
+        return between(draw, self.sigma), len(shape.size)
 
-    def change(self, channel: Tensor, parameter: float) -> None:
+    def change(self, channel: Tensor, parameter: tuple[float, int]) -> None:
         """Convolve along one axis after the other."""
-        taps = gaussian_taps(parameter)
+        sigma, axes = parameter
+        taps = gaussian_taps(sigma)
         blurred = channel
-        for axis in range(channel.dim()):
+        for axis in range(channel.dim() - axes, channel.dim()):
             blurred = convolved(blurred, taps, axis)
         channel.copy_(blurred)
 

@@ -32,6 +32,8 @@ class Augmentation:
         spacing: mm between voxels along each axis that the network sees.
         seed: of every draw.
         previous: classes of an earlier stage's mask, which come last among the images.
+        slices: of each channel that a 2D network sees, one after the other among the images; each moves and changes as
+            its channel does.
     """
 
     steps: tuple[BatchTransform | DictionaryTransform, ...]
@@ -42,12 +44,13 @@ class Augmentation:
     spacing: tuple[float, ...]
     seed: int
     previous: int = 0
+    slices: int = 1
 
     def __call__(self, images: Tensor, references: Tensor, counters: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Args:
-            images: (N, C, *size) float32.
+            images: (N, C * slices, *size) float32.
             references: (N, *size) classes.
             counters: (step, index) of each sample.
 
@@ -56,16 +59,28 @@ class Augmentation:
         """
         keys = [tuple(counter) for counter in counters]
         images, references = self.flipped(images, references, keys)
-        shape = Shape(images.shape[1] - self.previous, tuple(images.shape[2:]), self.spacing)
+        shape = Shape(
+            images.shape[1] // self.slices - self.previous, tuple(images.shape[2:]), self.spacing, self.slices
+        )
         for place, step in enumerate(self.steps):
             if isinstance(step, BatchTransform):
                 draws = (generator(self.seed, *key, TRANSFORMS, place) for key in keys)
-                images, references = step.apply(images, references, [step.draw(draw, shape) for draw in draws])
+                parameters = [step.draw(draw, shape) for draw in draws]
+                images, references = self.applied(step, images, references, parameters)
             else:
                 seeds = [seed_from(self.seed, *key, TRANSFORMS, place) for key in keys]
                 pairs = [through(step, *sample) for sample in zip(images, references, seeds, strict=True)]
                 images, references = (torch.stack(parts) for parts in zip(*pairs, strict=True))
         return images, references
+
+    def applied(
+        self, step: BatchTransform, images: Tensor, references: Tensor, parameters: Sequence[Any]
+    ) -> tuple[Tensor, Tensor]:
+        """Return a batch after one of our steps, which sees the slices of a channel together."""
+        if self.slices == 1:
+            return step.apply(images, references, parameters)
+        images, references = step.apply(torch.unflatten(images, 1, (-1, self.slices)), references, parameters)
+        return images.flatten(1, 2), references
 
     def flipped(self, images: Tensor, references: Tensor, keys: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Return a batch of which each sample is flipped as its own counter says; the one given is left alone."""

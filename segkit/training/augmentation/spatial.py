@@ -24,7 +24,7 @@ class Warp:
     Attributes:
         matrix: from a voxel's offset from the patch's centre to the offset of its source, in voxels, (D, D).
         bend: offsets in voxels that are added at control points over the patch, (D, *points); None for none.
-        coarse: for each channel the size of the lattice that is sampled and interpolated back; None at full resolution.
+        coarse: for each image the size of the lattice that is sampled and interpolated back; None at full resolution.
     """
 
     matrix: NDArray[np.float64]
@@ -100,11 +100,13 @@ class SpatialWarp(BatchTransform):
         coarse = self._coarse(draw, shape) if fires[3] else (None,) * shape.channels
         if not any(fires[:3]) and not any(coarse):
             return None
-        return Warp(turn * zoom, bend, coarse)
+        return Warp(turn * zoom, bend, tuple(each for each in coarse for _ in range(shape.slices)))
 
     def apply(self, images: Tensor, references: Tensor, parameters: Sequence[Any]) -> tuple[Tensor, Tensor]:
         """Return the batch resampled."""
-        return warped(images, references, parameters, self.order)
+        in_turn = images.flatten(1, images.dim() - references.dim())  # the slices of each channel
+        moved, references = warped(in_turn, references, parameters, self.order)
+        return images if moved is in_turn else moved.reshape(images.shape), references
 
     def _turn(self, draw: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
         dims = len(shape.size)

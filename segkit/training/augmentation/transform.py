@@ -21,11 +21,13 @@ class Shape:
         channels: of the image.
         size: voxels of the patch along each axis that the network sees.
         spacing: mm between them; 1 where the plan leaves a scan's own.
+        slices: of each channel, side by side.
     """
 
     channels: int
     size: tuple[int, ...]
     spacing: tuple[float, ...]
+    slices: int = 1
 
 
 Bounds = tuple[float, float]
@@ -60,7 +62,8 @@ class BatchTransform(ABC):
         """Return a batch with drawn parameters applied.
 
         Args:
-            images: (N, C, *size) float32; may be overwritten.
+            images: (N, C, *size) float32; may be overwritten. Where a 2D network sees several slices of a channel,
+                (N, C, slices, *size).
             references: (N, *size) uint8 classes, 255 where ignored.
             parameters: of each sample, None where it stays.
         """

@@ -160,6 +160,8 @@ def test_what_a_bundle_cannot_hold_is_named(tmp_path, untrained_run):
     colour = untrained_run("colour", dims=2, normalisation={"photo": Normalisation("unit", width=3)})
     with pytest.raises(UsageError, match="cannot be written for colour pictures"):
         packed(colour, tmp_path / "a.bundle")
+    with pytest.raises(UsageError, match=r"MONAI's windows are of one slice"):
+        packed(untrained_run("stack", dims=2, neighbours=1), tmp_path / "a.bundle")
     (tmp_path / "a.bundle").mkdir()
     (tmp_path / "a.bundle" / "mine.txt").touch()
     with pytest.raises(SegkitError, match="exists and is not an empty folder"):

@@ -45,6 +45,13 @@ def test_the_reference_evaluator_of_onnx_agrees_with_pytorch(tmp_path, untrained
     assert shapes == [["batch", 1, *(16,) * dims], ["batch", 3, *(16,) * dims]]
 
 
+def test_a_network_that_sees_neighbouring_slices_takes_them_as_channels(tmp_path, untrained_run):
+    graph = onnx.load(packed(untrained_run(dims=2, neighbours=2), tmp_path / "net.onnx"))
+    assert [axis.dim_value for axis in graph.graph.input[0].type.tensor_type.shape.dim][1:] == [5, 16, 16]
+    known = {entry.key: json.loads(entry.value) for entry in graph.metadata_props}
+    assert known["slices_of_each_channel"] == 5
+
+
 def test_the_metadata_say_how_scans_are_prepared(tmp_path, untrained_run):
     channels = {"CT": Normalisation("clip_zscore", -100.0, 300.0, 90.0, 40.0), "PET": Normalisation("zscore")}
     output = packed(untrained_run(normalisation=channels), tmp_path / "net.onnx")

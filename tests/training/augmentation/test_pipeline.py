@@ -3,7 +3,7 @@ import torch
 from monai.transforms import Compose, RandAffined, RandGaussianNoised
 
 from segkit.config.options import AugmentationOptions
-from segkit.training.augmentation import Augmentation
+from segkit.training.augmentation import Augmentation, Brightness, Gamma, GaussianBlur, GaussianNoise, SpatialWarp
 from segkit.training.building import build_augmentation, training_flips
 
 
@@ -108,3 +108,21 @@ def test_flips_along_chosen_axes_alone(balls):
     images, references = sample()
     flipped, _ = build_augmentation(left_right, plan, [0, 1, 2], seed=0)(images, references, [(0, 0), (0, 1)])
     assert torch.equal(flipped, images.flip(2))
+
+
+def test_neighbouring_slices_move_and_change_as_one():
+    """Equal slices of a channel stay equal, and are what the slice alone becomes; noise is each slice's own."""
+    steps = (SpatialWarp(rotate=1, scale=1, bend=1, coarsen=1), GaussianBlur(1.0, 1.0), Brightness(1.0), Gamma(1.0))
+    draw = torch.Generator().manual_seed(0)
+    alone, references = torch.randn((2, 2, 9, 8), generator=draw), torch.randint(3, (2, 9, 8), generator=draw).byte()
+    options = {"flip_axes": (0, 1), "spacing": (1.0, 1.0), "mirror": 0.5}
+    counters = [(0, 0), (0, 1)]
+    expected, classes = flips_only(steps=steps, **options)(alone.clone(), references, counters)
+    stacked = alone.repeat_interleave(3, dim=1)
+    found, moved = flips_only(steps=steps, slices=3, **options)(stacked, references, counters)
+    assert torch.equal(moved, classes)
+    torch.testing.assert_close(found, expected.repeat_interleave(3, dim=1), atol=1e-4, rtol=1e-4)
+    noisy, _ = flips_only(steps=(GaussianNoise(1.0),), slices=3, **{**options, "mirror": 0.0})(
+        stacked.clone(), references, counters
+    )
+    assert not torch.equal(noisy[:, 0], noisy[:, 1])
