@@ -3,8 +3,8 @@
     python scripts/benchmarks/cascade.py WORK [--cases 16] [--held-out 4] [--size 256 256 200] [--budget 240]
 
 Made are volumes of 1 mm voxels with a large body, a large organ in one of its four quadrants and a small ball in each
-of them, all alike. The target is the ball of the organ's quadrant, which lies farther from the organ than a patch reaches
-at full resolution: `plan=full_3d` alone cannot know it, and `plan=low_3d` alone sees it in a few coarse voxels.
+of them, all alike. The target is the ball of the organ's quadrant, which lies farther from the organ than a patch
+reaches at full resolution: `plan=full_3d` alone cannot know it, and `plan=low_3d` alone sees it in a few coarse voxels.
 Trained are low, full and the cascade, each for the same budget on the same cases, network and patch. Printed are the
 Dice of the target over the held-out cases with its interval, how many of them were found (Dice above one half), and the
 share of mask voxels that lie on another ball.
