@@ -32,10 +32,8 @@ def test_a_pass_is_the_network_with_what_its_seed_drops():
 
 def test_windows_at_once_change_nothing():
     image = random_image((12, 16, 10))
-    one, four = (
-        whole_logits(stream_of(ThinnedNetwork(dropping(), 3), image, PLAN, EXACT), windows=windows)
-        for windows in (1, 4)
-    )
+    stream = stream_of(ThinnedNetwork(dropping(), 3), image, PLAN, EXACT)
+    one, four = (whole_logits(stream, windows=windows) for windows in (1, 4))
     assert np.array_equal(one, four)
 
 
