@@ -202,8 +202,8 @@ def _in_processes(
                 # The freed worker gets its next item before the caller looks at this result.
                 yield from _hand_out(pool, tasks, count, function, threads)
                 yield received
-            for worker in busy.values() if limit is not None else ():
-                if worker.task is not None:
+            for worker in busy.values():
+                if worker.task is not None and limit is not None:
                     worker.end_if_overdue(limit)
     finally:
         _stop(pool)
