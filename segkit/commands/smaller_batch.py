@@ -39,10 +39,14 @@ class StepBatches:
     batch: int
     accumulate: int
 
-    @property
-    def smaller(self) -> StepBatches | None:
-        """The same samples in the largest smaller batches that share them evenly; None where one is the least."""
-        batch = next((size for size in range(self.batch // 2, 0, -1) if self.batch % size == 0), None)
+    def smaller(self, members: int) -> StepBatches | None:
+        """Return the same samples in the largest smaller batches that share them evenly; None where there are none.
+
+        Args:
+            members: networks among which each batch is shared alike.
+        """
+        sizes = range(self.batch // 2, 0, -1)
+        batch = next((size for size in sizes if self.batch % size == 0 and size % members == 0), None)
         return None if batch is None else StepBatches(batch, self.accumulate * self.batch // batch)
 
 
@@ -59,14 +63,14 @@ def once_more_if_memory_runs_out(train: Callable[[], None], config: TrainConfig,
     if decided is None:  # not yet in training
         raise SegkitError(f"memory ran out: {memory_there(config)}; end other programs, or lower workers")
     before = batches_of(folder, decided.plan, config)
-    smaller = before.smaller if config.training.devices in (None, 1) else None
+    smaller = before.smaller(decided.plan.members) if config.training.devices in (None, 1) else None
     if smaller is None:
         raise SegkitError(needed_and_there(config, decided.plan, before))
     write_json(folder.smaller_batch, asdict(smaller))
     warn(
         f"memory ran out with batches of {before.batch}: once more from the last checkpoint with batches of "
         f"{smaller.batch}, {smaller.accumulate} a step, which hold the same samples ({folder.smaller_batch.name}); "
-        f"plan.batch={smaller.batch} training.accumulate={smaller.accumulate} says so from the start"
+        f"plan.batch={smaller.batch // decided.plan.members} training.accumulate={smaller.accumulate} says so from the start"
     )
     if not _is_enough(train):
         let_go()
@@ -134,7 +138,7 @@ def step_bytes(config: TrainConfig, plan: Plan, batch: int) -> int | None:
     device = choose_device(config.device)
     dtype = torch.bfloat16 if uses_bf16(config.training.precision, device) else torch.float32
     outputs = labels_from(config.data.labels or {}, config.data.region_order).outputs
-    arguments = network_arguments(config.network, plan, out_channels=outputs)
+    arguments = network_arguments(config.network, replace(plan, members=1), out_channels=outputs)
     try:
         one = footprint(lambda: build_network(arguments), plan.width, plan.network_patch, dtype)
     except (RuntimeError, UsageError):

@@ -131,7 +131,7 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
     def priced(plan: Plan) -> Priced:
         arguments = network_arguments(network, plan, out_channels=outputs)
         step = Step(arguments, plan.network_width, outputs, plan.network_patch, plan.batch)
-        return Priced(plan, budget.step_cost(step))
+        return Priced(plan, (options.members or 1) * budget.step_cost(step))
 
     wanted = steps_wanted(budget.seconds)
     chosen, larger = priced(plans[0]), None

@@ -11,11 +11,14 @@ from segkit.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(
-    ("batch", "accumulate", "smaller"),
-    [(4, 1, (2, 2)), (9, 1, (3, 3)), (3, 2, (1, 6)), (2, 3, (1, 6)), (7, 1, (1, 7)), (1, 5, None)],
-)
-def test_as_many_samples_a_step_in_the_largest_smaller_batches(batch, accumulate, smaller):
-    found = StepBatches(batch, accumulate).smaller
+    ("batch", "accumulate", "members", "smaller"),
+    [
+        (4, 1, 1, (2, 2)), (9, 1, 1, (3, 3)), (3, 2, 1, (1, 6)), (2, 3, 1, (1, 6)), (7, 1, 1, (1, 7)), (1, 5, 1, None),
+        (12, 1, 2, (6, 2)), (12, 1, 4, (4, 3)), (4, 1, 4, None),
+    ],
+)  # fmt: skip
+def test_as_many_samples_a_step_in_the_largest_smaller_batches(batch, accumulate, members, smaller):
+    found = StepBatches(batch, accumulate).smaller(members)
     assert found == (None if smaller is None else StepBatches(*smaller))
 
 

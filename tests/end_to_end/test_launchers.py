@@ -106,7 +106,9 @@ def test_a_killed_worker_of_ray_loses_no_mask(ray_line, scans, masks):
     assert {path: path.stat().st_mtime_ns for path in first} == first
 
 
-def test_ray_prepares_the_same_cases_and_finds_the_same_scores(ray_line, ball_options, balls, masks, uninterrupted_line):
+def test_ray_prepares_the_same_cases_and_finds_the_same_scores(
+    ray_line, ball_options, balls, masks, uninterrupted_line
+):
     caches = [ray_line.folder / name for name in ("here", "there")]
     for cache, own in zip(caches, ((), RAY), strict=True):
         ray_line("prepare", *ball_options[:4], f"paths.cache={cache}", "workers=2", *own)
@@ -115,4 +117,6 @@ def test_ray_prepares_the_same_cases_and_finds_the_same_scores(ray_line, ball_op
     for name, own in (("scores", ()), ("scores_by_ray", RAY)):
         ray_line("evaluate", *pairs, f"output={name}", "workers=2", "bootstrap.resamples=100", *own)
     for name in ("cases.csv", "summary.json"):
-        assert (ray_line.folder / "scores_by_ray" / name).read_bytes() == (ray_line.folder / "scores" / name).read_bytes()
+        assert (ray_line.folder / "scores_by_ray" / name).read_bytes() == (
+            ray_line.folder / "scores" / name
+        ).read_bytes()

@@ -120,6 +120,12 @@ def test_time_that_no_size_can_use_goes_into_more_networks(seconds, members):
     assert ("members" in plan.reasons) == (members > 1)
 
 
+def test_members_that_are_configured_share_the_time():
+    alone, together = planned(7200), planned(7200, members=4)
+    assert step_seconds(together) < step_seconds(alone)
+    assert 7200 / (4 * step_seconds(together)) >= steps_wanted(7200)
+
+
 def test_a_network_that_can_grow_grows_first():
     assert planned(600).members == 1
     assert planned(1e9).members == 5
