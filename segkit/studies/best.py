@@ -57,15 +57,25 @@ def write_best(
     forget(output)
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
     say(f"{chosen.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
-    members: list[Path] = []
-    for fold in chosen.folds:
-        taken = [CANDIDATES, *(member.name for member in members)]
-        members.append(handed_over(fold, output / trial_name((fold.path.name,), taken), learnt.rules))
+    members = [
+        handed_over(fold, output / name, learnt.rules)
+        for name, fold in zip(member_names(chosen), chosen.folds, strict=True)
+    ]
     write_json(output / "postprocessing.json", evidence_of(learnt))
     write_json(output / RECORD, record_of(chosen, candidates, comparison))
     dice = comparison.standings[[one.name for one in comparison.standings].index(chosen.name)].means.get("dice")
     ensemble = write_ensemble(output, output, Ensemble(tuple(members), learnt.rules, dice))
     return [output / RECORD, output / "postprocessing.json", ensemble]
+
+
+def member_names(chosen: Candidate) -> list[str]:
+    """Return a folder's name for each network, which tells of its configuration and its fold."""
+    names = [CANDIDATES]
+    for part in chosen.parts:
+        for fold in part.folds:
+            own = fold.path.name
+            names.append(trial_name((own if own.startswith(part.name) else f"{part.name},{own}",), names))
+    return names[1:]
 
 
 def check_free(output: Path) -> None:
@@ -120,6 +130,7 @@ def record_of(chosen: Candidate, candidates: Sequence[Candidate], comparison: Co
         "chosen": chosen.name,
         "because": reason(chosen, comparison),
         "rule": RULE,
+        "members": member_names(chosen),
         "metric": comparison.metric,
         "cases": len(comparison.cases),
         "candidates": [

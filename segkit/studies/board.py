@@ -1,14 +1,15 @@
-"""What one sees while a study runs: a live table on a terminal, a line for each start and end when piped."""
+"""What one sees while a study or a search runs: a live table on a terminal, a line for each end when piped."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 
 from segkit.foundation.console import live_table, say
 from segkit.foundation.durations import format_duration
 from segkit.studies.engine import Engine
-from segkit.studies.study import RUNNING, WAITING, Entry, Study
+from segkit.studies.study import RUNNING, WAITING, Entry
 
 COLUMNS = ("trial", "state", "where", "done", "best Dice", "time", "left")
 _ENDED_SHOWN = 8  # of those that ended, the last ones
@@ -18,11 +19,11 @@ class Board:
     """Shows how a study stands.
 
     Args:
-        study: whose entries are shown, and told how far each trial is.
+        entries: trials by name, which are shown, and told how far each is; more may come while it is open.
     """
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.entries = entries
         self.ended_here: list[Entry] = []
         self.exits = ExitStack()
 
@@ -41,21 +42,25 @@ class Board:
         """Look at every trial under way and draw the table anew."""
         rows = [self._row(entry) for entry in self.ended_here[-_ENDED_SHOWN:]]
         for name, underway in engine.running.items():
-            entry = self.study.entries[name]
+            entry = self.entries[name]
             entry.progress = engine.progress(name)
             rows.append(self._row(entry, underway.job.place(), underway.seconds))
-        waiting = sum(entry.state == WAITING for entry in self.study.entries.values())
+        waiting = sum(entry.state == WAITING for entry in self.entries.values())
         if waiting:
             rows.append((f"{waiting} more", WAITING, "", "", "", "", self._left(engine)))
         self.update(rows)
 
-    def ended(self, entry: Entry) -> None:
-        """Say how a trial ended."""
+    def keep(self, entry: Entry) -> None:
+        """Go on showing a trial that has ended, among the last ones."""
         self.ended_here.append(entry)
+
+    def ended(self, entry: Entry) -> None:
+        """Say how a trial ended, and go on showing it."""
+        self.keep(entry)
         reason = f": {entry.reason}" if entry.reason else ""
         dice = "" if entry.progress.dice is None else f", Dice {entry.progress.dice:.3f}"
-        over = sum(each.has_ended for each in self.study.entries.values())
-        count = f"{over} of {len(self.study.entries)}"
+        over = sum(each.has_ended for each in self.entries.values())
+        count = f"{over} of {len(self.entries)}"
         say(f"{count}: trial {entry.trial.name} {entry.state} after {format_duration(entry.seconds)}{dice}{reason}")
 
     def _row(self, entry: Entry, place: str = "", seconds: float | None = None) -> tuple[str, ...]:
@@ -73,5 +78,5 @@ class Board:
         spent = [entry.seconds for entry in self.ended_here if entry.is_finished]
         if not spent:
             return ""
-        waiting = sum(entry.state == WAITING for entry in self.study.entries.values())
+        waiting = sum(entry.state == WAITING for entry in self.entries.values())
         return format_duration(sum(spent) / len(spent) * waiting / max(1, len(engine.running)))

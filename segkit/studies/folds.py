@@ -69,7 +69,8 @@ def pool_folds(study: Study) -> None:
     """Score every case by the fold that did not train on it, learn postprocessing from all of them, name the best.
 
     Writes `folds/METHOD/` with `evaluation/`, `postprocessing.json` and `ensemble.json` for each method, and the
-    study's own `ensemble.json` for the one with the highest mean Dice. A method without masks is left out.
+    study's own `ensemble.json` for the one with the highest mean Dice; of several data sets, whose Dice do not compare,
+    none. A method without masks is left out.
     """
     pooled = [(method, found) for method in methods_of(study) if (found := pool(study, method)) is not None]
     if not pooled:
@@ -79,10 +80,18 @@ def pool_folds(study: Study) -> None:
         for method, found in sorted(pooled, key=lambda each: -mean_dice(each[1]))
     ]
     table("held-out cases of all folds, without postprocessing", ("method", "cases", "Dice", "95% interval"), rows)
-    best = max(pooled, key=lambda each: mean_dice(each[1]))[0]
-    ensemble = write_ensemble(study.folder, study.folder, read_ensemble(study.folder / FOLDS / best.name))
-    say(f"segkit predict run={study.folder} uses the {len(best.entries)} folds of {best.name}")
-    paths_written([study.folder / FOLDS, ensemble])
+    best: dict[str, Method] = {}
+    for method, _ in sorted(pooled, key=lambda each: mean_dice(each[1])):
+        best[method.entries[0].data] = method
+    for data, method in best.items():
+        place = study.folder if len(best) == 1 else study.folder / FOLDS / method.name
+        of = f" on {data}" if len(best) > 1 else ""
+        say(f"segkit predict run={place} uses the {len(method.entries)} folds of {method.name}{of}")
+    written = [study.folder / FOLDS]
+    if len(best) == 1:
+        (method,) = best.values()
+        written.append(write_ensemble(study.folder, study.folder, read_ensemble(study.folder / FOLDS / method.name)))
+    paths_written(written)
 
 
 def pool(study: Study, method: Method) -> Evaluation | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from segkit.evaluation.comparison.choices import told, varied_keys
@@ -45,7 +45,8 @@ def pools(runs: Sequence[FoundRun], keys: Sequence[str]) -> list[Pool]:
         groups.setdefault(rest if is_pooled else (run.folder.path,), []).append(run)
     kept = [_without(group[0], keys) for group in groups.values()]
     varied = varied_keys([one for one in kept if one])  # of scores without a run nobody knows what was chosen
-    names = [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
+    studies = _studies(groups.values())
+    names = studies or [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
     return [
         Pool(
             name if names.count(name) == 1 else f"{name} ({group[0].folder.path.parent.name})",
@@ -100,6 +101,14 @@ def _mean(values: Sequence[float]) -> float:
 
 def _without(run: FoundRun, keys: Sequence[str]) -> dict[str, str]:
     return {key: value for key, value in run.choices.items() if key not in keys}
+
+
+def _studies(groups: Collection[Sequence[FoundRun]]) -> list[str]:
+    """Return the names of studies where each is one method in folds, and the best name for it; else nothing."""
+    parents = [{run.folder.path.parent.name for run in group} for group in groups]
+    names = [name for parent in parents for name in parent]
+    is_one_each = len(names) == len(set(names)) == len(parents) and all(len(group) > 1 for group in groups)
+    return names if is_one_each else []
 
 
 def _name(group: Sequence[FoundRun], choices: Mapping[str, str], varied: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def run(study: Study, engine: Engine, tracker: Tracker | None = None) -> None:
     todo = study.todo
     kept = len(study.entries) - len(todo)
     say(f"{len(study.entries)} trials in {study.folder}" + (f", {kept} finished already" if kept else ""))
-    with Board(study) as board, engine:
+    with Board(study.entries) as board, engine:
         for result in engine.run(todo, started=study.note_start, watched=lambda: board.show(engine)):
             entry = study.note_end(result)
             board.ended(entry)

@@ -82,6 +82,16 @@ def test_every_case_is_scored_once_and_the_best_method_is_the_studys_model(study
     assert "2 folds of optimizer.lr=0.2" in capsys.readouterr().out
 
 
+def test_dice_of_several_data_sets_choose_no_model(study, capsys):
+    for entry in study.entries.values():
+        entry.data = "hearts" if "0.1" in entry.swept[0] else "brains"
+    pool_folds(study)
+    assert not (study.folder / "ensemble.json").exists()
+    said = capsys.readouterr().out
+    for lr, data in ((0.1, "hearts"), (0.2, "brains")):
+        assert f"folds/optimizer.lr={lr} uses the 2 folds of optimizer.lr={lr} on {data}" in said
+
+
 def test_a_study_without_folds_pools_nothing(study):
     for entry in study.entries.values():
         entry.swept = entry.swept[:1]

@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from segkit.runs.folder import RunFolder
-from segkit.studies.pooling import mean_scores, pooled
+from segkit.studies.pooling import mean_scores, pooled, pools
 from segkit.studies.runs import FoundRun
 from segkit.studies.saved import Saved
 
@@ -45,3 +46,14 @@ def test_cases_that_several_runs_score_are_averaged():
 def test_runs_without_such_a_choice_stand_for_themselves():
     found = pooled([run("x", ["c"]), run("y", ["c"]), run("z", ["c"], training__fold="0")], KEYS)
     assert [method.name for method in found] == ["x", "y", "z"]
+
+
+def test_studies_that_are_one_method_each_give_it_their_names():
+    def fold(study, number, **choices):
+        found = FoundRun(f"{study}/f{number}", RunFolder(Path(f"/{study}/f{number}")), {**choices}, "finished")
+        return replace(found, choices={**choices, "training.fold": str(number)})
+
+    runs = [fold(study, number, plan=study, lr="1") for study in ("full", "flat") for number in range(2)]
+    assert [pool.name for pool in pools(runs, KEYS)] == ["full", "flat"]
+    mixed = [*runs, *(fold("flat", number, plan="other", lr="1") for number in range(2, 4))]
+    assert [pool.name for pool in pools(mixed, KEYS)] == ["plan=full", "plan=flat", "plan=other"]

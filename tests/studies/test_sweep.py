@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from segkit import cli
 from segkit.config.call import Call
 from segkit.config.groups import config_sources
 from segkit.config.recorded import load_config, recorded_overrides
 from segkit.foundation.errors import CasesFailedError, UsageError
-from segkit.foundation.files import read_json
+from segkit.foundation.files import read_json, read_yaml
 from segkit.studies.sweep import expand, sweep
 
 SOURCES = config_sources()
@@ -128,3 +129,33 @@ def test_names_are_safe_and_unique(study, tmp_path):
     names = [trial["name"] for trial in read_json(tmp_path / "out" / "study.json")["trials"]]
     assert len({name.lower() for name in names}) == 3
     assert all(Path(name).name == name and " " not in name for name in names)
+
+
+def test_one_method_over_data_sets_of_ones_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    for name in ("brains", "hearts", "lungs"):
+        (tmp_path / name / "images").mkdir(parents=True)
+        lines = ("# Test data", "defaults: [paired, _self_]", f"name: {name}", f"root: {tmp_path / name}")
+        (tmp_path / "own" / "data" / f"{name}.yaml").write_text("\n".join(lines) + "\n")
+    words = ("data=brains,hearts,lungs", "network=unet,residual_unet", "training.steps=5", "output=out",
+             "launcher._target_=tests.studies.toy_launchers.Toy")  # fmt: skip
+    assert cli.main(["train", "-m", "--config-dir", "own", *words]) == 0
+    trials = read_json(tmp_path / "out" / "study.json")["trials"]
+    assert [(trial["data"], trial["swept"][1]) for trial in trials] == [
+        (name, f"network={network}")
+        for name in ("brains", "hearts", "lungs")
+        for network in ("unet", "residual_unet")
+    ]  # fmt: skip
+    for trial in trials:
+        assert read_yaml(trial["run"].replace("/out/", "/out/configs/") + "/config.yaml")["data"]["root"] == str(
+            tmp_path / trial["data"]
+        )
+    table = capsys.readouterr().out.partition("\ntrials\n")[2].splitlines()
+    assert table[0].split() == ["trial", "data", "state", "time", "Dice"]
+    assert [line.split()[1] for line in table[2:8]] == sorted(trial["data"] for trial in trials)
+
+
+def test_a_study_goes_on_with_the_flag_of_studies_alone(study, tmp_path, capsys):
+    assert cli.main(["train", "study.resume=out"]) == 2
+    assert "study.resume=out goes on with a study, all of its trainings: add -m" in capsys.readouterr().err

@@ -16,11 +16,13 @@ from segkit.foundation.console import say
 from segkit.foundation.durations import format_duration, parse_duration
 from segkit.foundation.errors import SegkitError, UsageError
 from segkit.foundation.locks import lock
+from segkit.studies.board import Board
 from segkit.studies.engine import Engine
 from segkit.studies.search import workers
 from segkit.studies.search.drawing import combinations, distributions, make_sampler, shown
 from segkit.studies.search.naming import trial_name
 from segkit.studies.search.records import Records, counted
+from segkit.studies.study import RUNNING, Entry, entry_of
 from segkit.studies.trackers.tracking import Tracker, ended, track
 from segkit.studies.trial import Result, write_trial
 
@@ -40,11 +42,13 @@ class Underway:
 
     Attributes:
         trial: Optuna's.
+        entry: what is shown of it.
         reported: validations told to Optuna so far.
         is_pruned: whether it was asked to stop.
     """
 
     trial: Trial
+    entry: Entry
     reported: int = 0
     is_pruned: bool = False
 
@@ -64,6 +68,7 @@ class Worker:
         records: tells how the trials stand.
         tracker: is told of each trial that has ended.
         underway: the trials that this worker has started, by the name of their run folder.
+        entries: what is shown of them, and of those that ended.
     """
 
     study: Study
@@ -76,10 +81,12 @@ class Worker:
     records: Records
     tracker: Tracker | None = None
     underway: dict[str, Underway] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Start its clock."""
         self.identity = workers.me()
+        self.board = Board(self.entries)
         self.began = self.seen = time.monotonic()
         budget = self.config.sweep.budget
         self.ends = self.began + parse_duration(budget) if budget else float("inf")
@@ -87,7 +94,7 @@ class Worker:
     def work(self) -> None:
         """Go on until no trial is left to start, and those that were started have ended."""
         try:
-            with self.engine:
+            with self.board, self.engine:
                 while self._start_some() or self.underway:
                     for result in self.engine.wait(_POLL_SECONDS):
                         self._tell(result)
@@ -146,12 +153,15 @@ class Worker:
             self._end_failed(trial, str(error))
             return
         self.engine.submit(written)
-        self.underway[name] = Underway(trial)
+        entry = entry_of(written, [word(key, value) for key, value in params.items()], config)
+        entry.state = RUNNING
+        self.underway[name], self.entries[name] = Underway(trial, entry), entry
         again = f", goes on in {name}" if workers.RETRY in trial.user_attrs else ""
         say(f"trial {trial.number:03d} started: {shown(params)}{again}")
 
     def _watch(self) -> None:
-        """Report validations, end the trainings that fall behind, and show that this worker lives."""
+        """Show how trials are, report validations, end those that fall behind, and show that this worker lives."""
+        self.board.show(self.engine)
         for name in list(self.engine.running):
             self._report(self.underway[name], name, self.engine.progress(name).validations)
         if time.monotonic() - self.seen > workers.HEARTBEAT:
@@ -189,10 +199,14 @@ class Worker:
         else:
             self._end_failed(trial, result.reason or (result.state if not result.is_success else "it never validated"))
         self.records.write(self.study)
+        state = "pruned" if underway.is_pruned and not result.is_success else result.state
+        self._show_end(underway.entry, result, state)
         swept = [word(key, trial.params[key]) for key in self.space]
-        is_pruned = underway.is_pruned and not result.is_success
-        told = replace(ended(result, swept), state="pruned") if is_pruned else ended(result, swept)
-        track(self.tracker, self.folder, told)
+        track(self.tracker, self.folder, replace(ended(result, swept), state=state))
+
+    def _show_end(self, entry: Entry, result: Result, state: str) -> None:
+        entry.state, entry.seconds, entry.progress = state, result.seconds, result.progress
+        self.board.keep(entry)
 
     def _again(self, trial: Trial, result: Result) -> None:
         say(f"trial {trial.number:03d} {result.state}, and is tried again")

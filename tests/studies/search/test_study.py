@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from segkit.config.call import Call
 from segkit.config.compose import configure
 from segkit.config.recorded import load_config
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
+from segkit.studies import board
 from segkit.studies.search import search as searching
 from segkit.studies.search import study as studying
 from segkit.studies.search.storage import JOURNAL
@@ -67,6 +69,25 @@ def trials_of(folder, name="study"):
 def rows_of(folder):
     with (folder / "trials.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_a_terminal_shows_the_trials_under_way_beside_those_that_ended(base, monkeypatch):
+    shown = []
+
+    @contextmanager
+    def live(columns):
+        yield lambda rows: shown.extend([*rows])
+
+    monkeypatch.setattr(board, "live_table", live)
+    search(*base, RATES, "sweep.trials=2", "sweep.sampler=random")
+    first = next(row[0] for row in shown)
+    *_, (name, _, place, done, best, _, left) = [row for row in shown if row[1] == "running" and row[0] == first]
+    assert (place, done) == ("nowhere", "10%")  # ten of a hundred steps, which is all that a toy makes
+    assert float(best) > 0
+    assert left
+    finished = next(row for row in shown if row[1] == "finished")
+    assert finished[0] == name
+    assert float(finished[4]) >= float(best)
 
 
 def test_a_search_from_words_to_records(base, capsys):
