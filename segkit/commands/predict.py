@@ -77,8 +77,8 @@ def _segmented(config: PredictConfig) -> Cohort:
     wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
     # Jobs elsewhere have devices of their own; here the model only says what they will be asked for.
     model = load(
-        config.run, device="cpu" if config.launcher else config.device, options=config.inference, postprocessing=config.postprocessing,
-        trust=config.trust,
+        config.run, device="cpu" if config.launcher else config.device, options=config.inference,
+        postprocessing=config.postprocessing, trust=config.trust,
     )  # fmt: skip
     check_objects(wanted, model.labels, config.objects)
     check_scores(config.scores, len(model.networks))

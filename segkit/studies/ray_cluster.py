@@ -1,4 +1,4 @@
-"""`launcher=ray`: trials, jobs of masks, or single cases are tasks of a Ray cluster, this machine's own or a remote one."""
+"""`launcher=ray`: trials, jobs of masks and single cases as tasks of a Ray cluster, this machine's own or a remote one."""
 
 from __future__ import annotations
 

@@ -128,3 +128,11 @@ def test_names_are_safe_and_unique(study, tmp_path):
     names = [trial["name"] for trial in read_json(tmp_path / "out" / "study.json")["trials"]]
     assert len({name.lower() for name in names}) == 3
     assert all(Path(name).name == name and " " not in name for name in names)
+
+
+def test_a_sweep_is_started_once_and_has_a_gpu_for_each_process(study, monkeypatch):
+    with pytest.raises(UsageError, match=r"training\.devices=2 takes a GPU for each process: pass launcher\.gpus=2"):
+        sweep(Call("train", (*study, "training.devices=1,2", "+launcher.gpus=1")))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(UsageError, match="several times over by torchrun: leave torchrun out"):
+        sweep(Call("train", (*study, "seed=1,2")))
