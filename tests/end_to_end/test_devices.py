@@ -29,8 +29,7 @@ def test_two_processes_have_the_loss_of_one_at_the_same_batch(segkit, ball_optio
         assert models[1][name].numpy() == pytest.approx(weights.numpy(), abs=1e-4)
 
     words = ("train", *ball_options, *WORDS, "plan.measure=false", "training.devices=2", "output=by_torchrun")
-    for _ in range(2):  # the second finds it finished, in both processes
-        segkit(*words, code=TORCHRUN)
+    segkit(*words, code=TORCHRUN)
     by_torchrun = segkit.folder / "by_torchrun"
     assert losses(by_torchrun) == losses(two)
     assert (by_torchrun / "model" / "weights.safetensors").read_bytes() == (
