@@ -78,8 +78,8 @@ def _segmented(config: PredictConfig) -> Cohort:
     wanted = exporters_named(config.export)  # a mistake in a name is found before anything large is read
     # Jobs elsewhere have devices of their own; here the model only says what they will be asked for.
     model = load(
-        config.run, device="cpu" if config.launcher else config.device, options=config.inference, postprocessing=config.postprocessing,
-        trust=config.trust,
+        config.run, device="cpu" if config.launcher else config.device, options=config.inference,
+        postprocessing=config.postprocessing, trust=config.trust,
     )  # fmt: skip
     check_objects(wanted, model.labels, config.objects)
     model = thinned(replace(model, scores=config.scores, scratch=output), config.scores.passes)

@@ -62,7 +62,7 @@ from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
 from segkit.training.partial_labels import annotated_outputs
 from segkit.training.patches import Patches
-from segkit.training.ranks import hand_over, handed_over, rank, share_of
+from segkit.training.ranks import check_output_is_named, hand_over, handed_over, machines_of, rank, share_of
 from segkit.training.rules import announce, evidence_of, learn_on
 from segkit.training.validation import Validator
 from segkit.training.validations import early_end
@@ -95,11 +95,14 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
     config = debugged(replace(config, data=completed(config.data)))
     if config.training.fold == EACH:
         raise UsageError(f"training.fold={EACH} is a training for each fold: add -m, or say which one")
+    check_output_is_named(config.resume or config.output)
+    machines_of(config.training.devices or 1)
     device = choose_device(config.device)
     folder = folder_of(config)
     stage = earlier_stage(config, folder)
     if rank() > 0:
-        follow(config, folder, device)
+        if not folder.is_finished:
+            follow(config, folder, device)
         return folder.path
     check_writable(folder.path)
     # A trial whose worker or study was killed is still saving its state when another process goes on with it.
@@ -183,7 +186,8 @@ def run(
         learn_one_batch(module, patches_of(config, study), device)
         folder.set_status("debugged")
         return
-    share_of(study.plan.batch, config.training.devices or 1)
+    devices = config.training.devices or 1
+    share_of(study.plan.batch, devices * machines_of(devices))
     hand_over(folder.path)
     trainer = fitted(config, folder, device, study, module, clock)
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}

@@ -103,3 +103,11 @@ def _number(path: Path) -> int:
         return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return 0
+
+
+def starter() -> str | None:
+    """Return what started several processes for one training: `torchrun`, `srun`, or None where Lightning will."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return "torchrun"
+    # A batch script and an interactive shell have SLURM_NTASKS too; the number of its own tasks only a step has.
+    return "srun" if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 else None

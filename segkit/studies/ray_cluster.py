@@ -1,4 +1,4 @@
-"""`launcher=ray`: trials, jobs of masks, or single cases are tasks of a Ray cluster, this machine's own or a remote one."""
+"""`launcher=ray`: trials, jobs of masks and single cases as tasks of a Ray cluster, here or on other machines."""
 
 from __future__ import annotations
 
@@ -110,14 +110,14 @@ class RayLauncher:
         return self.jobs[-1]
 
     def places(self) -> int:
-        """Return how many tasks run at a time: as many as are allowed, or as the cluster has cores and GPUs for now."""
+        """Return how many tasks run at a time: as many as are allowed, or as the cluster has room for now."""
         import ray
 
         there = ray.cluster_resources()
         rooms = [
             there.get(name, 0) // self.options[option]
-            for name, option in (("CPU", "num_cpus"), ("GPU", "num_gpus"))
-            if self.options[option]
+            for name, option in (("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory"))
+            if self.options.get(option)
         ]
         return self.parallel or max(1, int(min(rooms, default=1)))
 

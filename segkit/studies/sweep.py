@@ -17,11 +17,13 @@ from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.locks import lock
+from segkit.foundation.machine import starter
 from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
 from segkit.studies.board import Board
 from segkit.studies.combinations import Combination, expand, trial_name
 from segkit.studies.engine import Engine
 from segkit.studies.launching import Launcher, build_launcher
+from segkit.studies.resources import visible_gpus
 from segkit.studies.resuming import KEY, recall, resumed_study
 from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, is_study, read_study
 from segkit.studies.trackers.tracking import Tracker, build_tracker, ended, track
@@ -43,6 +45,7 @@ def sweep(call: Call) -> Path:
         CasesFailedError: when trials failed, naming them; the others were finished.
         StoppedError: after Ctrl-C or SIGTERM, once every trial has saved its state.
     """
+    check_alone()
     if any(word.startswith(f"{KEY}=") and word != f"{KEY}=null" for word in call.overrides):
         study, launcher, tracker = resumed_study(call)
     else:
@@ -60,6 +63,19 @@ def sweep(call: Call) -> Path:
         pool_folds(study)
     summarise(study)
     return study.folder
+
+
+def check_alone() -> None:
+    """Require that nothing started this process several times over, of which each would run the study.
+
+    Raises:
+        UsageError: when torchrun or srun did.
+    """
+    if by := starter():
+        raise UsageError(
+            f"-m was started several times over by {by}: leave {by} out; training.devices=2 trains each on two, "
+            "and launcher=slurm submits them"
+        )
 
 
 def run(study: Study, engine: Engine, tracker: Tracker | None = None) -> None:
@@ -84,7 +100,7 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
     composed = compositions(call)
     combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
     folder = _study_folder(configs)
-    launcher, tracker = build_launcher(configs[0].launcher), build_tracker(configs[0].tracker)
+    launcher, tracker = launcher_of(configs), build_tracker(configs[0].tracker)
     check_writable(folder)
     before = read_study(folder).rows if is_study(folder) else {}
     entries: list[Entry] = []
@@ -96,6 +112,21 @@ def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
         entries.append(entry)
     command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
     return Study(folder, entries, command), launcher, tracker
+
+
+def launcher_of(configs: Sequence[Any]) -> Launcher:
+    """Return where the trials run, each with a GPU for each of its processes where there are any.
+
+    Raises:
+        UsageError: when a trial would have fewer GPUs than processes.
+    """
+    options, devices = dict(configs[0].launcher), max(config.training.devices or 1 for config in configs)
+    gpus = options.get("gpus")
+    if gpus and gpus < devices:
+        raise UsageError(f"training.devices={devices} takes a GPU for each process: pass launcher.gpus={devices}")
+    if "gpus" in options and gpus is None and devices > 1 and visible_gpus():
+        options["gpus"] = devices
+    return build_launcher(options)
 
 
 def compositions(call: Call) -> list[tuple[Combination, Any]]:

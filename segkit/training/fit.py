@@ -13,6 +13,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins import Precision
+from pytorch_lightning.plugins.environments import ClusterEnvironment
 from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -31,7 +32,7 @@ from segkit.training.module import Segmentation
 from segkit.training.patches import Patches
 from segkit.training.pictures import Pictures
 from segkit.training.progress import ProgressLine
-from segkit.training.ranks import rank
+from segkit.training.ranks import machines_of, rank, surroundings
 from segkit.training.validations import NEVER, Every, Patience, Validations, every
 from segkit.training.waiting import Waiting
 
@@ -156,10 +157,14 @@ def make_trainer(
     precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if uses_bf16(options.precision, device) else "32-true"
     validates = any(isinstance(callback, Validations) for callback in callbacks)
     processes = options.devices or 1
+    machines = machines_of(processes)
+    is_told = any(isinstance(each, ClusterEnvironment) for each in plugins)
+    is_shared = processes * machines > 1
     return pl.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device.type],
-        devices=processes if processes > 1 else [device.index or 0] if device.type == "cuda" else 1,
-        strategy="ddp" if processes > 1 else "auto",
+        devices=processes if is_shared else [device.index or 0] if device.type == "cuda" else 1,
+        num_nodes=machines,
+        strategy="ddp" if is_shared else "auto",
         precision=None if any(isinstance(each, Precision) for each in plugins) else precision,
         max_epochs=1,
         max_steps=clock.steps or -1,
@@ -174,7 +179,7 @@ def make_trainer(
         default_root_dir=root,
         logger=logger,
         profiler=profiler,
-        plugins=list(plugins) or None,
+        plugins=[*plugins, *([] if is_told else [surroundings()])],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -192,6 +197,5 @@ def quiet_lightning() -> None:
         ".*`IterableDataset` has `__len__`.*",
         ".*isinstance.treespec, LeafSpec.*",
         ".*sync_dist=True.*",  # every process scores every case
-        ".*`srun` command is available.*",  # launcher=slurm starts a process of its own for each training
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -9,19 +9,69 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
+from pytorch_lightning.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from torch import Tensor
 
 from segkit.foundation.errors import UsageError
+from segkit.foundation.machine import starter
 
 _RUN = "SEGKIT_RUN"  # names the first process's run folder to those that it starts
 
 
 def rank() -> int:
     """Return which of the processes this one is, as torchrun, Slurm or Lightning tell it; 0 for one alone."""
-    found = os.environ.get("RANK")
-    if found is None and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
-        found = os.environ.get("SLURM_PROCID")
-    return int(found if found is not None else os.environ.get("LOCAL_RANK", "0"))
+    return int(os.environ.get({"torchrun": "RANK", "srun": "SLURM_PROCID"}.get(starter() or "", "LOCAL_RANK"), "0"))
+
+
+def machines_of(devices: int) -> int:
+    """Return how many machines train together; one where nothing else started the processes.
+
+    Args:
+        devices: processes on each, as configured.
+
+    Raises:
+        UsageError: when another number was started on each.
+    """
+    by = starter()
+    if by is None:
+        return 1
+    if by == "torchrun":
+        total, each = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    else:
+        total = int(os.environ["SLURM_STEP_NUM_TASKS"])
+        each = total // int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
+    if each != devices or total % each:
+        raise UsageError(
+            f"{by} started {total} processes, {each} on each machine, and training.devices={devices}: "
+            f"pass training.devices={each}"
+        )
+    return total // each
+
+
+def surroundings() -> ClusterEnvironment:
+    """Return what tells Lightning of the other processes; left alone, it takes any job of Slurm for a step of many."""
+    match starter():
+        case "torchrun":
+            return TorchElasticEnvironment()
+        case "srun":
+            return SLURMEnvironment(auto_requeue=False)
+        case _:
+            return LightningEnvironment()
+
+
+def check_output_is_named(named: str | None) -> None:
+    """Require a run folder of processes that were started side by side, since each would make one of its own.
+
+    Raises:
+        UsageError: when there is none.
+    """
+    if starter() and named is None:
+        raise UsageError(f"output is not set: processes of {starter()} share one run folder, so pass output=DIR")
 
 
 def hand_over(run: Path) -> None:

@@ -88,9 +88,8 @@ def test_slurm_is_told_into_how_many_jobs_scans_are_divided(monkeypatch):
 
 def test_cases_on_ray_outlive_their_workers(ray_launcher, tmp_path):
     dies = "__import__('os').kill(__import__('os').getpid(), 9)"
-    dies_once = (
-        f"__import__('os').path.exists({str(tmp_path / 'seen')!r}) or (open({str(tmp_path / 'seen')!r}, 'w'), {dies})"
-    )
+    seen = str(tmp_path / "seen")
+    dies_once = f"__import__('os').path.exists({seen!r}) or (open({seen!r}, 'w'), {dies})"
     options = {"_target_": "segkit.studies.ray_cluster.RayLauncher", "cores": 1, "retries": 1}
     with cases_spread(options):
         outcomes = {o.item: o for o in parallel_map(eval, ["1 + 1", "1 / 0", dies_once, dies], bytes_each=10**15)}

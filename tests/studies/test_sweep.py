@@ -159,3 +159,11 @@ def test_one_method_over_data_sets_of_ones_own(tmp_path, monkeypatch, capsys):
 def test_a_study_goes_on_with_the_flag_of_studies_alone(study, tmp_path, capsys):
     assert cli.main(["train", "study.resume=out"]) == 2
     assert "study.resume=out goes on with a study, all of its trainings: add -m" in capsys.readouterr().err
+
+
+def test_a_sweep_is_started_once_and_has_a_gpu_for_each_process(study, monkeypatch):
+    with pytest.raises(UsageError, match=r"training\.devices=2 takes a GPU for each process: pass launcher\.gpus=2"):
+        sweep(Call("train", (*study, "training.devices=1,2", "+launcher.gpus=1")))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(UsageError, match="several times over by torchrun: leave torchrun out"):
+        sweep(Call("train", (*study, "seed=1,2")))
