@@ -15,7 +15,7 @@ from typing import Any
 
 from segkit.foundation.console import error as say_error
 from segkit.foundation.console import say
-from segkit.foundation.errors import SegkitError, StoppedError, UsageError
+from segkit.foundation.errors import SegkitError, StoppedError, UsageError, said_by_system
 from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.version import __version__
 
@@ -232,8 +232,7 @@ def _report(error: BaseException, is_debug: bool) -> int:
         )
         return 1
     if isinstance(error, OSError) and error.strerror:
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        say_error(one_line(where + error.strerror.lower()))
+        say_error(one_line(said_by_system(error)))
     else:
         hint = "" if is_debug else " (debug=true shows the traceback)"
         say_error(one_line(f"an unexpected error: {type(error).__name__}: {error}") + hint)

@@ -11,6 +11,7 @@ from functools import partial
 from math import prod
 from pathlib import Path
 
+from segkit.commands.prepared_check import check_prepared
 from segkit.config.commands import CheckConfig
 from segkit.config.targets import check_signatures
 from segkit.datasets import Case
@@ -63,6 +64,7 @@ def check(config: CheckConfig) -> list[Finding]:
         ]
     )
     report(findings, len(dataset.cases), Path(config.data.root))
+    check_prepared(dataset, Path(config.paths.cache))
     write_json(output / RESULT, [asdict(finding) for finding in findings])
     write_dataset_page(dataset, examined, findings, output / PAGE)
     paths_written([output / RESULT, output / PAGE])

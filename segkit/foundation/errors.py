@@ -1,5 +1,7 @@
 """Errors for people: what is wrong, in which file or key, what to do."""
 
+import os
+
 
 class SegkitError(Exception):
     """Something a person can mend; the command line prints its message as one line and exits with `exit_code`."""
@@ -29,6 +31,12 @@ class StoppedError(SegkitError):
     """Ctrl-C or SIGTERM; the state is saved and the same command goes on."""
 
     exit_code = 130
+
+
+def said_by_system(error: OSError) -> str:
+    """Return what the system says is wrong, after the file that it is about where one is known."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return where + error.strerror.lower() if error.strerror else str(error)
 
 
 class MissingExtraError(SegkitError):

@@ -102,10 +102,11 @@ def _name_target(error: OSError, temporary: Path, target: Path) -> None:
     if error.errno is None and str(error).endswith(" written"):
         error.errno, error.strerror = errno.ENOSPC, os.strerror(errno.ENOSPC)
     if error.errno in _FULL:  # also where a library copies from a file of its own, whose name the error bears
-        error.filename, error.filename2 = str(target), None
+        error.filename = str(target)
+        del error.filename2  # None in its place would be printed
     elif error.filename is not None:
         error.filename = str(error.filename).replace(str(temporary), str(target))
-        error.filename2 = None
+        del error.filename2
 
 
 def temporary_name(target: Path) -> Path:

@@ -150,15 +150,29 @@ def is_stored(case: Case, folder: Path) -> bool:
     """
     if not folder.exists():
         return False
+    if stamp_of(folder) != trusted_stamp(folder) and not is_sound(case.name, folder):
+        return False
+    os.utime(folder / USED)
+    return True
+
+
+def verified(name: str, folder: Path) -> bool:
+    """Compare the checksums of a prepared case, and say whether it is sound; a damaged one is removed."""
+    with lock(lock_of(folder), doing=f"comparing checksums of {name}"):
+        return not folder.exists() or is_sound(name, folder)
+
+
+def is_sound(name: str, folder: Path) -> bool:
+    """Compare checksums; a damaged case is removed, which is said."""
     try:
-        if stamp_of(folder) != trusted_stamp(folder):
-            verify(folder)
-            write_stamp(folder)
-        os.utime(folder / USED)
+        verify(folder)
     except DataError as error:
-        warn(f"{error}; {case.name} is prepared anew")
+        warn(f"{error}; {name} is prepared anew")
         shutil.rmtree(folder)
         return False
+    used = (folder / USED).stat().st_mtime_ns if (folder / USED).exists() else time.time_ns()
+    write_stamp(folder)
+    os.utime(folder / USED, ns=(used, used))  # a look is no use
     return True
 
 

@@ -26,7 +26,11 @@ TIMED_OUT, ENDED = "timed out", "exited unexpectedly"  # in what PyTorch says of
 
 
 class ReadersLostError(Exception):
-    """Workers that bring no patches any more; the message says which case one of them was at."""
+    """Workers that bring no patches any more; `case` is where in the list the one stands that was being read."""
+
+    def __init__(self, message: str, case: int) -> None:
+        super().__init__(message)
+        self.case = case
 
 
 @dataclass(frozen=True)
@@ -94,20 +98,22 @@ class Readers:
         """Yield the batches in their order, whatever becomes of workers.
 
         Raises:
-            DataError: when new workers are lost at the same batch again; it names the case.
+            DataError: when new workers are lost at the same case before they bring anything; it names the case.
         """
-        done, lost_at = 0, -1
+        done, lost = 0, set[int]()
         while True:
             book = Logbook.of(self.workers)
             try:
                 for batch in self._from_workers(book, done):
                     yield batch
                     done += 1
-            except ReadersLostError as lost:
-                if lost_at == done:
-                    raise DataError(f"{lost}, and so did the one before; training.workers=0 reads here") from lost
-                lost_at = done
-                warn(f"{lost}; new workers go on from there")
+                    lost.clear()
+            except ReadersLostError as error:
+                # Workers read ahead of the batch that is waited for: several may be lost at it, each at its own case.
+                if error.case in lost:
+                    raise DataError(f"{error}, and so it was before; training.workers=0 reads it here") from error
+                lost.add(error.case)
+                warn(f"{error}; new workers go on from there")
 
     def _from_workers(self, book: Logbook, first: int) -> Iterator[Any]:
         loader = DataLoader(
@@ -143,14 +149,15 @@ class Readers:
         dead = [case for process, case, _ in book.rows() if process not in alive]
         if ENDED in str(error):
             case = next((case for case in dead if case), 0)
-            raise ReadersLostError(f"a worker that reads patches was killed {self._at(case)}") from None
+            raise ReadersLostError(f"a worker that reads patches was killed {self._at(case)}", case) from None
         if TIMED_OUT not in str(error):
             raise error
         if self.stalled_after is not None and waited >= self.stalled_after:
             case = next((case for _, case, _ in book.rows() if case), 0)
             raise ReadersLostError(
                 f"the workers brought no patch for {format_duration(waited)} (training.stalled_after): one hangs "
-                f"{self._at(case)}"
+                f"{self._at(case)}",
+                case,
             ) from None
 
     def _at(self, case: int) -> str:

@@ -36,7 +36,8 @@ class Volume:
         array: shape (C, X, Y) or (C, X, Y, Z); the file's axis order and, where lossless, its dtype.
         grid: shape and RAS+ affine of the spatial axes.
         source: where it came from.
-        note: who made it, in a few words without names of people; written where a format has a field for that (NIfTI).
+        note: who made it, in a few words without names of people; written where a format has a field for that (all that
+            segkit writes but DICOM, which has fields of its own).
     """
 
     array: NDArray[Any]

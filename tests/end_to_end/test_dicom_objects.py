@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from segkit.inference.model import load
+from segkit.version import __version__
 from segkit.volumes.reading import read
 from segkit.volumes.writing import write, write_mask
 from tests.end_to_end.test_dicom_exports import WarmLine
@@ -60,6 +62,9 @@ def test_each_series_is_a_case_with_every_object(segkit, untrained_run, export, 
         assert np.array_equal(segments.array[0], np.searchsorted([3, 7], mask.array[0]) + (mask.array[0] > 0))
         assert set(np.unique(mask.array)) - {0}
         seg = dcmread(masks / f"{case}.seg.dcm")
+        software = [dcmread(path).SoftwareVersions for path in masks.glob(f"{case}.*.dcm")]
+        assert len(software) == 4
+        assert all(list(each) == [__version__, f"kidneys {load(run, device='cpu').version}"] for each in software)
         assert seg.StudyInstanceUID == dcmread(next((export / case).iterdir())).StudyInstanceUID
         assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Kidney"
         assert seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0].AlgorithmName == "kidneys"

@@ -1,14 +1,26 @@
 """A mask says which model made it, and a model which scans it has seen."""
 
+from dataclasses import replace
+
 import nibabel as nib
+import nrrd
 import numpy as np
+import PIL.Image
 import pytest
+import SimpleITK
 
 from segkit.cli import main
 from segkit.foundation.files import read_yaml
 from segkit.foundation.hashing import file_hash
 from segkit.inference.model import load
 from segkit.runs.model_file import SEEN_DIGITS
+from segkit.version import __version__
+from segkit.volumes.grid import Grid
+from segkit.volumes.reading import read
+from segkit.volumes.volume import Volume
+from segkit.volumes.writing import write
+
+SOFTWARE = 305  # TIFF's tag
 
 
 @pytest.fixture
@@ -67,3 +79,27 @@ def test_a_record_whose_list_is_none_is_refused(tmp_path, untrained_run, scans, 
     record.write_text(record.read_text().replace("seen: []", f"seen: {seen!r}".replace("None", "null")))
     assert predicted(run, scans, tmp_path / "masks") == 1
     assert "seen is malformed" in capsys.readouterr().err
+
+
+def test_every_format_of_volumes_says_so_to_other_readers(tmp_path, untrained_run, scans):
+    run = untrained_run()
+    assert predicted(run, scans / "scan_0.nii.gz", tmp_path / "masks", "export=[nrrd,metaimage,tiff]") == 0
+    said = f"segkit {__version__}, model {load(run, device='cpu').version}"
+    assert nrrd.read_header(str(tmp_path / "masks" / "scan_0.nrrd"))["note"] == said
+    assert SimpleITK.ReadImage(tmp_path / "masks" / "scan_0.nrrd").GetMetaData("note") == said
+    meta = SimpleITK.ReadImage(tmp_path / "masks" / "scan_0.mha")
+    assert said in (tmp_path / "masks" / "scan_0.mha").read_bytes()[:200].decode("ascii", "ignore")
+    assert meta.GetSize() == (18, 17, 16)
+    with PIL.Image.open(tmp_path / "masks" / "scan_0.tif") as pages:
+        assert pages.tag_v2[SOFTWARE] == said
+    assert read(tmp_path / "masks" / "scan_0.nrrd").array.shape == read(tmp_path / "masks" / "scan_0.mha").array.shape
+
+
+def test_a_picture_says_so_in_its_own_text(tmp_path):
+    mask = Volume(np.zeros((1, 5, 4), np.uint8), Grid((5, 4), np.eye(4)), note="segkit 1, model abc")
+    write(mask, tmp_path / "mask.png")
+    with PIL.Image.open(tmp_path / "mask.png") as picture:
+        assert picture.text == {"Software": "segkit 1, model abc"}
+    write(replace(mask, note=""), tmp_path / "plain.png")
+    with PIL.Image.open(tmp_path / "plain.png") as picture:
+        assert picture.text == {}

@@ -66,7 +66,7 @@ def capture_of(segmented: Segmented) -> Dataset:
             series_description=f"Overlay of {segmented.author.name}"[:LONGEST],
             content_date=date,
             content_time=time,
-            **equipment(),
+            **equipment(segmented.author),
         )
         made.Laterality = None  # it may be of a paired part of the body, and nobody said which side
         if source.is_picture:

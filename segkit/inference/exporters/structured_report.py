@@ -66,7 +66,7 @@ def report_of(segmented: Segmented) -> Dataset:
             series_description=f"Measurements of {segmented.author.name}"[:LONGEST],
             content_date=date,
             content_time=time,
-            **equipment(),
+            **equipment(segmented.author),
         )
         settle(made, header)
     return made

@@ -198,6 +198,7 @@ def write(volume: Volume, path: Path) -> None:
     deflated = zlib_deflate(fortran_bytes(array[0] if len(array) == 1 else array))
     fields = {
         "ObjectType": "Image",
+        **({"Comment": volume.note} if volume.note else {}),
         "NDims": dims,
         "BinaryData": "True",
         "BinaryDataByteOrderMSB": "False",

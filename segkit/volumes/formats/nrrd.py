@@ -54,6 +54,7 @@ ENCODINGS: dict[str, Encoding] = {
 TEXT = ("ascii", "text", "txt")
 SPATIAL_KINDS = ("domain", "space", "???", "none")
 LONGEST_HEADER = 1 << 20  # bytes
+NOTE = "note"  # key of the pair that holds a volume's note
 
 
 def read(path: Path) -> Volume:
@@ -244,9 +245,10 @@ def write(volume: Volume, path: Path) -> None:
         "endian: little",
         "encoding: gzip",
         f"space origin: {_vector(affine[:components, 3])}",
+        *([f"{NOTE}:={volume.note}"] if volume.note else []),
     ]
     with path.open("wb") as file:
-        file.write(("\n".join(lines) + "\n\n").encode("ascii"))
+        file.write(("\n".join(lines) + "\n\n").encode("ascii", "replace"))
         with gzip_writer(file) as compressed:
             compressed.write(fortran_bytes(array if has_channels else array[0]))
 

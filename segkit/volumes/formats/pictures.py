@@ -129,6 +129,7 @@ def write(volume: Volume, path: Path) -> None:
         DataError: for other voxel types or channel counts.
     """
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     if volume.grid.dims != 2:
         raise GeometryError("PNG holds 2D pictures and this volume is 3D: write .nii.gz, .nrrd, .mha or .tif")
@@ -139,7 +140,10 @@ def write(volume: Volume, path: Path) -> None:
             f"PNG holds one channel of uint8 or uint16 or three of uint8, not {kind[0]} of {kind[1]}: write .tif"
         )
     pixels: NDArray[Any] = np.ascontiguousarray(array.transpose(2, 1, 0))
-    Image.fromarray(pixels if len(array) == 3 else pixels[..., 0]).save(path, format="PNG")
+    texts = PngInfo()
+    if volume.note:
+        texts.add_text("Software", volume.note)
+    Image.fromarray(pixels if len(array) == 3 else pixels[..., 0]).save(path, format="PNG", pnginfo=texts)
 
 
 FORMAT = Format(NAME, (".png", ".jpg", ".jpeg", ".bmp", ".gif"), read, read_grid, write, written=(".png",))

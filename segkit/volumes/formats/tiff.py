@@ -221,6 +221,7 @@ def write(volume: Volume, path: Path) -> None:
         photometric="rgb" if is_colour else "minisblack",
         compression="zlib",
         compressionargs={"level": 1},
+        software=volume.note.encode("ascii", "replace") or None,
         metadata={"axes": letters.replace("C", "S") if is_colour else letters, AFFINE_KEY: volume.affine.tolist()},
     )
 

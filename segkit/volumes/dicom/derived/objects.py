@@ -18,6 +18,7 @@ from segkit.foundation.errors import DataError
 from segkit.foundation.files import atomic_file
 from segkit.version import __version__
 from segkit.volumes.dicom.datasets import quietly
+from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.dicom.derived.source import DicomSource
 from segkit.volumes.reading import one_line
 
@@ -38,6 +39,7 @@ CLOCKED = (  # what highdicom takes from the clock, and may be missing; and what
     *("InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
     "StudyDescription",
 )
+LONGEST_VERSION = 64  # characters of one of SoftwareVersions
 LONGEST_SERIES = 10_000_000  # a larger SeriesNumber is not taken further: the derived one has nine digits
 
 
@@ -88,14 +90,20 @@ def settle(made: Dataset, header: Dataset) -> None:
             del equipment.ContributionDateTime
 
 
-def equipment() -> dict[str, Any]:
+def equipment(author: Author) -> dict[str, Any]:
     """Return what made the object, as highdicom's constructors take it."""
     return {
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": MODEL_NAME,
-        "software_versions": __version__,
+        "software_versions": software_versions(author),
         "device_serial_number": "1",
     }
+
+
+def software_versions(author: Author) -> tuple[str, ...]:
+    """Return segkit's version and, where a model drew the mask, its name and version."""
+    model = f"{author.name} {author.version}"[-LONGEST_VERSION:].replace("\\", "/")  # a backslash parts values
+    return (__version__, model) if author.is_algorithm else (__version__,)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def segmentation_of(
             series_description=f"Segmentation by {author.name}"[:LONGEST],
             content_date=date,
             content_time=time,
-            **equipment(),
+            **equipment(author),
         )
         _clear_marks(made, [source.positions[plane] for plane in marked])
         if options.compression not in BY_FRAME:

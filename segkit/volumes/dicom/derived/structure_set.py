@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.foundation.errors import DataError
-from segkit.version import __version__
 from segkit.volumes.dicom.contours import contours_of
 from segkit.volumes.dicom.derived.mask import Author, Segment
 from segkit.volumes.dicom.derived.objects import (
@@ -20,6 +19,7 @@ from segkit.volumes.dicom.derived.objects import (
     making,
     moment,
     series_number,
+    software_versions,
     uid_for,
 )
 from segkit.volumes.dicom.derived.slices import frame_of_reference
@@ -86,6 +86,7 @@ def structure_set_of(
         raise DataError("the mask has no labels, so there is nothing to write")
     with making("RTSTRUCT"):
         made = _object(source, structure_set_uid(source, identity, terms))
+        made.SoftwareVersions = list(software_versions(author))
         made.StructureSetLabel = "SEGMENTATION"
         made.StructureSetName = f"Segments of {author.name}"[:LONGEST]
         made.SeriesDescription = f"Contours by {author.name}"[:LONGEST]
@@ -145,7 +146,7 @@ def _object(source: DicomSource, uid: str) -> Dataset:
     made.Modality, made.SeriesInstanceUID = "RTSTRUCT", uid_for(uid, "series")
     made.SeriesNumber, made.InstanceNumber = series_number(source, SERIES_PLACE), 1
     made.OperatorsName = ""
-    made.Manufacturer, made.ManufacturerModelName, made.SoftwareVersions = MANUFACTURER, MODEL_NAME, __version__
+    made.Manufacturer, made.ManufacturerModelName = MANUFACTURER, MODEL_NAME
     made.FrameOfReferenceUID = frame_of_reference(source)
     made.PositionReferenceIndicator = source.header.get("PositionReferenceIndicator") or ""
     return made
