@@ -138,6 +138,7 @@ class ScoreOptions:
     maps: list[str]
     expected_dice: bool
     passes: int = range_key(0)
+    flagged: float = range_key(0, 1)
 
     @property
     def on_the_grid(self) -> bool:

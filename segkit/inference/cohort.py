@@ -68,6 +68,6 @@ def predict_cohort(
             line.run(scans)
     finally:
         folder.register.close()
-    write_cases(output, read_manifest(output))
+    write_cases(output, read_manifest(output), model.scores.flagged if model.scores else 0)
     masks = {name: output / line.entries[name]["mask"] for name in scans if name in line.entries}
     return Cohort(masks, line.reused, folder.register.manifest.failed, folder.trained)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from segkit.datasets.parquet import write_parquet
@@ -15,14 +18,15 @@ from segkit.runs.manifest import Manifest
 DONE, FAILED = "done", "failed"
 
 
-def write_cases(folder: Path, manifest: Manifest) -> Path:
+def write_cases(folder: Path, manifest: Manifest, share: float = 0) -> Path:
     """Write the table of a folder's manifest, whole or not at all, and return its path.
 
     Columns: `case`, `status` (done, failed), `mask` (file), `reason` (of a failure), `seconds`, `scan` and `model`
     (hashes of the images and of the weights), `volume_ml_LABEL` for each label, and
-    `expected_dice_LABEL` where probabilities were computed for each voxel.
+    `expected_dice_LABEL` where probabilities were computed for each voxel; with these `flagged`, true for the `share`
+    of the cases whose expected Dice is lowest.
     """
-    columns = columns_of(manifest)
+    columns = columns_of(manifest, share)
     if find_spec("pyarrow") or find_spec("polars"):
         path = folder / "predictions.parquet"
         write_parquet(path, columns)
@@ -35,7 +39,7 @@ def write_cases(folder: Path, manifest: Manifest) -> Path:
     return path
 
 
-def columns_of(manifest: Manifest) -> dict[str, list[Any]]:
+def columns_of(manifest: Manifest, share: float = 0) -> dict[str, list[Any]]:
     """Return the cells of each column, cases in the order of their names; None where something is not known."""
     names = sorted({*manifest.cases, *manifest.failed})
     entries = [manifest.cases.get(name, {}) for name in names]
@@ -54,7 +58,16 @@ def columns_of(manifest: Manifest) -> dict[str, list[Any]]:
             f"expected_dice_{label}": [number_of(entry, "expected_dice", label) for entry in entries]
             for label in expected
         },
+        **({"flagged": flags_of(entries, share)} if expected else {}),
     }
+
+
+def flags_of(entries: Sequence[dict[str, Any]], share: float) -> list[bool | None]:
+    """Return which entries are the `share` with the lowest mean expected Dice; None where there is none to go by."""
+    known = [[dice for dice in entry.get("expected_dice", {}).values() if dice is not None] for entry in entries]
+    means = {place: fmean(dice) for place, dice in enumerate(known) if dice}
+    lowest = set(sorted(means, key=lambda place: means[place])[: math.ceil(share * len(means))])
+    return [place in lowest if place in means else None for place in range(len(entries))]
 
 
 def number_of(entry: dict[str, Any], kind: str, label: str) -> float | None:

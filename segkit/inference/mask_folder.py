@@ -68,7 +68,8 @@ class MaskFolder:
             self.settings.append(asdict(objects))
         self.probabilities = model.scores.probabilities if model.scores else None
         if model.scores and (model.scores.are_wanted or model.scores.passes):
-            self.settings.append(asdict(model.scores))
+            # Which cases are flagged changes with those beside them.
+            self.settings.append({name: value for name, value in asdict(model.scores).items() if name != "flagged"})
         output.mkdir(parents=True, exist_ok=True)
         remove_litter(output)
         self.before = read_manifest(output)

@@ -25,7 +25,7 @@ VOLUME = Volume(np.zeros((1, *SCAN.shape), np.int16), SCAN)
 
 
 def options(probabilities=None, maps=(), expected=False):
-    return ScoreOptions(probabilities=probabilities, maps=list(maps), expected_dice=expected, passes=0)
+    return ScoreOptions(probabilities=probabilities, maps=list(maps), expected_dice=expected, passes=0, flagged=0.1)
 
 
 def scored(folder, wanted, pieces=1, seeds=(0,)):

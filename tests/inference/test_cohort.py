@@ -14,7 +14,7 @@ from segkit.config.rules import Rule
 from segkit.config.shard import Shard
 from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort
-from segkit.inference.cohort_table import write_cases
+from segkit.inference.cohort_table import columns_of, write_cases
 from segkit.inference.exporters import exporters_named, fitting
 from segkit.inference.model import Mask, Ready
 from segkit.inference.streaming import Work
@@ -114,6 +114,21 @@ def test_without_parquet_the_table_is_csv(tmp_path, monkeypatch):
     lines = write_cases(tmp_path, manifest).read_text().splitlines()
     assert lines[0] == "case,status,mask,reason,seconds,scan,model"
     assert [line.rsplit(",", 1)[0] for line in lines[1:]] == ["x,done,x.nii.gz,,,", 'y,failed,,"bad, so",,']
+
+
+def test_the_cases_of_the_lowest_expected_dice_are_flagged():
+    dice = {
+        "a": {"x": 0.9, "y": 0.7},
+        "b": {"x": None, "y": 0.5},
+        "c": {"x": None, "y": None},
+        "d": {"x": 0.7, "y": 0.8},
+    }
+    cases = {name: {"mask": "m", "key": "k", "expected_dice": values} for name, values in dice.items()}
+    manifest = Manifest({"background": 0}, ["w"], cases, {"e": "broken"})
+    assert columns_of(manifest, 0.1)["flagged"] == [False, True, None, False, None]
+    assert columns_of(manifest, 0.5)["flagged"] == [False, True, None, True, None]  # two of three, rounded up
+    assert columns_of(manifest, 0)["flagged"] == [False, False, None, False, None]
+    assert "flagged" not in columns_of(Manifest(None, ["w"], {"a": {"mask": "m", "key": "k"}}, {}), 0.1)
 
 
 def test_memory_and_windows_do_not_make_other_masks(tmp_path, scans):

@@ -1,9 +1,13 @@
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from streams import EXACT, PLAN, random_image, stream_of, whole_logits
 from torch import nn
 
+import segkit
+from segkit.commands.predict import predict
+from segkit.config.compose import configure
 from segkit.foundation.errors import UsageError
 from segkit.inference.model import load
 from segkit.inference.thinned import ThinnedNetwork, dropout_of, thinned
@@ -49,6 +53,25 @@ def test_passes_are_members_that_repeat(untrained_run):
     assert all(map(torch.equal, first, again))
     assert not torch.equal(first[0], first[1])
     assert thinned(model, 0) is model
+
+
+def test_passes_make_masks_that_repeat_and_maps_of_their_disagreement(untrained_run, tmp_path):
+    run = untrained_run(options={"dropout": 0.4})
+    (tmp_path / "scans").mkdir()
+    nib.save(
+        nib.Nifti1Image(random_image((18, 16, 20))[0].astype(np.float32), np.eye(4)), tmp_path / "scans" / "a.nii.gz"
+    )
+    words = [f"run={run}", f"input={tmp_path / 'scans'}", "device=cpu", "scores.maps=[disagreement]", "scores.passes=3"]
+    masks, maps = [], []
+    for name in ("one", "other"):
+        predict(configure("predict", [*words, f"output={tmp_path / name}"]))
+        masks.append(np.asarray(nib.load(tmp_path / name / "a.nii.gz").dataobj))
+        maps.append(nib.load(tmp_path / name / "disagreement" / "a.nii.gz").get_fdata())
+    assert np.array_equal(masks[0], masks[1])
+    assert np.array_equal(maps[0], maps[1])
+    assert maps[0].max() > 0.001
+    plain = segkit.load(run, device="cpu").segment(tmp_path / "scans" / "a.nii.gz")
+    assert not np.array_equal(plain.array, masks[0])
 
 
 def test_a_network_that_drops_nothing_is_refused(untrained_run):
