@@ -13,10 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from segkit.networks.activations import bytes_of, storage_of
+from segkit.networks.shapes import outputs_of
 
 CONVOLUTION = "aten::convolution"  # whose kernels put input and output into a layout of their own
-REPEAT = "aten::repeat"
-NORMALISATION = "native_batch_norm"  # what instance and batch normalisation come down to
 
 
 class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -56,53 +55,6 @@ class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _forget(self, name: int, size: int) -> None:
         self.known.discard(name)
         self.now -= size
-
-
-def outputs_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Return what an operation makes of tensors without numbers.
-
-    What U-Nets are made of is settled here: to tell the shapes PyTorch would import its whole compiler, a second and
-    100 MB.
-    """
-    name = func._schema.name
-    if name.endswith("_") and torch.Tag.pointwise in func.tags:
-        return args[0]
-    if NORMALISATION in name:  # with mean and deviation of each channel
-        return args[0].new_empty(args[0].shape), *(args[0].new_empty(args[0].shape[1]) for _ in range(2))
-    if name == REPEAT:  # the weights of a normalisation, for each image of a batch
-        repeats = args[1]
-        shape = (*[1] * (len(repeats) - args[0].dim()), *args[0].shape)
-        return args[0].new_empty([size * times for size, times in zip(shape, repeats, strict=True)])
-    if name == CONVOLUTION:
-        return args[0].new_empty(convolved(args[0].shape, args[1].shape, *args[3:9]))
-    return func(*args, **kwargs)
-
-
-def convolved(
-    image: Sequence[int], weights: Sequence[int], strides: Sequence[int], paddings: Sequence[int],
-    dilations: Sequence[int], is_transposed: bool, more: Sequence[int], groups: int,
-) -> tuple[int, ...]:  # fmt: skip
-    """Return the shape that a convolution, or a transposed one, makes of an image (N, C, ...).
-
-    Args:
-        image: shape.
-        weights: shape, (outputs, inputs of a group, ...) or transposed (inputs, outputs of a group, ...).
-        strides: per axis, as are the paddings on each side, dilations, and voxels that a transposed one adds (`more`).
-        is_transposed: which of the two it is.
-        groups: of channels.
-
-    Source: PyTorch's pages on Conv3d and ConvTranspose3d, "Shape".
-    """
-    sizes = []
-    for size, kernel, stride, padding, dilation, extra in zip(
-        image[2:], weights[2:], strides, paddings, dilations, more, strict=True
-    ):
-        reach = dilation * (kernel - 1)
-        if is_transposed:
-            sizes.append((size - 1) * stride - 2 * padding + reach + extra + 1)
-        else:
-            sizes.append((size + 2 * padding - reach - 1) // stride + 1)
-    return image[0], weights[1] * groups if is_transposed else weights[0], *sizes
 
 
 @torch.no_grad()

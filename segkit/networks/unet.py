@@ -150,8 +150,12 @@ def skip_of(
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw convolution weights as He et al. (2015) for a leaky rectifier; biases start at zero."""
-    if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+    """Draw convolution weights as He et al. (2015) for a leaky rectifier; biases start at zero.
+
+    Weights without numbers are left alone: to draw none PyTorch would import its whole compiler.
+    """
+    convolutions = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    if isinstance(module, convolutions) and not module.weight.is_meta:
         nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
