@@ -70,7 +70,8 @@ def once_more_if_memory_runs_out(train: Callable[[], None], config: TrainConfig,
     warn(
         f"memory ran out with batches of {before.batch}: once more from the last checkpoint with batches of "
         f"{smaller.batch}, {smaller.accumulate} a step, which hold the same samples ({folder.smaller_batch.name}); "
-        f"plan.batch={smaller.batch // decided.plan.members} training.accumulate={smaller.accumulate} says so from the start"
+        f"plan.batch={smaller.batch // decided.plan.members} training.accumulate={smaller.accumulate} says so from the "
+        "start"
     )
     if not _is_enough(train):
         let_go()
