@@ -1,6 +1,7 @@
 """Cross-validation as users type it: folds, their pooled result, the model they make, and the best configuration."""
 
 import csv
+import html
 import json
 import shutil
 
@@ -70,7 +71,8 @@ def test_configurations_and_their_ensemble_are_weighed_on_cases_that_did_not_tra
     with (best / "leaderboard.csv").open() as file:
         assert {row["run"] for row in csv.DictReader(file)} == {each["name"] for each in record["candidates"]}
     assert record["chosen"] in said
-    assert (best / "leaderboard.html").stat().st_size > 0
+    page = (best / "leaderboard.html").read_text()
+    assert f"chosen: {record['chosen']}: {record['because']}" in html.unescape(page)
 
 
 def test_the_best_configuration_is_a_model_that_can_be_moved(chosen, segkit):
