@@ -82,7 +82,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## Which is better?
 #
-# As `segkit compare runs=STUDY split=validation`. All are seen on the same cases, so that each is compared with the
+# As `segkit compare runs=STUDY`. All are seen on the same cases, so that each is compared with the
 # best case by case; the p values are corrected for having looked for the best. Held-out cases stay untouched until the
 # choice is made.
 
@@ -90,7 +90,7 @@ figure.tight_layout()
 from segkit.commands.compare import compare
 from segkit.config.compose import configure
 
-comparison = compare(configure("compare", [f"runs={study}", "split=validation", "difference=0.05"]))
+(comparison,) = compare(configure("compare", [f"runs={study}", "difference=0.05"]))
 for standing in comparison.standings:
     if standing.difference is not None:
         print(standing.difference.sentence)

@@ -70,10 +70,12 @@ def best_configuration(config: CompareConfig, runs: Sequence[FoundRun]) -> Compa
     comparison = compared(candidates, evaluations, output, config)
     show(comparison, config.difference)
     chosen = simplest(candidates, comparison)
+    sentence = f"chosen: {chosen.name}: {reason(chosen, comparison)}"
     tell(chosen, candidates, comparison)
+    say(sentence)
     made = write_best(chosen, candidates, comparison, pairs[chosen.name], dataset, output)
     say(f"segkit predict run={output} uses {chosen.networks} networks; segkit evaluate run={output} tells its worth")
-    paths_written([*written(comparison, Path(config.output or output)), *made])
+    paths_written([*written(comparison, Path(config.output or output), sentence), *made])
     return comparison
 
 
@@ -139,11 +141,10 @@ def compared(
 
 
 def tell(chosen: Candidate, candidates: Sequence[Candidate], comparison: Comparison) -> None:
-    """Print what the candidates cost and which one is taken."""
+    """Print what the candidates cost, and which one is taken."""
     networks = {candidate.name: candidate.networks for candidate in candidates}
     rows = [
         (one.name, f"{one.score.mean:.4f}", str(networks[one.name]), "chosen" if one.name == chosen.name else "")
         for one in comparison.standings
     ]
     table("candidates, without postprocessing", ("candidate", comparison.metric, "networks", ""), rows)
-    say(f"chosen: {chosen.name}: {reason(chosen, comparison)}")

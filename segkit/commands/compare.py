@@ -75,9 +75,9 @@ def output_for(config: CompareConfig, paths: Sequence[Path]) -> Path | None:
     return paths[0] if len(paths) == 1 and is_study(paths[0]) else None
 
 
-def written(comparison: Comparison, output: Path) -> list[Path]:
-    """Write a comparison as CSV, JSON and a page, and return the files."""
-    return [*write_comparison(comparison, output), write_leaderboard_page(comparison, output)]
+def written(comparison: Comparison, output: Path, chosen: str = "") -> list[Path]:
+    """Write a comparison as CSV, JSON and a page, on which stands what was chosen and why, and return the files."""
+    return [*write_comparison(comparison, output), write_leaderboard_page(comparison, output, chosen)]
 
 
 def question_of(config: CompareConfig, scored: Sequence[Saved], split: str) -> Question:

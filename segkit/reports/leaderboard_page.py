@@ -24,12 +24,20 @@ MOST_LINES = 200  # of the parallel coordinates
 Compared = Mapping[str, Any]
 
 
-def write_leaderboard_page(comparison: Comparison, output: Path) -> Path:
-    """Write the page of a comparison, one file that opens offline, and return it."""
+def write_leaderboard_page(comparison: Comparison, output: Path, chosen: str = "") -> Path:
+    """Write the page of a comparison, one file that opens offline, and return it.
+
+    Args:
+        comparison: what it shows.
+        output: its folder.
+        chosen: what was taken and why, in a sentence; empty where nothing was.
+    """
     values = leaderboard_values(plain(comparison))
     cases = f"{len(comparison.cases)} {comparison.split.replace('_', '-')}".rstrip()
     subtitle = f"{len(comparison.standings)} runs on the same {cases} cases"
-    write_page(output / PAGE, "leaderboard.html", name=output.name, subtitle=subtitle, leaderboard=values)
+    write_page(
+        output / PAGE, "leaderboard.html", name=output.name, subtitle=subtitle, leaderboard=values, chosen=chosen
+    )
     return output / PAGE
 
 
@@ -112,7 +120,7 @@ def scores_chart(rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> D
     """Draw the mean of each run with its interval."""
     estimates = [
         Estimate(
-            ", ".join(row["choices"].values()) or row["name"], _value(row["mean"]), row["interval"], row["kind"],
+            _brief(row), _value(row["mean"]), row["interval"], row["kind"],
             number(row["mean"], 4),
         )
         for row in rows
@@ -138,6 +146,12 @@ def effects_chart(compared: Compared, metric: str) -> Drawing | None:
     )
     title = "What each choice does"
     return forest("effects", title, caption, estimates, f"difference in {metric}", zero=True)
+
+
+def _brief(row: Mapping[str, Any]) -> str:
+    """Return what tells a run from the others in the fewest letters: its name, or the values of its choices."""
+    choices = ", ".join(row["choices"].values())
+    return choices if choices and len(choices) < len(row["name"]) else str(row["name"])
 
 
 def _value(found: object) -> float:

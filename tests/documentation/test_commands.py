@@ -32,6 +32,7 @@ def folder(tmp_path, monkeypatch) -> Path:
                 path = tmp_path / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.body)
+    (tmp_path / "DIR").mkdir()  # which yamls name as the root of a data set
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

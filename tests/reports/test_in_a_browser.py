@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segkit import cli
 from segkit.commands.report import report
 from segkit.config.compose import configure
 from tests.reports.chromium import Chromium, Page, installed
 from tests.reports.made_runs import rename_case
+from tests.studies.scored_runs import scores_of, write_run
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="no browser: chromium is not on the path")
 OPEN = "window.segkitViewer?.case === {} && document.getElementById('viewer-over').hidden"
@@ -106,6 +108,34 @@ def test_a_hostile_name_is_shown_as_text_and_a_phone_needs_no_sideways_scrolling
     page = Page(chromium, report(configure("report", [f"run={run}"])).as_uri(), 390, 844, phone=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert "<script>alert(1)</script>" in page.evaluate("document.getElementById('case-table').textContent")
+    assert page.complaints == []
+    page.close()
+
+
+def test_runs_are_kept_by_dragging_along_an_axis_and_let_go_by_a_click(chromium, tmp_path):
+    for at, loss in enumerate(("dice", "focal", "tversky")):
+        write_run(tmp_path / f"loss={loss}", [f"loss={loss}"], scores_of(-0.02 * at, range(12)))
+    assert cli.main(["compare", f"runs={tmp_path}", f"output={tmp_path}/out"]) == 0
+    page = Page(chromium, (tmp_path / "out" / "leaderboard.html").as_uri())
+    dimmed = "[...document.querySelectorAll('#standings tr.dim th')].map((cell) => cell.textContent)"
+
+    def press(kind: str, run: int, beside: int) -> None:
+        x, y = page.evaluate(
+            f"(() => {{ const line = document.querySelector('.parallel [data-run=\"{run}\"]'), point = line.points[0];"
+            f"const seen = new DOMPoint(point.x, point.y + {beside}).matrixTransform(line.getScreenCTM());"
+            "return [seen.x, seen.y] })()"
+        )
+        page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
+    page.evaluate("document.querySelector('.parallel').scrollIntoView({behavior: 'instant'})")
+    for kind, beside in (("mousePressed", -12), ("mouseMoved", 12), ("mouseReleased", 12)):
+        press(kind, 1, beside)
+    assert page.evaluate(dimmed) == ["loss=dice", "loss=tversky"]
+    for kind in ("mousePressed", "mouseReleased"):
+        press(kind, 1, 0)
+    assert page.evaluate(dimmed) == []
+    page.evaluate("document.querySelector('#standings tr[data-run=\"2\"]').dispatchEvent(new Event('pointerenter'))")
+    assert page.evaluate("document.querySelectorAll('.parallel .lit').length") == 1
     assert page.complaints == []
     page.close()
 
