@@ -16,6 +16,7 @@ from typing import Any
 from segkit.foundation.console import error as say_error
 from segkit.foundation.console import say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError
+from segkit.foundation.stopping import forget_stop, note_stop
 from segkit.version import __version__
 
 _SWITCHES = {
@@ -189,6 +190,7 @@ def _signals_as_errors() -> Iterator[None]:
     # nohup has SIGHUP ignored, and that must stay.
     # Nor has a handler that a library put in by itself, which Python calls None, any say over how a command ends.
     previous = {number: signal.SIG_DFL for number in numbers if signal.getsignal(number) in (signal.SIG_DFL, None)}
+    forget_stop()
     for number in previous:
         signal.signal(number, _stop)
     try:
@@ -199,6 +201,7 @@ def _signals_as_errors() -> Iterator[None]:
 
 
 def _stop(number: int, frame: object) -> None:
+    note_stop()
     raise StoppedError(f"stopped by {signal.Signals(number).name}")
 
 
