@@ -17,6 +17,7 @@ from segkit.foundation.console import error as say_error
 from segkit.foundation.console import say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError, said_by_system
 from segkit.foundation.exhaustion import is_out_of_memory
+from segkit.foundation.stopping import forget_stop, note_stop
 from segkit.version import __version__
 
 _SWITCHES = {
@@ -198,6 +199,7 @@ def _signals_as_errors() -> Iterator[None]:
     # nohup has SIGHUP ignored, and that must stay.
     # Nor has a handler that a library put in by itself, which Python calls None, any say over how a command ends.
     previous = {number: signal.SIG_DFL for number in numbers if signal.getsignal(number) in (signal.SIG_DFL, None)}
+    forget_stop()
     for number in previous:
         signal.signal(number, _stop)
     try:
@@ -208,6 +210,7 @@ def _signals_as_errors() -> Iterator[None]:
 
 
 def _stop(number: int, frame: object) -> None:
+    note_stop()
     raise StoppedError(f"stopped by {signal.Signals(number).name}")
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import types
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from segkit.config.compose import configure
 from segkit.config.typed import typed
 from segkit.foundation.errors import CasesFailedError, StoppedError
 from segkit.foundation.files import write_yaml
+from segkit.training.callbacks import StopSignals
 from segkit.version import __version__
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -244,3 +246,19 @@ def test_odd_names_reach_a_command_through_a_real_process(tmp_path):
     done = call("convert", f"input={odd}", f"output={odd}/x.nii.gz", "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0
     assert yaml.safe_load(done.stdout)["input"] == str(tmp_path / odd)
+
+
+def test_a_stop_is_remembered_where_a_library_swallows_what_the_signal_raises(folder, stub):
+    seen = []
+
+    def command(config: object, call: object) -> None:
+        with suppress(Exception):  # as around an import that may fail
+            signal.raise_signal(signal.SIGTERM)
+        seen.append(StopSignals().asked)
+
+    words = ["train", "data=paired", "data.root=cohort", "training.steps=3"]
+    stub("train", command)
+    assert cli.main(words) == 0
+    stub("train", lambda config, call: seen.append(StopSignals().asked))
+    assert cli.main(words) == 0
+    assert seen == [True, False]

@@ -113,7 +113,7 @@ class RayLauncher:
         """Return how many tasks run at a time: as many as are allowed, or as the cluster has room for now."""
         import ray
 
-        there = ray.cluster_resources()
+        there = ray.cluster_resources()  # type: ignore[no-untyped-call]
         rooms = [
             there.get(name, 0) // self.options[option]
             for name, option in (("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory"))
@@ -156,7 +156,8 @@ class RayLauncher:
         """Return the options of a task that needs so much memory; never more than a node has, so that it starts."""
         import ray
 
-        there = max((node["Resources"].get("memory", 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
+        there = max((node["Resources"].get("memory", 0.0) for node in nodes if node["Alive"]), default=0.0)
         return {"memory": min(bytes_each, int(there)), **self.options} if bytes_each else self.options
 
     def __enter__(self) -> RayLauncher:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from segkit.foundation.errors import StoppedError
 from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_json
 from segkit.foundation.tether import tethered
@@ -74,10 +75,17 @@ class RemoteTrial:
         self.process.kill()
 
     def checkpoint(self) -> Any:
-        """Stop it, and hand over what goes on with it: submitit calls this when the job's time is nearly up."""
+        """Stop it, and hand over what goes on with it: submitit calls this when the job's time is nearly up.
+
+        What came to its end meanwhile, whichever, is noted, and nothing goes on.
+        """
         from submitit.helpers import DelayedSubmission
 
         self.stop()
+        code = self.process.wait() if self.process else None
+        if code is not None and code >= 0 and code != StoppedError.exit_code:
+            write_json(self.exit, {"exit_code": code})
+            return None
         return DelayedSubmission(RemoteTrial(self.command, self.output, self.exit, self.threads, self.grace))
 
 

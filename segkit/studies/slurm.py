@@ -20,6 +20,7 @@ from segkit.studies.trial import Trial
 
 ASK_SECONDS = 2.0  # between two looks at the queue
 SAVING_SECONDS = 90  # before the end of a job's time, in which its training is saved
+SHORTEST = 300  # seconds of a job: some are Slurm's, which looks at the time every half minute, some the start's
 KILLED = -9
 _MEGABYTE = 2**20
 
@@ -124,9 +125,15 @@ class SlurmLauncher:
             raise UsageError("launcher=slurm: there is no sbatch here; start the study on a machine that submits jobs")
         self.parallel, self.requeues, self.queue = parallel, requeues, Queue()
         self.jobs: list[SlurmJob] = []
+        seconds = parse_duration(time)
+        if seconds < SHORTEST:
+            raise UsageError(
+                f"launcher.time={time}: a training is saved {SAVING_SECONDS} s before its job ends, which leaves "
+                f"nothing of so short a one; pass {SHORTEST // 60}min or more"
+            )
         megabytes = max(1, amount_of(memory, key="launcher.memory") // _MEGABYTE) if memory else None
         self.parameters: dict[str, Any] = {
-            "time": max(1, round(parse_duration(time) / 60)), "partition": partition, "account": account,
+            "time": round(seconds / 60), "partition": partition, "account": account,
             "gpus_per_node": gpus or None, "cpus_per_task": cores, "mem": f"{megabytes}M" if megabytes else None,
             "setup": list(setup), "additional_parameters": dict(options or {}), "signal_delay_s": SAVING_SECONDS,
         }  # fmt: skip

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.files import atomic_file
+from segkit.foundation.stopping import stop_was_asked
 from segkit.training.clock import Clock
 from segkit.training.ranks import any_of
 from segkit.training.stepwise import Stepwise
@@ -180,7 +181,7 @@ class StopSignals:
     """Ctrl-C and SIGTERM as a question asked between steps; a second Ctrl-C interrupts at once."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = stop_was_asked()  # while PyTorch was being imported, which can swallow what a signal raises
         self.before: dict[int, Any] = {}
 
     def note(self, number: int, frame: FrameType | None) -> None:

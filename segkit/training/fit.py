@@ -10,10 +10,10 @@ from typing import Literal
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins import ClusterEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins import Precision
-from pytorch_lightning.plugins.environments import ClusterEnvironment
 from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -197,5 +197,6 @@ def quiet_lightning() -> None:
         ".*`IterableDataset` has `__len__`.*",
         ".*isinstance.treespec, LeafSpec.*",
         ".*sync_dist=True.*",  # every process scores every case
+        ".*`srun` command is available.*",  # `surroundings` says what started which processes
     ):
         warnings.filterwarnings("ignore", message=message)

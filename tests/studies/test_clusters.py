@@ -78,6 +78,13 @@ def test_slurm_where_there_is_none(monkeypatch):
         slurm.SlurmLauncher()
 
 
+def test_a_job_of_slurm_is_longer_than_saving_takes(monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm.shutil, "which", lambda _: "/usr/bin/sbatch")
+    with pytest.raises(UsageError, match=r"launcher\.time=2min: .* pass 5min or more"):
+        slurm.SlurmLauncher(time="2min")
+
+
 def test_slurm_is_told_into_how_many_jobs_scans_are_divided(monkeypatch):
     pytest.importorskip("submitit")
     monkeypatch.setattr(slurm.shutil, "which", lambda _: "/usr/bin/sbatch")

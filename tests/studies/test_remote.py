@@ -63,6 +63,33 @@ time.sleep(60)
     assert again.function.process is None
 
 
+def test_what_came_to_its_end_when_its_time_was_nearly_up_does_not_go_on(trial, tmp_path):
+    pytest.importorskip("submitit")
+    ready = tmp_path / "ready"
+    text = f"""
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+pathlib.Path({str(ready)!r}).touch()
+time.sleep(60)
+"""
+    one = remote(trial, text)
+    handed_over = []
+
+    def as_submitit_does(*_: object) -> None:
+        if ready.exists():
+            handed_over.append(one.checkpoint())
+
+    before = signal.signal(signal.SIGALRM, as_submitit_does)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.1)
+    try:
+        assert one() == 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert set(handed_over) == {None}
+    assert noted_exit_code(trial) == 0
+
+
 def test_signals_to_all_processes_of_a_job_do_not_end_its_training(trial, tmp_path):
     ready = tmp_path / "ready"
     text = f"import os, pathlib, signal; os.kill(os.getpid(), signal.SIGUSR2); pathlib.Path({str(ready)!r}).touch()"

@@ -1,7 +1,7 @@
 """What started the processes of a training, as they see it."""
 
 import pytest
-from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
 
 from segkit.foundation.errors import UsageError
 from segkit.training.ranks import check_output_is_named, machines_of, rank, surroundings
