@@ -118,7 +118,7 @@ class Readers:
     def _from_workers(self, book: Logbook, first: int) -> Iterator[Any]:
         loader = DataLoader(
             NotedPatches(self.patches, book),
-            batch_sampler=islice(self.batches, first, None),  # type: ignore[arg-type]
+            batch_sampler=islice(self.batches, first, None),
             num_workers=self.workers,
             timeout=LOOK_SECONDS,
             pin_memory=self.pin_memory,
