@@ -7,7 +7,7 @@ from pathlib import Path
 from segkit.datasets.dataset import Dataset
 from segkit.foundation.console import progress, say
 from segkit.preparation.store import verified
-from segkit.preparation.upkeep import Entry, check_is_cache, prepared_entries
+from segkit.preparation.upkeep import TAG, Entry, prepared_entries
 
 
 def check_prepared(dataset: Dataset, cache: Path) -> int:
@@ -16,9 +16,8 @@ def check_prepared(dataset: Dataset, cache: Path) -> int:
     Returns:
         how many were damaged; the next training prepares each of them anew, and no other.
     """
-    if not cache.is_dir():
+    if not (cache / TAG).is_file():  # nothing was prepared yet
         return 0
-    check_is_cache(cache)
     entries = [entry for entry in prepared_entries(cache) if is_of(entry, dataset)]
     if not entries:
         return 0

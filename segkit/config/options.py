@@ -234,6 +234,12 @@ class InferenceOptions:
     memory: str
     skip_empty: bool
     precision: str = choice_key("auto", "bf16", "32")
+    stalled_after: str | None = duration_key(only_some=True)
+
+    @property
+    def stalled_seconds(self) -> float | None:
+        """`stalled_after` in seconds; None: never."""
+        return None if self.stalled_after is None else parse_duration(self.stalled_after)
 
 
 @dataclass(kw_only=True)

@@ -245,7 +245,7 @@ def told_if_longer(seconds: float | None, what: str) -> Iterator[None]:
         yield
         return
     taken = format_duration(seconds)
-    timer = threading.Timer(seconds, warn, [f"{what}: it takes longer than {taken}; is the disk it lies on there?"])
+    timer = threading.Timer(seconds, warn, [f"{what} takes longer than {taken}: is the disk there?"])
     timer.daemon = True
     timer.start()
     try:

@@ -177,12 +177,6 @@ class _Worker:
     since: float = 0.0
     is_overdue: bool = False
 
-    def end_if_overdue(self, limit: float) -> None:
-        """Kill the process where it has been at its task for longer than the limit."""
-        if time.monotonic() - self.since > limit and not self.is_overdue:
-            self.is_overdue = True
-            self.process.kill()
-
 
 def _in_processes(
     function: Callable[[Any], Any], tasks: _Tasks, count: int, limit: float | None
@@ -202,11 +196,18 @@ def _in_processes(
                 # The freed worker gets its next item before the caller looks at this result.
                 yield from _hand_out(pool, tasks, count, function, threads)
                 yield received
-            for worker in busy.values():
-                if worker.task is not None and limit is not None:
-                    worker.end_if_overdue(limit)
+            if limit is not None:
+                _end_overdue(pool, limit)
     finally:
         _stop(pool)
+
+
+def _end_overdue(pool: list[_Worker], limit: float) -> None:
+    """Kill the workers that have been at their item for longer than the limit."""
+    for worker in pool:
+        if worker.task is not None and not worker.is_overdue and time.monotonic() - worker.since > limit:
+            worker.is_overdue = True
+            worker.process.kill()
 
 
 def _hand_out(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.foundation.console import Advance, error, say
+from segkit.foundation.console import Advance, error, say, told_if_longer
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.machine import memory_used
 from segkit.foundation.memory_size import amount_of
@@ -21,7 +21,7 @@ from segkit.inference.failures import reason_of
 from segkit.inference.mask_folder import Images, MaskFolder
 from segkit.inference.model import Mask, Model, Ready
 from segkit.preparation.disk import size_text
-from segkit.volumes.selection import without_folders
+from segkit.volumes.selection import Location, without_folders
 
 LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
 WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
@@ -95,8 +95,9 @@ class AssemblyLine:
         sized = ((name, images, self.model.bytes_to_read(images)) for name, images in scans.items())
         for (name, images, reading), following in pairwise(_with_end(sized)):
             try:
-                scan, key = self.folder.key_of(name, images)
-                entry = self.folder.found(name, key)
+                with told_if_longer(self.model.options.stalled_seconds, f"{name}: reading {place_of(images)}"):
+                    scan, key = self.folder.key_of(name, images)
+                    entry = self.folder.found(name, key)
             except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
                 self._hand_on_failure(name, images, problem)
                 continue
@@ -114,8 +115,11 @@ class AssemblyLine:
         """Read and prepare a scan; None where that fails."""
         began = time.perf_counter()
         try:
-            ready = self.model.ready(dict(images))
-            self.folder.check(name, images, ready.scan.first)
+            with told_if_longer(
+                self.model.options.stalled_seconds, f"{name}: reading and preparing {place_of(images)}"
+            ):
+                ready = self.model.ready(dict(images))
+                self.folder.check(name, images, ready.scan.first)
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._room.give(sizes[0])
             self._hand_on_failure(name, images, problem)
@@ -147,7 +151,10 @@ class AssemblyLine:
         try:
             volumes = mask.volumes
             seconds = round(seconds + time.perf_counter() - began, 3)
-            entry = self.folder.save(name, mask, {**known, "seconds": seconds, "volumes": volumes})
+            with told_if_longer(
+                self.model.options.stalled_seconds, f"{name}: writing its mask to {self.folder.output}"
+            ):
+                entry = self.folder.save(name, mask, {**known, "seconds": seconds, "volumes": volumes})
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._note_failure(name, *_reasons(images, problem))
         else:
@@ -200,6 +207,11 @@ def memory_line(task: Task, limit: int) -> tuple[str, float]:
         f"{size_text(work.bytes)} for logits and networks ({how}){beside}, at most {size_text(in_all)} in all",
         in_all,
     )
+
+
+def place_of(images: Images) -> Location:
+    """Return where the first image of a scan lies."""
+    return next(iter(images.values()))
 
 
 def without_scan(mask: Mask) -> Mask:

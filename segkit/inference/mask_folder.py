@@ -26,6 +26,7 @@ from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 
 Images = Mapping[str, Location]
+HOW = ("windows", "memory", "stalled_after")
 
 
 class MaskFolder:
@@ -59,8 +60,8 @@ class MaskFolder:
         self.exporters = exporters_named(wanted)
         weights = [record.weights for record in model.records]
         self.author = Author(model.record.name, value_hash(weights)[:12])
-        # Windows and memory say how masks are computed, not what they are.
-        options = {name: value for name, value in asdict(model.options).items() if name not in ("windows", "memory")}
+        # These say how masks are computed, not what they are.
+        options = {name: value for name, value in asdict(model.options).items() if name not in HOW}
         names = [AUTO if each is None else each.name for each in self.exporters]
         earlier = [[each.weights for each in stage.records] for stage in model.previous if stage]
         self.settings = [weights, options, names[0] if len(names) == 1 else names, plain_rules(model.rules), *earlier]

@@ -1,7 +1,9 @@
 """Workers that read patches and are killed, or hang: new ones go on, and the weights are the same."""
 
 import hashlib
+import time
 
+import psutil
 from safetensors.numpy import load_file
 
 STEPS = ("training.steps=45", "plan.batch=2", "device=cpu", "training.checkpoint_every=20")
@@ -57,3 +59,27 @@ def test_a_case_that_kills_whoever_reads_it_ends_the_training_with_its_name(segk
     assert "and so it was before" in line
     assert "Traceback" not in failed.stderr
     assert (segkit.folder / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_preparation_goes_on_when_its_first_four_workers_are_killed(segkit, ball_options):
+    options = [option for option in ball_options if not option.startswith("inference.")]
+    process = segkit.start("prepare", *options, "training.steps=1", "workers=4", "device=cpu")
+    killed = set()
+    while len(killed) < 4 and process.poll() is None:
+        for child in psutil.Process(process.pid).children():
+            if len(killed) < 4 and child.pid not in killed and "spawn_main" in " ".join(command_of(child)):
+                child.kill()
+                killed.add(child.pid)
+        time.sleep(0.01)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert len(killed) == 4
+    assert err.count("the worker was killed, probably out of memory; it is tried once more") == 4
+    assert "6 prepared cases" in out
+
+
+def command_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -108,7 +108,7 @@ def test_a_worker_that_hangs_is_ended_and_its_item_named():
 
 def test_work_in_this_process_that_takes_long_is_said(capsys):
     assert values(parallel_map(jobs.doze, [0.3], workers=1, limit=0.05, name="case {}".format)) == {0: 0.3}
-    assert "case 0.3: it takes longer than " in capsys.readouterr().err
+    assert "case 0.3 takes longer than " in capsys.readouterr().err
 
 
 def test_every_worker_may_die_and_each_item_is_still_named():

@@ -2,6 +2,7 @@ import errno
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort
 from segkit.inference.cohort_table import columns_of, write_cases
 from segkit.inference.exporters import exporters_named, fitting
+from segkit.inference.mask_folder import MaskFolder
 from segkit.inference.model import Mask, Ready
 from segkit.inference.streaming import Work
 from segkit.preparation.scans import Scan
@@ -253,3 +255,24 @@ def test_a_full_disk_ends_the_command(tmp_path, scans, monkeypatch):
     monkeypatch.setattr("segkit.runs.register.append_line", full)
     with pytest.raises(OSError, match="No space left"):
         predict_cohort(Fake(), scans, tmp_path / "masks", "auto")
+
+
+def test_a_scan_that_is_long_in_reading_or_a_mask_in_writing_is_named(tmp_path, scans, monkeypatch, capsys):
+    model = Fake()
+    model.options = replace(EXACT, stalled_after="0.05s")
+    read, save = model.ready, MaskFolder.save
+
+    def slow_for(name, function):
+        def slow(*words):
+            time.sleep(0.3 if name in str(words) else 0)
+            return function(*words)
+
+        return slow
+
+    monkeypatch.setattr(model, "ready", slow_for("b.bin", read))
+    monkeypatch.setattr(MaskFolder, "save", lambda self, name, *words: slow_for("('c'", partial(save, self))(name, *words))
+    cohort = predict_cohort(model, scans, tmp_path / "masks", "nifti")
+    assert sorted(cohort.masks) == list("abc")
+    said = [line for line in capsys.readouterr().err.splitlines() if "takes longer than" in line]
+    assert any(line.startswith("warning: b: reading and preparing ") and "b.bin" in line for line in said), said
+    assert any(line.startswith("warning: c: writing its mask to ") for line in said), said
