@@ -12,13 +12,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """Compile a function; other threads run meanwhile."""
-    return _compiled(function, reorders=False)
-
-
-def compiled_reordering(function: Function) -> Function:
-    """Compile a function whose sums may be reordered; other threads run meanwhile."""
-    return _compiled(function, reorders=True)
-
-
-def _compiled(function: Function, *, reorders: bool) -> Function:
-    return cast("Function", numba.njit(cache=True, nogil=True, fastmath=reorders)(function))
+    # Without fastmath, which reorders sums otherwise in a function's own code than in the copy that is kept beside its
+    # caller: the process that compiles runs the one, each later one the other, and a training would not go on bit for
+    # bit. It is no faster here either.
+    return cast("Function", numba.njit(cache=True, nogil=True)(function))

@@ -89,5 +89,5 @@ def check_strangers_config(config: TrainConfig) -> None:
     ]
     for slot, expected, part in parts:
         if part:  # a callback may be null, and there may be no profiler
-            target = str(part["_target_"])
+            target = str(part.get("_target_"))
             resolve_target(target, roles=expected, trust=config.trust, slot=slot, arguments=arguments_of(part))

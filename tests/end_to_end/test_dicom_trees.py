@@ -391,6 +391,9 @@ def test_no_command_tells_who_was_scanned(segkit, named):
         segkit("predict", "run=run", f"input={named}", "output=masks"),
         segkit("predict", "run=run", "split=held_out"),
         segkit("evaluate", "run=run"),
+        segkit("report", "run=run"),
+        segkit("package", "run=run", "output=liver.segkit"),
+        segkit("measure", "masks=masks", "output=features.csv"),
         segkit("convert", *words, "layout=nnunet", "output=Dataset001_Liver"),
     ]
     assert lines_that_tell(said, named) == []

@@ -27,6 +27,7 @@ class Reader:
         opens: opens a folder that looks like a seed; returns the bytes of voxels that came back.
         damages: patterns of the names of files that are damaged.
         share: of the usual number of tries, for readers that are slow.
+        names_files: whether a refusal names the file; configs name the key instead.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Reader:
     opens: Callable[[Path], int | None]
     damages: Sequence[str] = ("*",)
     share: float = 1.0
+    names_files: bool = True
 
     def damaged_files(self, seed: Path) -> list[str]:
         """Return the files of a seed that are damaged, relative to it."""

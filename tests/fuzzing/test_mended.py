@@ -3,17 +3,20 @@
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from segkit.config.compose import configure
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml, write_json, write_yaml
 from segkit.inference.model import load
 from segkit.studies.runs import runs_of
 from segkit.studies.study import read_study
+from segkit.training.building import check_strangers_config
 from segkit.volumes.bounded import FEW_BYTES
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.reading import read
@@ -144,3 +147,11 @@ def test_a_study_does_not_say_where_its_trials_lie(tmp_path):
     write_json(tmp_path / "study" / "study.json", {"trials": [{"name": "a", "run": str(tmp_path / "other")}]})
     (found,) = runs_of(tmp_path / "study")
     assert found.folder.path == tmp_path / "study" / "a"
+
+
+@pytest.mark.parametrize("slot", ["loss", "optimizer", "schedule", "logger"])
+def test_a_strangers_config_without_a_target_is_one_line(slot):
+    words = ["data=paired", "data.root=x", "data.labels={background: 0, liver: 1}", "training.steps=5"]
+    config = replace(configure("train", words), **{slot: {"lr": 1}})
+    with pytest.raises(DataError, match=f"{slot}: 'None' is not the dotted path of a public class"):
+        check_strangers_config(config)

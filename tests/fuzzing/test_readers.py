@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzzing.readers import READERS, Reader
-from tests.fuzzing.trying import planted, tried
+from tests.fuzzing.readers import Reader
+from tests.fuzzing.trying import DOORS, planted, tried
 from tests.fuzzing.watching import CANARY
 
 TRIES = 300
@@ -22,7 +22,7 @@ def canary(tmp_path, monkeypatch) -> Path:
     return tmp_path / "harm"
 
 
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+@pytest.mark.parametrize("reader", DOORS, ids=lambda reader: reader.name)
 def test_damaged_files_are_read_or_refused_in_a_line(reader: Reader, tmp_path, canary):
     seeds = planted(reader, tmp_path / "seeds")
     findings = [each for each in tried(reader, seeds, range(int(TRIES * reader.share)), tmp_path / "room") if each]

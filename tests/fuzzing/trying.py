@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.fuzzing.configs import CONFIGS
 from tests.fuzzing.mutations import file_to_damage, mutated
 from tests.fuzzing.readers import READERS, Reader
 from tests.fuzzing.watching import complaint
 
-BY_NAME = {reader.name: reader for reader in READERS}
+DOORS = (*READERS, *CONFIGS)
+BY_NAME = {door.name: door for door in DOORS}
 
 
 @dataclass(frozen=True)
@@ -59,5 +61,5 @@ def tried(reader: Reader, seeds: list[Path], numbers: Iterator[int] | range, roo
         name = file_to_damage(reader.damaged_files(seed), draw)
         damaged = mutated((folder / name).read_bytes(), draw)
         (folder / name).write_bytes(damaged)
-        wrong = complaint(reader.opens, folder)
+        wrong = complaint(reader.opens, folder, names_files=reader.names_files)
         yield Finding(number, seed.name, name, wrong) if wrong else None

@@ -89,12 +89,13 @@ def limited_seconds(most: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def complaint(read: Callable[[Path], Any], folder: Path) -> str | None:
+def complaint(read: Callable[[Path], Any], folder: Path, *, names_files: bool = True) -> str | None:
     """Try one input; return what is wrong with how it was dealt with, None where all is well.
 
     Args:
         read: opens what lies in the folder; returns the bytes of voxels that it gave.
         folder: with the files of one input, which may be written into.
+        names_files: whether a refusal has to name one of them.
     """
     stored = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -108,7 +109,7 @@ def complaint(read: Callable[[Path], Any], folder: Path) -> str | None:
         except TooLongError:
             wrong = f"computes for more than {MOST_SECONDS:.0f} s"
         except SegkitError as error:
-            wrong = _wrong_with(str(error), folder)
+            wrong = _wrong_with(str(error), folder, names_files)
         except BaseException as error:  # noqa: BLE001  (any other exception is a bug of ours)
             wrong = f"raises {type(error).__name__}: {str(error)[:200]} at {_origin(error)}"
         finally:
@@ -121,9 +122,11 @@ def complaint(read: Callable[[Path], Any], folder: Path) -> str | None:
     return wrong or (seen[0] if seen else None)
 
 
-def _wrong_with(message: str, folder: Path) -> str | None:
+def _wrong_with(message: str, folder: Path, names_files: bool) -> str | None:
     if "\n" in message.strip():
         return f"says more than a line: {message[:200]!r}"
+    if not names_files:
+        return None if message.strip() else "says nothing"
     names = {str(folder), *(path.name for path in folder.rglob("*"))}
     return None if any(name in message for name in names) else f"names no file: {message[:200]!r}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.foundation.compiling import compiled_reordering as compiled
+from segkit.foundation.compiling import compiled
 
 ROUNDING = np.float32(1e-3)  # voxels: far more than a place in float32 is off by
 
