@@ -257,6 +257,15 @@ def test_an_experiment_may_say_what_training_alone_needs(mine):
     assert refusal("prepare", "seed=3").startswith("seed is not a key")
 
 
+@pytest.mark.parametrize("preset", ["small", "medium", "large"])
+def test_a_preset_for_gpus_has_residual_encoders_unless_another_network_is_typed(preset, tmp_path):
+    words = ["data=paired", f"data.root={tmp_path}", f"plan={preset}"]
+    assert configure("prepare", words).network["blocks"] == [1, 3, 4, 6, 6, 6]
+    config = configure("train", ["network=dynunet", *words, "training.steps=1"])
+    assert config.network["_target_"] == "segkit.networks.DynUNet"
+    assert configure("prepare", [*words[:2], "plan=cpu"]).network["blocks"] is None
+
+
 def test_an_edited_plan_is_passed_back_by_its_path(tmp_path):
     (tmp_path / "my plan=1.yaml").write_text("dims: 3")
     config = configure(
