@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.foundation.plain import from_yaml, to_json, to_yaml
 
-_UNIQUE = r"([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{8}"
+_UNIQUE = re.compile(r"([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{8}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PROBE_BYTES = 1 << 16
 _being_written: set[Path] = set()
@@ -131,18 +131,26 @@ def _machine() -> str:
 
 def remove_litter(folder: str | os.PathLike[str]) -> None:
     """Remove what dead processes of this machine have left half written directly in a folder."""
-    _remove_dead(Path(folder), r"\..*\.", r"\.tmp.*")
+    parts = re.compile(r"\..*\.(?P<unique>[0-9a-f]{8}-\d{1,9}-[0-9a-f]{8})\.tmp.*")
+    found = ((name, parts.fullmatch(name)) for name in _hidden(Path(folder)))
+    _remove_dead(Path(folder), {name: match["unique"] for name, match in found if match})
 
 
 def _sweep(target: Path) -> None:
     before, after = _beside(target, "\0").split("\0")
-    _remove_dead(target.parent, re.escape(before), re.escape(after))
+    names = [name for name in _hidden(target.parent) if name.startswith(before) and name.endswith(after)]
+    _remove_dead(target.parent, {name: name[len(before) : len(name) - len(after)] for name in names})
 
 
-def _remove_dead(folder: Path, start: str, end: str) -> None:
-    litter = re.compile(start + _UNIQUE + end)
-    for name in os.listdir(folder):  # noqa: PTH208  (names are enough, and folders may hold many)
-        match = litter.fullmatch(name) if name.startswith(".") else None
+def _hidden(folder: Path) -> list[str]:
+    # Names are enough, and folders may hold many.
+    return [name for name in os.listdir(folder) if name.startswith(".")]  # noqa: PTH208
+
+
+def _remove_dead(folder: Path, uniques: Mapping[str, str]) -> None:
+    """Remove those of some files (name to what is its own in it) whose process of this machine is dead."""
+    for name, unique in uniques.items():
+        match = _UNIQUE.fullmatch(unique)
         if match and match[1] == _machine() and not _is_alive(int(match[2]), folder / name):
             with suppress(OSError):
                 _remove(folder / name)

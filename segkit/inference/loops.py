@@ -124,6 +124,13 @@ def label_plane(logits: Any, places: Any, held: Any, begin: Any, steps: Any, is_
 
 
 @compiled
+def label_planes(logits: Any, places: Any, held: Any, begins: Any, steps: Any, is_regions: bool, planes: Any) -> None:
+    """Write the labels of several planes of the scan, shape (P, U, V), that begin at places of shape (P, 3)."""
+    for index in range(len(begins)):
+        label_plane(logits, places, held, begins[index], steps, is_regions, planes[index])
+
+
+@compiled
 def score_plane(logits: Any, held: Any, begin: Any, steps: Any, scores: Any) -> None:
     """Write the interpolated logits at each voxel of one plane of the scan, as `label_plane` writes labels.
 

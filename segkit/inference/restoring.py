@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
-from segkit.inference.loops import label_plane, settle
+from segkit.inference.loops import label_planes, settle
 from segkit.inference.route import Route, parts, route_across
 from segkit.inference.streaming import Stream, Work, finished_planes
 from segkit.volumes.grid import Grid
@@ -94,11 +94,21 @@ def write_labels(planes: Planes, route: Route, rows: range, first: int, result: 
         first: the prepared row that is held first.
         result: labels of the whole scan, shape (X, Y, Z), written here.
     """
-    for plane in route.order:
-        planes.reach(*route.planes_below(plane))
-        target = result.transpose(route.target)[plane, rows.start : rows.stop]
-        begin, held = route.begin(plane, rows.start), held_at(planes, route, first)
-        label_plane(planes.logits, planes.places, held, begin, route.steps, planes.is_regions, target)
+    for run in runs_at_hand(planes, route):
+        target = result.transpose(route.target)[run.start : run.stop, rows.start : rows.stop]
+        begins, held = np.stack([route.begin(plane, rows.start) for plane in run]), held_at(planes, route, first)
+        label_planes(planes.logits, planes.places, held, begins, route.steps, planes.is_regions, target)
+
+
+def runs_at_hand(planes: Planes, route: Route) -> Iterator[range]:
+    """Yield the planes of the scan, each time as many as lie between prepared planes that are at hand."""
+    order = route.order
+    while order:
+        planes.reach(*route.planes_below(order[0]))
+        end = planes.first + len(planes.logits)
+        count = next((i for i, plane in enumerate(order) if route.planes_below(plane)[1] >= end), len(order))
+        run, order = order[:count], order[count:]
+        yield range(min(run), max(run) + 1)
 
 
 def held_at(planes: Planes, route: Route, row: int) -> tuple[int, int, int, int, int]:

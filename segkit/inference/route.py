@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from math import floor
 
 import numpy as np
@@ -58,9 +58,11 @@ class Route:
         return self._reach(1, (0, self.planes[0] - 1), (rows[0], rows[-1]))
 
     def _reach(self, axis: int, planes: tuple[int, int], rows: tuple[int, int]) -> tuple[int, int]:
-        corners = product(planes, rows, (0, self.planes[2] - 1))
-        places = [float(self.matrix[axis] @ [*corner, 1]) for corner in corners]
-        low, high = (min(max(place, 0.0), self.shape[axis] - 1.0) for place in (min(places), max(places)))
+        across, along, column, start = map(float, self.matrix[axis])
+        ends = zip((across, along, column), (planes, rows, (0, self.planes[2] - 1)), strict=True)
+        moves = [sorted((step * first, step * last)) for step, (first, last) in ends]
+        places = (start + sum(move[0] for move in moves), start + sum(move[1] for move in moves))
+        low, high = (min(max(place, 0.0), self.shape[axis] - 1.0) for place in places)
         return floor(low), min(floor(high) + 1, self.shape[axis] - 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -26,7 +27,8 @@ def window_starts(size: int, window: int, overlap: float) -> list[int]:
     return [round(index * (size - window) / (count - 1)) for index in range(count)]
 
 
-def gaussian(window: Sequence[int]) -> Tensor:
+@lru_cache(maxsize=4)
+def gaussian(window: tuple[int, ...]) -> Tensor:
     """Return the weight of each voxel of a window, a Gaussian about its centre, at least 1e-3 so that corners count.
 
     Source: Isensee et al. 2021, Nature Methods 18, "Inference".

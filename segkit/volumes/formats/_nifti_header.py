@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,16 +86,20 @@ def parse_header(file: IO[bytes]) -> Any:
 
 
 def mended(header: Any) -> Any:
-    """Return a copy with small faults mended just as `nibabel.load` does, without its log lines."""
+    """Return a copy with small faults mended just as `nibabel.load` does, without its log lines; it is only read."""
+    return _mended(type(header), header.binaryblock, header.endianness)
+
+
+@lru_cache(maxsize=4)  # a scan's header is looked at when its size is asked for, when it is read, and for its mask
+def _mended(kind: Any, block: bytes, endianness: str) -> Any:
     from nibabel.nifti1 import Nifti1PairHeader
     from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 
-    if header["magic"].item() in PAIR_MAGIC:
+    copied: Any = kind(block, endianness, check=False)
+    if copied["magic"].item() in PAIR_MAGIC:
         # The rules for the offset of the voxels differ between pairs and single files.
-        pair: Any = Nifti2PairHeader if isinstance(header, Nifti2Header) else Nifti1PairHeader
-        copied: Any = pair(header.binaryblock, header.endianness, check=False)
-    else:
-        copied = header.copy()
+        pair: Any = Nifti2PairHeader if isinstance(copied, Nifti2Header) else Nifti1PairHeader
+        copied = pair(block, endianness, check=False)
     copied.check_fix(_SILENT, error_level=FAULT_LEVEL)
     return copied
 
