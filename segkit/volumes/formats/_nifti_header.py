@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -88,7 +87,7 @@ def parse_header(file: IO[bytes]) -> Any:
 
 def mended(header: Any) -> Any:
     """Return a copy with small faults mended just as `nibabel.load` does, without its log lines; it is only read."""
-    kind: Hashable = type(header)
+    kind: Any = type(header)
     return _mended(kind, header.binaryblock, header.endianness)
 
 
