@@ -255,7 +255,11 @@ def test_a_scan_that_is_long_in_reading_or_a_mask_in_writing_is_named(tmp_path, 
         return slow
 
     monkeypatch.setattr(model, "ready", slow_for("b.bin", read))
-    monkeypatch.setattr(MaskFolder, "save", lambda self, name, *words: slow_for("('c'", partial(save, self))(name, *words))
+
+    def slow_save(self, name, *words):
+        return slow_for("('c'", partial(save, self))(name, *words)
+
+    monkeypatch.setattr(MaskFolder, "save", slow_save)
     cohort = predict_cohort(model, scans, tmp_path / "masks", "nifti")
     assert sorted(cohort.masks) == list("abc")
     said = [line for line in capsys.readouterr().err.splitlines() if "takes longer than" in line]
