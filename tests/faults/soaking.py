@@ -101,17 +101,21 @@ def soaked(run: Path, folder: Path, output: Path) -> Soaked:
     masks, memory, is_over = [0], [process.memory_info().rss / 1e6], threading.Event()
 
     def count() -> None:
-        while not is_over.wait(EVERY):
-            masks.append(sum(1 for _ in output.glob("*.nii.gz")))
-            memory.append(process.memory_info().rss / 1e6)
+        masks.append(sum(1 for _ in output.glob("*.nii.gz")))
+        memory.append(process.memory_info().rss / 1e6)
 
-    counter = threading.Thread(target=count)
+    def keep_counting() -> None:
+        while not is_over.wait(EVERY):
+            count()
+
+    counter = threading.Thread(target=keep_counting)
     counter.start()
     try:
         code = main([*words, f"input={folder}", f"output={output}"])
     finally:
         is_over.set()
         counter.join()
+    count()
     if code:
         raise SystemExit("the prediction failed")
     return Soaked(before, held(), masks, memory)

@@ -15,7 +15,7 @@ from segkit.config.rules import Rule
 from segkit.config.shard import Shard
 from segkit.foundation.errors import DataError
 from segkit.inference.cohort import predict_cohort
-from segkit.inference.cohort_table import columns_of, write_cases
+from segkit.inference.cohort_table import write_cases
 from segkit.inference.exporters import exporters_named, fitting
 from segkit.inference.mask_folder import MaskFolder
 from segkit.inference.model import Mask, Ready
@@ -116,21 +116,6 @@ def test_without_parquet_the_table_is_csv(tmp_path, monkeypatch):
     lines = write_cases(tmp_path, manifest).read_text().splitlines()
     assert lines[0] == "case,status,mask,reason,seconds,scan,model"
     assert [line.rsplit(",", 1)[0] for line in lines[1:]] == ["x,done,x.nii.gz,,,", 'y,failed,,"bad, so",,']
-
-
-def test_the_cases_of_the_lowest_expected_dice_are_flagged():
-    dice = {
-        "a": {"x": 0.9, "y": 0.7},
-        "b": {"x": None, "y": 0.5},
-        "c": {"x": None, "y": None},
-        "d": {"x": 0.7, "y": 0.8},
-    }
-    cases = {name: {"mask": "m", "key": "k", "expected_dice": values} for name, values in dice.items()}
-    manifest = Manifest({"background": 0}, ["w"], cases, {"e": "broken"})
-    assert columns_of(manifest, 0.1)["flagged"] == [False, True, None, False, None]
-    assert columns_of(manifest, 0.5)["flagged"] == [False, True, None, True, None]  # two of three, rounded up
-    assert columns_of(manifest, 0)["flagged"] == [False, False, None, False, None]
-    assert "flagged" not in columns_of(Manifest(None, ["w"], {"a": {"mask": "m", "key": "k"}}, {}), 0.1)
 
 
 def test_memory_and_windows_do_not_make_other_masks(tmp_path, scans):
@@ -270,7 +255,11 @@ def test_a_scan_that_is_long_in_reading_or_a_mask_in_writing_is_named(tmp_path, 
         return slow
 
     monkeypatch.setattr(model, "ready", slow_for("b.bin", read))
-    monkeypatch.setattr(MaskFolder, "save", lambda self, *words: slow_for("('c'", partial(save, self))(*words))
+
+    def slow_save(self, name, *words):
+        return slow_for("('c'", partial(save, self))(name, *words)
+
+    monkeypatch.setattr(MaskFolder, "save", slow_save)
     cohort = predict_cohort(model, scans, tmp_path / "masks", "nifti")
     assert sorted(cohort.masks) == list("abc")
     said = [line for line in capsys.readouterr().err.splitlines() if "takes longer than" in line]
