@@ -34,8 +34,12 @@ def licence(package: str) -> str | None:
         line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or [] if line.startswith("License :: ")
     ]
     classified = [each for each in classified if each != "OSI Approved"]
-    text = metadata.get("License-Expression") or "; ".join(classified) or (metadata.get("License") or "").strip()
-    return text.splitlines()[0] if text else UNKNOWN
+    said = [
+        *(metadata.get_all("License-Expression") or []),
+        "; ".join(classified),
+        *(metadata.get_all("License") or []),
+    ]
+    return next((text.strip().splitlines()[0] for text in said if text.strip()), UNKNOWN)
 
 
 def is_copyleft(text: str) -> bool:
