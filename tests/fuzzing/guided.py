@@ -5,16 +5,29 @@
 
 import logging
 import shutil
+import struct
 import sys
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 import atheris
 import numpy as np
 
-from tests.fuzzing.mutations import mutated
+from tests.fuzzing.mutations import damaged, mutated
 
 LONGEST = 200_000  # bytes of an input
+PACKED = (
+    zlib.error,
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+)
 
 
 def main() -> None:
@@ -46,7 +59,12 @@ def main() -> None:
             print(f"{name} {seed.name}/{file}: {wrong}", flush=True)
 
     def damage(data: bytes, most: int, seed: int) -> bytes:
-        return data[:1] + mutated(data[1:], np.random.default_rng(seed))[: most - 1]
+        draw = np.random.default_rng(seed)
+        try:
+            changed = mutated(data[1:], draw)
+        except PACKED:  # damaged so before that what is packed in it cannot be reached
+            changed = damaged(data[1:], draw)
+        return data[:1] + changed[: most - 1]
 
     limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=0", "-timeout=60", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", str(room / "corpus")], try_one, custom_mutator=damage)
