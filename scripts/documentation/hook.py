@@ -7,6 +7,7 @@ from pathlib import Path
 
 import api_pages
 import declared_pages
+import licences
 import notebook_pages
 import reference_pages
 import root_pages
@@ -24,6 +25,7 @@ def made_pages() -> dict[str, str | bytes]:
         **root_pages.pages(ROOT),
         **reference_pages.pages(),
         **declared_pages.pages(),
+        "reference/licences.md": licences.page(),
         **api_pages.pages(ROOT / "segkit"),
         **notebook_pages.pages(ROOT / "notebooks", Path(executed) if executed else None),
     }

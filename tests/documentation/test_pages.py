@@ -175,3 +175,27 @@ def test_a_broken_link_ends_the_build(link, is_sound, tmp_path):
     else:
         with pytest.raises(Abort):
             build(config)
+
+
+def test_no_dependency_has_an_unknown_licence_or_one_that_binds_who_shares_segkit(module):
+    licences = module("licences")
+    found = {name: text for name in licences.direct() if (text := licences.licence(name)) is not None}
+    assert {"torch", "numpy", "pydicom", "optuna"} <= set(found)
+    assert [name for name, text in found.items() if text == licences.UNKNOWN or licences.is_copyleft(text)] == []
+    page = licences.page()
+    assert all(f"| `{name}` | {extra or 'always'} |" in page for name, extra in licences.direct().items())
+
+
+@pytest.mark.parametrize(
+    ("text", "binds"),
+    [
+        ("GPL-3.0-or-later", True),
+        ("GNU General Public License v3 (GPLv3)", True),
+        ("AGPL-3.0-only", True),
+        ("GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("LGPL-2.1-only", False),
+        ("Apache-2.0", False),
+    ],
+)
+def test_which_licences_bind(module, text, binds):
+    assert module("licences").is_copyleft(text) is binds

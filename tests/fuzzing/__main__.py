@@ -1,10 +1,14 @@
-"""The long run: `python -m tests.fuzzing [seconds] [reader]` hands damaged files to the readers, and counts."""
+"""The long run: `python -m tests.fuzzing [seconds] [reader]` hands damaged files to the readers, and counts.
+
+Where atheris is installed (`pip install atheris`) and no folder of real files is named, coverage leads the damage.
+"""
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-from tests.fuzzing.long_run import fuzzed
+from tests.fuzzing.long_run import fuzzed, guided
 from tests.fuzzing.trying import BY_NAME
 
 FIRST = 1_000_000  # other inputs than those of the tests
@@ -21,7 +25,9 @@ def main() -> int:
     names = [asked.reader] if asked.reader else list(BY_NAME)
     total = 0
     for name in names:
-        inputs, found = fuzzed(name, asked.seconds / len(names), asked.first, asked.data)
+        seconds = asked.seconds / len(names)
+        is_led = find_spec("atheris") is not None and asked.data is None
+        inputs, found = guided(name, seconds) if is_led else fuzzed(name, seconds, asked.first, asked.data)
         print(f"{name}: {inputs} inputs, {len(found)} findings", *found, sep="\n  ", flush=True)
         total += len(found)
     return 1 if total else 0

@@ -2,6 +2,10 @@
 
 import logging
 import multiprocessing
+import os
+import re
+import subprocess
+import sys
 import tempfile
 import time
 from itertools import count
@@ -62,3 +66,17 @@ def fuzzed(name: str, seconds: float, first: int, data: Path | None) -> tuple[in
         found.append(f"{number + 1}: the process ends with exit code {process.exitcode}")
     process.kill()
     return number + 1 - first, found
+
+
+def guided(name: str, seconds: float) -> tuple[int, list[str]]:
+    """Return the same of a run that coverage leads, for which atheris has to be installed."""
+    with tempfile.TemporaryDirectory(prefix="guided_") as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.fuzzing.guided", name, str(max(1, int(seconds)))],
+            env={**os.environ, "TMPDIR": folder}, capture_output=True, text=True, errors="replace", check=False,
+        )  # fmt: skip
+    count = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    found = sorted({line for line in done.stdout.splitlines() if line.startswith(f"{name} ")})
+    if done.returncode or count is None:
+        found.append(f"the process ends with exit code {done.returncode}: {done.stderr[-300:]}")
+    return int(count[1]) if count else 0, found
