@@ -83,7 +83,8 @@ def parse_header(file: IO[bytes]) -> Any:
 
 def mended(header: Any) -> Any:
     """Return a copy with small faults mended just as `nibabel.load` does, without its log lines; it is only read."""
-    return _mended(type(header), header.binaryblock, header.endianness)
+    kind: Any = type(header)
+    return _mended(kind, header.binaryblock, header.endianness)
 
 
 @lru_cache(maxsize=4)  # a scan's header is looked at when its size is asked for, when it is read, and for its mask
