@@ -68,7 +68,7 @@ class Work:
     memories: tuple[str, ...] = ("2GB",)
 
 
-CT = Work("ct", (256, 256, 300), 0.75, 1.5, (96, 96, 96), 25, memories=("2GB", "500MB"))
+CT = Work("ct", (256, 256, 300), 0.75, 1.5, (96, 96, 96), 25, memories=("2GB", "300MB", "250MB"))
 COHORT = Work("cohort", (36, 50, 35), 1.0, 1.0, (40, 56, 40), 3, 200)
 
 

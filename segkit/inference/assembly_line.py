@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segkit.foundation.console import Advance, error, say, told_if_longer
 from segkit.foundation.errors import StoppedError
@@ -120,6 +121,8 @@ class AssemblyLine:
             ):
                 ready = self.model.ready(dict(images))
                 self.folder.check(name, images, ready.scan.first)
+            if not self.folder.needs_voxels:
+                ready = without_voxels(ready)
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._room.give(sizes[0])
             self._hand_on_failure(name, images, problem)
@@ -139,8 +142,6 @@ class AssemblyLine:
         held = WRITING * mask.array.nbytes
         if self.folder.needs_voxels:
             held += mask.scan.array.nbytes
-        else:
-            mask = without_scan(mask)
         seconds = task.seconds + time.perf_counter() - began
         self._behind.do(partial(self._save, task.name, task.images, mask, task.known, seconds, held))
         return held
@@ -214,10 +215,15 @@ def place_of(images: Images) -> Location:
     return next(iter(images.values()))
 
 
-def without_scan(mask: Mask) -> Mask:
-    """Return a mask that keeps the geometry and headers of its scan, and lets its voxels go."""
-    voxels = mask.scan.array
-    return replace(mask, scan=mask.scan.with_array(np.broadcast_to(np.zeros((), voxels.dtype), voxels.shape)))
+def without_voxels(ready: Ready) -> Ready:
+    """Return a prepared scan that keeps the geometry and headers of what was read, and lets its voxels go."""
+    first, array = ready.scan.first, blank(ready.scan.array)
+    return replace(ready, scan=replace(ready.scan, array=array, first=first.with_array(blank(first.array))))
+
+
+def blank(voxels: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of the same shape and type that takes no memory."""
+    return np.broadcast_to(np.zeros((), voxels.dtype), voxels.shape)
 
 
 def _with_end(sized: Iterator[tuple[str, Images, int]]) -> Iterator[tuple[str, Images, int]]:

@@ -20,7 +20,8 @@ from segkit.networks.precision import uses_bf16
 from segkit.volumes.grid import Grid
 
 FLOAT, HALF = 4, 2  # bytes
-CHUNK = 48e6  # bytes of finished logits that leave at once
+CHUNK = 12e6  # bytes of finished logits that leave at once
+FILLED = 64**3  # voxels that keep a CPU busy: more windows at once are no faster there, and each takes its memory
 COPIES = 5  # of probabilities of a plane: their mean, a stream's, logarithms, and two more on the way
 MAPS = 64  # feature maps at full size that a network is taken to hold where that cannot be counted
 
@@ -52,7 +53,7 @@ def plan_work(
     limit = amount_of(options.memory, key="inference.memory")
     least = 0
     for pieces in pieces_of(max(scan_grid.shape)):
-        for windows in range(options.windows, 0, -1):
+        for windows in range(most_windows(streams), 0, -1):
             works = [Work(axis, pieces, windows) for axis in axes]
             works = [sized(work, streams, scan_grid, activations, with_scores=with_scores) for work in works]
             best = min(works, key=lambda work: work.bytes)
@@ -61,6 +62,12 @@ def plan_work(
             least = min(least or best.bytes, best.bytes)
     enough = f"{math.ceil(least / 1e6)}MB"
     raise UsageError(f"inference.memory={options.memory} does not hold one window of this model: set at least {enough}")
+
+
+def most_windows(streams: Sequence[Stream]) -> int:
+    """Return how many windows may go through a network at once: `inference.windows`, on a CPU few large ones."""
+    options, voxels = streams[0].options, min(math.prod(stream.plan.patch) for stream in streams)
+    return min(options.windows, math.ceil(FILLED / voxels)) if streams[0].device.type == "cpu" else options.windows
 
 
 def pieces_of(longest: int) -> list[int]:

@@ -14,6 +14,7 @@ from segkit.config.labels import labels_from
 from segkit.config.rules import Rule
 from segkit.config.shard import Shard
 from segkit.foundation.errors import DataError
+from segkit.inference.assembly_line import without_voxels
 from segkit.inference.cohort import predict_cohort
 from segkit.inference.cohort_table import write_cases
 from segkit.inference.exporters import exporters_named, fitting
@@ -192,6 +193,15 @@ def test_what_was_not_saved_so_is_made_anew(tmp_path, scans, monkeypatch, case):
         scans["a"]["CT"].write_text("changed")
     assert predict_cohort(again, scans, output, "auto").reused == 0
     assert again.calls == ["a.bin", "b.bin", "c.bin"]
+
+
+def test_voxels_are_let_go_of_once_a_scan_is_prepared():
+    volume = Volume(np.arange(24, dtype=np.int16).reshape(1, 2, 3, 4), Grid((2, 3, 4), np.eye(4)))
+    ready = without_voxels(Ready(Scan(volume.array, volume.grid, volume), (), Work(0, 1, 1)))
+    for array in (ready.scan.array, ready.scan.first.array):
+        assert (array.shape, array.dtype) == ((1, 2, 3, 4), np.int16)
+        assert array.base.nbytes == 2
+    assert ready.scan.first.grid is volume.grid
 
 
 def test_the_next_scan_is_read_while_one_is_computed(tmp_path, scans):

@@ -5,7 +5,7 @@ import pytest
 from streams import EXACT, PLAN, small_network, stream_of
 
 from segkit.foundation.errors import UsageError
-from segkit.inference.memory import activation_bytes, pieces_of, plan_work
+from segkit.inference.memory import activation_bytes, most_windows, pieces_of, plan_work
 from segkit.volumes.grid import Grid, affine_from
 
 
@@ -24,6 +24,13 @@ def test_less_memory_means_fewer_windows_and_then_more_pieces():
     assert works[0].windows == 4
     assert works[-1].pieces > 1
     assert all(work.bytes <= limit for work, limit in zip(works, (1e9, 1.4e6, 1e6, 0.6e6), strict=True))
+
+
+def test_on_a_cpu_few_large_windows_go_at_once():
+    plan = replace(PLAN, patch=(64, 64, 32))
+    stream = replace(stream_of(small_network(), np.zeros((1, 80, 80, 80), np.float16)), plan=plan)
+    assert most_windows([replace(stream, options=replace(EXACT, windows=4))]) == 2
+    assert most_windows([replace(stream, options=replace(EXACT, windows=1))]) == 1
 
 
 def test_planes_lie_across_the_axis_that_is_longest():
