@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,8 +19,8 @@ _MEMBER = re.compile(r"members\.\d+\.")
 class Committee(nn.Module):
     """Networks of which each learns from its own samples of a batch, and whose logits are averaged in prediction.
 
-    Member m of M learns from the samples m, m + M, m + 2 M ... of a batch, and from the gradients that it would have
-    with them alone, as far as the loss is a mean over samples.
+    Member m of M learns from the samples m, m + M, m + 2 M ... of a batch. Where the loss is the mean of the losses of
+    these shares, as `shared_out` gives them, it has the gradients that it would have with its samples alone.
 
     Args:
         members: how many there are; their initial weights differ.
@@ -61,7 +61,7 @@ class Committee(nn.Module):
 def in_turn(outputs: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     """Return the first sample of each output, then the second of each ..., shape (M N, K, *size) of M (N, K, *size).
 
-    Each output's gradient is M times that of the result: what a mean over N samples instead of M N would give it.
+    Each output's gradient is M times that of the result: what its own loss would give it, where the loss is the mean.
     """
     joined = torch.stack(list(outputs), dim=1).flatten(0, 1)
     scaled: Tensor = _Scaled.apply(joined, len(outputs))  # type: ignore[no-untyped-call]
@@ -79,6 +79,22 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return gradients[0] * ctx.factor, None
+
+
+def members_of(network: nn.Module) -> int:
+    """Return how many networks learn from their own samples of a batch."""
+    return len(network.members) if isinstance(network, Committee) else 1
+
+
+def shared_out(
+    outputs: Tensor | Sequence[Tensor], target: Tensor, members: int
+) -> list[tuple[Tensor | list[Tensor], Tensor]]:
+    """Return each member's samples of a batch's outputs, as `Committee` returns them, and of what they should be."""
+    shares: list[tuple[Tensor | list[Tensor], Tensor]] = []
+    for index in range(members):
+        own = outputs[index::members] if isinstance(outputs, Tensor) else [each[index::members] for each in outputs]
+        shares.append((own, target[index::members]))
+    return shares
 
 
 def without_member(name: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from segkit.config.labels import IGNORED
 from segkit.foundation.counted import seed_from
 from segkit.inference.mirroring import as_images, network_logits
+from segkit.networks.committee import members_of, shared_out
 from segkit.preparation.store import PreparedCase
 from segkit.training.augmentation import Augmentation
 from segkit.training.fine_tuning import learning, set_rates
@@ -119,8 +120,9 @@ class Segmentation(pl.LightningModule):
         return [marginal(output, annotated, is_regions=is_regions) for output in outputs]
 
     def loss_of(self, outputs: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:
-        """Return the loss of a network's outputs, deeply supervised where there are several."""
-        return supervised(self.loss, outputs, target)
+        """Return the loss of a network's outputs, deeply supervised where there are several; of members their mean."""
+        shares = shared_out(outputs, target, members_of(self.network))
+        return torch.stack([supervised(self.loss, *share) for share in shares]).mean()
 
     def validation_step(self, case: PreparedCase, batch_idx: int) -> None:
         """Predict and score one whole case."""

@@ -4,7 +4,8 @@ import torch
 from segkit.config.plan import Normalisation, Plan
 from segkit.foundation.errors import DataError, UsageError
 from segkit.networks.building import build_network, check_network, check_size, initial_network, network_arguments
-from segkit.networks.committee import Committee, in_turn, without_member
+from segkit.networks.committee import Committee, in_turn, members_of, shared_out, without_member
+from segkit.training.losses import Dice, supervised
 
 ONE = {
     "_target_": "segkit.networks.UNet", "in_channels": 1, "out_channels": 2, "dims": 3, "features": [4, 8],
@@ -45,13 +46,16 @@ def test_outputs_in_turn():
     assert in_turn([first, second]).flatten().tolist() == [1, 10, 2, 20]
 
 
-def test_a_member_learns_as_if_it_were_alone_with_its_samples(images):
-    network = committee(2).train()
-    network(images).square().mean().backward()
+@pytest.mark.parametrize("changes", [{}, {"deep_supervision": True}])
+def test_a_member_learns_as_if_it_were_alone_with_its_samples(images, changes):
+    network, loss = committee(2, **changes).train(), Dice()  # of a whole batch, not a mean over samples
+    target = (images[:, 0] > 0.5).long()
+    shares = shared_out(network(images), target, members_of(network))
+    torch.stack([supervised(loss, *share) for share in shares]).mean().backward()
     for index, member in enumerate(network.members):
         found = [parameter.grad.clone() for parameter in member.parameters()]
         member.zero_grad()
-        member(images[index::2]).square().mean().backward()
+        supervised(loss, member(images[index::2]), target[index::2]).backward()
         for got, parameter in zip(found, member.parameters(), strict=True):
             torch.testing.assert_close(got, parameter.grad, rtol=1e-4, atol=1e-6)
 
