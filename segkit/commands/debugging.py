@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from segkit.config.checks import EACH, LEAVE_ONE_OUT
+from segkit.config.checks import EACH
+from segkit.config.data_checks import LEAVE_ONE_OUT
 from segkit.config.commands import TrainConfig
 from segkit.config.options import AugmentationOptions
 from segkit.datasets.splits import ALL

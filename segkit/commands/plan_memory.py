@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from segkit.config.checks import AUTO
+from segkit.config.data_checks import AUTO
 from segkit.config.options import PlanOptions
 from segkit.foundation.memory_size import CPU
 

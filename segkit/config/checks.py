@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from segkit.config.addresses import address_from, is_address
-from segkit.config.channels import channels_from
 from segkit.config.commands import (
     CheckConfig,
     DemoConfig,
@@ -21,25 +20,20 @@ from segkit.config.commands import (
     TrainConfig,
     TuneConfig,
 )
+from segkit.config.data_checks import LEAVE_ONE_OUT, check_dataset, check_plan
 from segkit.config.keys import keys_of
-from segkit.config.labels import labels_from, swapped_classes
-from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions, TrainingOptions
-from segkit.config.plan import AXES
+from segkit.config.options import DatasetOptions, TrainingOptions
 from segkit.config.rules import rules_from
 from segkit.config.search import check_search
 from segkit.config.shard import shard_from
-from segkit.config.suggestions import did_you_mean, listed
+from segkit.config.suggestions import did_you_mean
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
-from segkit.foundation.memory_size import memory_bytes
 
-LEAVE_ONE_OUT = "leave_one_out"
 EACH = "each"  # of training.fold: every fold validates once, each in a training of its own
-AUTO = "auto"
 DEBUG = ("fast", "overfit")
 TABLES = (".csv", ".parquet", ".pq")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_AXIS_PAIRS = ("LR", "PA", "IS")
 
 
 def check_config(config: Any) -> None:
@@ -108,7 +102,11 @@ def _lies_there(path: Path, wanted: str) -> bool:
 
 
 def check_length(training: TrainingOptions) -> None:
-    """Require exactly one of `training.budget` and `training.steps`, above zero."""
+    """Require exactly one of `training.budget` and `training.steps`, above zero.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if training.budget is None and training.steps is None:
         raise UsageError("how long to train is not set: pass training.budget=10min or training.steps=1000")
     if training.budget is not None and training.steps is not None:
@@ -121,7 +119,11 @@ def check_length(training: TrainingOptions) -> None:
 
 
 def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
-    """Require `training.fold` to be `all`, `each` or a fold's number; how many cases there are shows later."""
+    """Require `training.fold` to be `all`, `each` or a fold's number; how many cases there are shows later.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     folds = data.split.folds
     if training.fold in ("all", EACH) or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
         return
@@ -133,7 +135,11 @@ def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
 
 
 def check_patience(training: TrainingOptions) -> None:
-    """Require a fold that validates where validations may end the training."""
+    """Require a fold that validates where validations may end the training.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if training.patience is not None and training.fold == "all":
         raise UsageError(
             f"training.patience={training.patience} needs cases that validate, and training.fold=all has none: "
@@ -142,7 +148,11 @@ def check_patience(training: TrainingOptions) -> None:
 
 
 def check_lightning(config: TrainConfig) -> None:
-    """Require a `_target_` for the logger, each callback and plugin, and a profiler if any; null leaves one out."""
+    """Require a `_target_` for the logger, each callback and plugin, and a profiler if any; null leaves one out.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     many = {"callbacks": config.callbacks, "plugins": config.plugins}
     parts = {f"{slot}.{name}": part for slot, group in many.items() for name, part in group.items() if part is not None}
     parts |= {"logger": config.logger, **({"profiler": config.profiler} if config.profiler else {})}
@@ -151,87 +161,43 @@ def check_lightning(config: TrainConfig) -> None:
             raise UsageError(f"{name}: {part} is not a mapping with a _target_, the class to build")
 
 
-def check_split(split: SplitOptions) -> None:
-    """Require sensible folds, and at most one way to say what is held out."""
-    if split.folds != LEAVE_ONE_OUT and (not isinstance(split.folds, int) or split.folds < 2):
-        raise UsageError(f"data.split.folds: {split.folds} is neither a number from 2 on nor {LEAVE_ONE_OUT}")
-    if (split.outer_folds is None) != (split.outer_fold is None):
-        raise UsageError("data.split.outer_folds and data.split.outer_fold belong together: set both or neither")
-    if split.outer_folds is not None and split.outer_fold not in range(split.outer_folds):
-        raise UsageError(f"data.split.outer_fold: {split.outer_fold} is none of 0 to {split.outer_folds - 1}")
-    ways = {"held_out": split.held_out, "held_out_fraction": split.held_out_fraction, "outer_folds": split.outer_folds}
-    used = [name for name, value in {**ways, "file": split.file}.items() if value]
-    if len(used) > 1:
-        raise UsageError(f"data.split.{used[0]} and data.split.{used[1]} are both set: pass data.split.{used[0]}=null")
-
-
-def check_dataset(data: DatasetOptions) -> None:
-    """Check channels, labels and mirrored pairs of a data set, as far as its yaml declares them."""
-    check_split(data.split)
-    if data.channels is not None:
-        channels_from(data.channels)
-    if data.labels is None:
-        return
-    labels = labels_from(data.labels, data.region_order)
-    for pair in data.mirrored:
-        for label in pair:
-            if label not in labels.foreground:
-                hint = did_you_mean(label, labels.foreground) or ";"
-                raise UsageError(f"data.mirrored: {label} is not a label{hint} labels: {listed(labels.foreground)}")
-    swapped_classes(labels, data.mirrored)
-
-
-def check_plan(plan: PlanOptions) -> None:
-    """Check what is decided for the planner: memory, axis codes, spacing and patch, one value per prepared axis."""
-    if plan.memory != AUTO:
-        memory_bytes(plan.memory)
-    if plan.orientation is not None:
-        axes = [next((pair for pair in _AXIS_PAIRS if code in pair), None) for code in plan.orientation]
-        if None in axes or len(set(axes)) != AXES or len(axes) != AXES:
-            raise UsageError(f"plan.orientation: {plan.orientation} is not three axis codes such as RAS or LPS")
-    for name, sizes in (("spacing", plan.spacing), ("patch", plan.patch)):
-        if sizes is None:
-            continue
-        if len(sizes) != AXES:
-            raise UsageError(f"plan.{name}: {list(sizes)} needs {AXES} values, one per prepared axis")
-        if min(sizes) <= 0:
-            raise UsageError(f"plan.{name}: {list(sizes)} must be above zero everywhere")
-    check_seen(plan)
-
-
-def check_seen(plan: PlanOptions) -> None:
-    """Require a patch and neighbours that a network of `plan.dims` dimensions can see."""
-    if plan.patch is not None and plan.dims == AXES - 1 and plan.patch.count(1) != 1:
-        raise UsageError(f"plan.patch: {plan.patch} must be 1 along exactly one axis, the one across the slices")
-    if plan.neighbours and plan.dims == AXES:
-        raise UsageError(
-            f"plan.neighbours: {plan.neighbours} slices beside its own are for a 2D network: pass plan=slices_2_5d"
-        )
-    if plan.patch is not None and plan.dims == AXES and 1 in plan.patch:
-        raise UsageError(f"plan.patch: {plan.patch} is flat: make each axis larger than 1, or pass plan=slices_2d")
-
-
 def check_debug(debug: bool | str) -> None:
-    """Require `true`, `false`, `fast` or `overfit`."""
+    """Require `true`, `false`, `fast` or `overfit`.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if isinstance(debug, str) and debug not in DEBUG:
         raise UsageError(f"debug: {debug} is not one of true, false, {', '.join(DEBUG)}{did_you_mean(debug, DEBUG)}")
 
 
 def check_name(name: str) -> None:
-    """Require a run's name to be one plain folder name, since its runs lie in `paths.runs/NAME`."""
+    """Require a run's name to be one plain folder name, since its runs lie in `paths.runs/NAME`.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if not name.strip() or name.startswith(".") or "/" in name or "\\" in name:
         raise UsageError(f"name: {name!r} cannot be a folder's name: leave out slashes and a dot at its start")
 
 
 def check_device(device: str) -> None:
-    """Require `auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
+    """Require `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if device not in DEVICES and not re.fullmatch(r"cuda:\d+", device):
         hint = "; did you mean cuda?" if device in ("gpu", "GPU") else did_you_mean(device, DEVICES)
         raise UsageError(f"device: {device} is not one of auto, cpu, cuda, cuda:1, mps{hint}")
 
 
 def check_prediction(config: PredictConfig) -> None:
-    """Require scans to predict, from exactly one place, somewhere to put their masks, and sound rules for these."""
+    """Require scans to predict, from exactly one place, somewhere to put their masks, and sound rules for these.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if not config.run:
         raise UsageError("run is empty: pass run=RUN")
     if (config.input is None) == (config.split is None):
@@ -247,7 +213,11 @@ def check_prediction(config: PredictConfig) -> None:
 
 
 def check_addresses(config: PredictConfig) -> None:
-    """Require a study of a PACS to predict, and one job that stores what it makes."""
+    """Require a study of a PACS to predict, and one job that stores what it makes.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if is_address(config.input) and not address_from(config.input or "", "input").study:
         raise UsageError("input: names no study: pass input=dicomweb://HOST:PORT/dicom-web/studies/UID")
     if is_address(config.output) and address_from(config.output or "", "output").series:
@@ -258,7 +228,11 @@ def check_addresses(config: PredictConfig) -> None:
 
 
 def check_evaluation(config: EvaluateConfig) -> None:
-    """Require masks with their references, or a run, and not both."""
+    """Require masks with their references, or a run, and not both.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if config.data is not None:
         check_dataset(config.data)
     if config.run is not None and (config.predictions or config.references):
@@ -273,7 +247,11 @@ def check_evaluation(config: EvaluateConfig) -> None:
 
 
 def check_measurement(config: MeasureConfig) -> None:
-    """Require masks, a table to write, and channels only where there are images."""
+    """Require masks, a table to write, and channels only where there are images.
+
+    Raises:
+        UsageError: where that does not hold.
+    """
     if config.masks is None:
         raise UsageError("masks is not set: pass masks=DIR images=DIR output=FILE.csv")
     if config.output is None or Path(config.output).suffix.lower() not in TABLES:
