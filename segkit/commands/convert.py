@@ -7,8 +7,8 @@ from pathlib import Path
 
 from segkit.commands.beside_series import exporter_for, write_beside
 from segkit.commands.series_table import list_series
-from segkit.config.data_checks import check_dataset
 from segkit.config.commands import ConvertConfig
+from segkit.config.data_checks import check_dataset
 from segkit.config.options import DatasetOptions
 from segkit.foundation.console import error, paths_written, progress
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError

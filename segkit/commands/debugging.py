@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from segkit.config.checks import EACH
-from segkit.config.data_checks import LEAVE_ONE_OUT
 from segkit.config.commands import TrainConfig
+from segkit.config.data_checks import LEAVE_ONE_OUT
 from segkit.config.options import AugmentationOptions
 from segkit.datasets.splits import ALL
 from segkit.foundation.console import say

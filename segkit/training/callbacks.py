@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from segkit.foundation.errors import StoppedError
@@ -166,6 +167,17 @@ class Checkpoints(Stepwise):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from it."""
         self.best_dice, self.saved_step = float(state_dict["best_dice"]), int(state_dict["saved_step"])
+
+
+class InPlace(TorchCheckpointIO):
+    """Writes a checkpoint where it is told to; Lightning's own goes by memory and the system's temporary folder.
+
+    That folder may be smaller than a checkpoint, and a killed training would leave the checkpoint in it.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write the file; `save` sees to it that it is whole or absent."""
+        torch.save(checkpoint, path)
 
 
 def save(trainer: pl.Trainer, path: Path) -> None:

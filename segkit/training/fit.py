@@ -24,7 +24,7 @@ from segkit.foundation.errors import StoppedError, UsageError
 from segkit.foundation.strangers import load_checkpoint
 from segkit.networks.precision import uses_bf16
 from segkit.runs.folder import RunFolder
-from segkit.training.callbacks import AveragedWeights, Checkpoints, ClockKeeper, StopSignals
+from segkit.training.callbacks import AveragedWeights, Checkpoints, ClockKeeper, InPlace, StopSignals
 from segkit.training.clock import Clock
 from segkit.training.lightning_parts import Plugin
 from segkit.training.metrics_file import MetricsFile
@@ -179,7 +179,7 @@ def make_trainer(
         default_root_dir=root,
         logger=logger,
         profiler=profiler,
-        plugins=[*plugins, *([] if is_told else [surroundings()])],
+        plugins=[*plugins, InPlace(), *([] if is_told else [surroundings()])],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
