@@ -70,6 +70,38 @@ def test_a_torchscript_archive_is_refused(tmp_path):
         load_checkpoint(path)
 
 
+def with_pickle(path: Path, change) -> None:
+    """Write a checkpoint anew with another stream of operations."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, change(content) if name.endswith("/data.pkl") else content)
+
+
+def an_item_set_on_a_tensor(operations: bytes) -> bytes:
+    built = operations[operations.index(b"ctorch._utils") : -2]  # what makes the tensor; then SETITEM and STOP
+    return b"\x80\x02" + built + b"K\x00K\x01s."
+
+
+def a_storage_larger_than_its_bytes(operations: bytes) -> bytes:
+    assert operations.count(b"K\x03") == 2  # values of the storage, and of the tensor that sees it
+    return operations.replace(b"K\x03", b"J\x00\x00\x10\x00")
+
+
+@pytest.mark.parametrize("change", [an_item_set_on_a_tensor, a_storage_larger_than_its_bytes])
+def test_operations_that_once_wrote_beside_their_memory_are_refused(tmp_path, change):
+    """CVE-2026-24747: PyTorch before 2.10 followed them although only weights were to be loaded."""
+    import torch
+
+    path = tmp_path / "model.ckpt"
+    torch.save({"w": torch.zeros(3)}, path)
+    assert load_checkpoint(path)["w"].tolist() == [0, 0, 0]
+    with_pickle(path, change)
+    with pytest.raises(DataError, match=r"model\.ckpt is damaged or is no checkpoint"):
+        load_checkpoint(path)
+
+
 def test_a_compressed_checkpoint_is_refused(tmp_path):
     import torch
 
