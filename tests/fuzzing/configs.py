@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.fuzzing.readers import Reader, seed_folder
+from tests.fuzzing.reader import Reader, seed_folder
 
 TRAIN = ("data=paired", "data.root=x", "data.labels={background: 0, liver: 1}", "training.steps=5")
 TYPED = {

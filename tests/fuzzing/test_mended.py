@@ -20,7 +20,8 @@ from segkit.training.building import check_strangers_config
 from segkit.volumes.bounded import FEW_BYTES
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.reading import read
-from tests.fuzzing.readers import a_model, dicom_series
+from tests.fuzzing.records import a_model
+from tests.fuzzing.volumes import dicom_series
 
 FEW = 8 << 20  # bytes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzzing.readers import Reader
+from tests.fuzzing.reader import Reader
 from tests.fuzzing.trying import DOORS, planted, tried
 from tests.fuzzing.watching import CANARY
 

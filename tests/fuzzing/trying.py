@@ -9,7 +9,8 @@ import numpy as np
 
 from tests.fuzzing.configs import CONFIGS
 from tests.fuzzing.mutations import file_to_damage, mutated
-from tests.fuzzing.readers import READERS, Reader
+from tests.fuzzing.reader import Reader
+from tests.fuzzing.readers import READERS
 from tests.fuzzing.watching import complaint
 
 DOORS = (*READERS, *CONFIGS)
