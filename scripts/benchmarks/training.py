@@ -97,11 +97,12 @@ def of_segkit(data: Path, output: Path, budget: float, seed: int, threads: int, 
     segkit("evaluate", f"run={output}", threads=threads)
     model, status = read_record(output / "model"), json.loads((output / "status.json").read_text())
     patch, batch, channels = model.plan.network_patch, model.plan.batch, len(model.plan.channels)
+    one = model.network.get("network", model.network)  # a patch meets one member of a committee
     rows = (output / "metrics.csv").read_text().splitlines()
     column = rows[0].split(",").index("waiting")
     return Result(
         who="segkit", budget=budget, steps=status["steps"], seconds=status["seconds"], whole=whole,
-        voxels=batch * math.prod(patch), operations=3 * batch * forward_operations(model.network, channels, patch),
+        voxels=batch * math.prod(patch), operations=3 * batch * forward_operations(one, channels, patch),
         waiting=sum(float(row.split(",")[column] or 0) for row in rows[1:]), **score_of(output / "evaluation"),
     )  # fmt: skip
 
