@@ -129,7 +129,7 @@ class Readers:
             while True:
                 try:
                     batch = next(arriving)
-                except RuntimeError as error:
+                except (RuntimeError, ConnectionError, EOFError) as error:
                     self._look(error, book, time.monotonic() - asked)
                     continue
                 yield batch
@@ -138,16 +138,18 @@ class Readers:
             for process, _, _ in book.rows():  # one that hangs does not hear that it should end
                 end(process)
 
-    def _look(self, error: RuntimeError, book: Logbook, waited: float) -> None:
+    def _look(self, error: Exception, book: Logbook, waited: float) -> None:
         """Return where workers only take their time.
 
         Raises:
             ReadersLostError: when one is dead, or there was no batch for too long.
-            RuntimeError: the error itself, when it says something else.
+            Exception: the error itself, when it says something else.
         """
         alive = {child.pid for child in active_children()}
         dead = [case for process, case, _ in book.rows() if process not in alive]
-        if ENDED in str(error):
+        # A batch travels in parts: its worker may die after it was announced.
+        is_cut_off = isinstance(error, ConnectionError | EOFError) and bool(dead)
+        if ENDED in str(error) or is_cut_off:
             case = next((case for case in dead if case), 0)
             raise ReadersLostError(f"a worker that reads patches was killed {self._at(case)}", case) from None
         if TIMED_OUT not in str(error):

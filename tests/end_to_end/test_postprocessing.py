@@ -24,7 +24,7 @@ def counts(folder):
     return {path.name: components(path) for path in sorted((folder).glob("*.nii.gz"))}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def specks(tmp_path_factory):
     """A bright ball in each image, and specks as bright as it that are none of it."""
     root = tmp_path_factory.mktemp("specks")
@@ -45,7 +45,7 @@ def specks(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(uninterrupted_line, specks):
     """A run, and what it said; its network sees so little around a voxel that specks look like balls to it."""
     options = ["data=paired", f"data.root={specks}", "data.labels={background: 0, ball: 1}", "data.split.folds=2"]

@@ -117,7 +117,7 @@ def _let_trials_be_struck(folder: Path, fault: Fault | None) -> None:
         os.environ.update({FAULT: told, FOLDER: str(folder), "PYTHONPATH": str(PROJECT)})
         return [sys.executable, "-m", "tests.faults.trial", "train", "--config", str(trial.config)]
 
-    local.training_command = command
+    local.command_of = command
 
 
 def told_fault() -> Fault | None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from segkit.config.channels import channels_from
-from segkit.config.options import PlanOptions
 from segkit.config.plan import Normalisation, Plan, plan_from
 from segkit.foundation.errors import UsageError
 from segkit.foundation.plain import plain
@@ -12,21 +11,18 @@ from segkit.networks.building import check_patch, halvings, network_arguments
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.patch_size import Space, patch_of_voxels, patch_that_fits
 from segkit.preparation.planner import make_plan
+from tests.plan_options import plan_options
 
 SWIN = {"_target_": "segkit.networks.SwinUNETR", "feature_size": 12, "depths": [1] * 4, "num_heads": [1] * 4}
 UNETR = {"_target_": "segkit.networks.UNETR", "hidden_size": 24, "mlp_dim": 24, "num_heads": 2}
 SEGRESNET = {"_target_": "segkit.networks.SegResNet", "init_filters": 8, "blocks_down": [1, 1, 1], "blocks_up": [1, 1]}
 MEDNEXT = {"_target_": "segkit.networks.MedNeXt", "init_filters": 4}
-OPTIONS = {
-    "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-    "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
-}  # fmt: skip
 
 
 def planned(network, shape, **options):
     return make_plan(
         Fingerprint(np.array([shape]), np.ones((1, 3)), np.zeros((1, 0), np.float32), 1.0),
-        PlanOptions(**{**OPTIONS, **options}),
+        plan_options(**options),
         channels=channels_from({"MR": "mr"}),
         network=network,
         outputs=3,

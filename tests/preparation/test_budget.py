@@ -4,22 +4,13 @@ import numpy as np
 import pytest
 
 from segkit.config.channels import channels_from
-from segkit.config.options import PlanOptions
 from segkit.preparation.budget import Budget, Step, candidates, features_of, plan_within, steps_wanted
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.planner import make_plan
+from tests.plan_options import plan_options
 
 OPEN = {"_target_": "segkit.networks.UNet", "features": None}
 RATE = 4e7
-
-
-def options(**changes):
-    decided = {
-        "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-        "patch": None, "max_voxels": None, "batch": None, "members": None, "measure": False,
-        "order": 3, "normalisation": {},
-    }  # fmt: skip
-    return PlanOptions(**{**decided, **changes})
 
 
 def make(shape):
@@ -38,7 +29,7 @@ def cost(step):
 
 def planned(seconds, shape=(200, 200, 200), network=OPEN, **changes):
     budget = Budget(seconds, cost, "imagined")
-    return plan_within(budget, make(shape), options(**changes), network, outputs=3)
+    return plan_within(budget, make(shape), plan_options(**changes), network, outputs=3)
 
 
 def step_seconds(plan):
@@ -57,7 +48,7 @@ def test_features_double_up_to_ten_times_the_first():
 @pytest.mark.parametrize("seconds", [60, 300, 600, 3600, 36000])
 def test_the_largest_step_of_which_the_budget_holds_enough(seconds):
     plan = planned(seconds)
-    every = candidates(make((200, 200, 200)), options(), OPEN)
+    every = candidates(make((200, 200, 200)), plan_options(), OPEN)
     costs = [step_seconds(each) for each in every]
     assert costs == sorted(costs)
     enough = [each for each, price in zip(every, costs, strict=True) if seconds / price >= steps_wanted(seconds)]
@@ -101,7 +92,7 @@ def test_nothing_is_timed_where_all_is_configured(members, most):
     def never(*_):
         raise AssertionError
 
-    wanted = options(patch=[32, 32, 32], batch=2, members=members)
+    wanted = plan_options(patch=[32, 32, 32], batch=2, members=members)
     network = CONFIGURED["network"]
     plan = plan_within(Budget(600, never, "imagined", most), make((64, 64, 64)), wanted, network, outputs=3)
     assert "budget" not in plan.reasons
@@ -136,7 +127,7 @@ def test_pictures_and_gpus_have_sizes_of_their_own():
     assert flat.dims == 2
     assert flat.features[0] in (16, 32)
     long = planned(1e9, memory="24GB")
-    without = make((200, 200, 200))(options(memory="24GB"), network=OPEN)
+    without = make((200, 200, 200))(plan_options(memory="24GB"), network=OPEN)
     assert (long.patch, long.batch, long.features) == (without.patch, without.batch, without.features)
     assert long.features == (32, 64, 128, 256, 320, 320)
     short = planned(60, memory="24GB")

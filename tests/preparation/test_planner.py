@@ -7,20 +7,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from segkit.config.channels import channels_from
-from segkit.config.options import PlanOptions
 from segkit.config.plan import Normalisation, plan_from
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.plain import plain
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.planner import make_plan
+from tests.plan_options import plan_options
 
 NO_VALUES = np.zeros((1, 0), np.float32)
 FEATURES = [32, 64, 128, 256, 320, 320]
 SMALL = [4, 8, 16, 32, 32, 32, 32]
-OPTIONS = {
-    "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-    "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
-}  # fmt: skip
 
 
 def planned(
@@ -30,7 +26,7 @@ def planned(
     shapes, spacings = np.atleast_2d(shapes), np.atleast_2d(spacings).astype(float)
     return make_plan(
         Fingerprint(np.tile(shapes, (cases, 1)), np.tile(spacings, (cases, 1)), foreground, kept),
-        PlanOptions(**{**OPTIONS, **options}),
+        plan_options(**options),
         channels=channels_from(channels or {"MR": "mr"}),
         network=network or {"_target_": "segkit.networks.UNet", "features": features},
         outputs=outputs,

@@ -1,20 +1,14 @@
 import numpy as np
 import pytest
 
-from segkit.config.options import PlanOptions
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.target_spacing import median_spacing, target_grid_of
+from tests.plan_options import plan_options
 
 
 def grid_of(shapes, spacings, **options):
-    defaults = {
-        "file": None, "dims": 3, "resolution": "full", "memory": "cpu", "orientation": "RAS", "spacing": None,
-        "patch": None, "max_voxels": None, "batch": None, "measure": False, "order": 3, "normalisation": {},
-    }  # fmt: skip
     shapes, spacings = np.atleast_2d(shapes), np.atleast_2d(spacings).astype(float)
-    return target_grid_of(
-        Fingerprint(shapes, spacings, np.zeros((1, 0), np.float32)), PlanOptions(**{**defaults, **options})
-    )
+    return target_grid_of(Fingerprint(shapes, spacings, np.zeros((1, 0), np.float32)), plan_options(**options))
 
 
 def test_the_median_of_each_axis():
