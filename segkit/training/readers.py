@@ -14,6 +14,7 @@ from itertools import islice
 from multiprocessing import active_children, get_context
 from typing import Any
 
+from torch import multiprocessing
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from segkit.foundation.console import warn
@@ -121,6 +122,7 @@ class Readers:
             batch_sampler=islice(self.batches, first, None),
             num_workers=self.workers,
             timeout=LOOK_SECONDS,
+            worker_init_fn=share_by_name,
             pin_memory=self.pin_memory,
         )
         arriving = _started(loader)
@@ -129,7 +131,7 @@ class Readers:
             while True:
                 try:
                     batch = next(arriving)
-                except (RuntimeError, ConnectionError, EOFError) as error:
+                except (RuntimeError, OSError, EOFError) as error:
                     self._look(error, book, time.monotonic() - asked)
                     continue
                 yield batch
@@ -147,8 +149,8 @@ class Readers:
         """
         alive = {child.pid for child in active_children()}
         dead = [case for process, case, _ in book.rows() if process not in alive]
-        # A batch travels in parts: its worker may die after it was announced.
-        is_cut_off = isinstance(error, ConnectionError | EOFError) and bool(dead)
+        # What was announced may be gone with the worker; an error of reading is told as one of a worker process.
+        is_cut_off = bool(dead) and "worker process" not in str(error)
         if ENDED in str(error) or is_cut_off:
             case = next((case for case in dead if case), 0)
             raise ReadersLostError(f"a worker that reads patches was killed {self._at(case)}", case) from None
@@ -167,6 +169,11 @@ class Readers:
             return "between two patches"
         prepared = self.patches.cases[case - 1]
         return f"while it read {prepared.name} ({prepared.folder})"
+
+
+def share_by_name(worker: int) -> None:
+    """Let a worker leave batches in memory that goes by a name: it need not live, or answer, when they are taken."""
+    multiprocessing.set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]
 
 
 def _started(loader: DataLoader[Any]) -> Iterator[Any]:
