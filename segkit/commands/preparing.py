@@ -189,7 +189,7 @@ def plan_dataset(
         return replace(
             plan, on_scan=on_scan, transforms=transforms, features=features, previous=previous, reasons=reasons
         )
-    from segkit.preparation.budget import plan_within, shared_out
+    from segkit.preparation.budget import enlarged, plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
     outputs = dataset.labels.outputs
@@ -198,7 +198,7 @@ def plan_dataset(
         on_scan=preprocessing.on_scan or (), previous=previous,
     )  # fmt: skip
     made = plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
-    return shared_out(made, options.members, CONFIGURED) if options.members else made
+    return enlarged(made, options.members, CONFIGURED) if options.members else made
 
 
 def announce(study: Study) -> None:

@@ -158,10 +158,10 @@ def with_members(chosen: Priced, budget: Budget, most: int) -> Plan:
         return chosen.plan
     steps = budget.seconds / chosen.seconds / members
     had = format_duration(budget.seconds)
-    return shared_out(chosen.plan, members, f"{had} hold {steps:.0f} steps of each, and fewer than {each:.0f} of more")
+    return enlarged(chosen.plan, members, f"{had} hold {steps:.0f} steps of each, and fewer than {each:.0f} of more")
 
 
-def shared_out(plan: Plan, members: int, why: str) -> Plan:
+def enlarged(plan: Plan, members: int, why: str) -> Plan:
     """Return a plan for several networks, each with the batch that it has for one."""
     return replace(plan, members=members, batch=members * plan.batch, reasons={**plan.reasons, "members": why})
 
