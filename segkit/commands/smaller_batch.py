@@ -17,9 +17,8 @@ from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, SegkitError, UsageError
 from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.foundation.files import write_json
-from segkit.foundation.machine import available_memory
 from segkit.foundation.strangers import load_json
-from segkit.inference.segmenting import let_go
+from segkit.inference.segmenting import let_go, memory_there
 from segkit.networks.activations import footprint
 from segkit.networks.building import build_network, network_arguments
 from segkit.networks.precision import choose_device, uses_bf16
@@ -61,7 +60,7 @@ def once_more_if_memory_runs_out(train: Callable[[], None], config: TrainConfig,
     let_go()
     decided = recorded_decisions(folder, config)
     if decided is None:  # not yet in training
-        raise SegkitError(f"memory ran out: {memory_there(config)}; end other programs, or lower workers")
+        raise SegkitError(f"memory ran out: {memory_now(config)}; end other programs, or lower workers")
     before = batches_of(folder, decided.plan, config)
     smaller = before.smaller(decided.plan.members) if config.training.devices in (None, 1) else None
     if smaller is None:
@@ -121,17 +120,14 @@ def needed_and_there(config: TrainConfig, plan: Plan, batches: StepBatches) -> s
     needed = step_bytes(config, plan, batches.batch)
     about = f"{what} needs about {size_text(needed)}" if needed else f"{what} needs more"
     return (
-        f"memory ran out: {about}, {memory_there(config)}; the last checkpoint is as it was. In a new run set a "
+        f"memory ran out: {about}, {memory_now(config)}; the last checkpoint is as it was. In a new run set a "
         f"smaller plan.patch{', plan.batch' * (batches.batch > 1)} or network.features, or end other programs"
     )
 
 
-def memory_there(config: TrainConfig) -> str:
-    """Say how much memory is free now."""
-    there = f"{size_text(available_memory())} are free on this machine"
-    if choose_device(config.device).type == "cuda":
-        there += f", {size_text(torch.cuda.mem_get_info()[0])} on the GPU"
-    return there
+def memory_now(config: TrainConfig) -> str:
+    """Say how much memory is free now where a training runs."""
+    return memory_there(with_gpu=choose_device(config.device).type == "cuda")
 
 
 def step_bytes(config: TrainConfig, plan: Plan, batch: int) -> int | None:

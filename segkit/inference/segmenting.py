@@ -80,13 +80,19 @@ def in_less_memory(streams: Sequence[Stream], scan_grid: Grid, work: Work, activ
 
 def needed_and_there(work: Work, advice: str) -> str:
     """Say that memory ran out: what is needed, what there is, and what to do."""
-    there = f"{size_text(available_memory())} are free on this machine"
-    if torch.cuda.is_available():
-        there += f", {size_text(torch.cuda.mem_get_info()[0])} on the GPU"
+    there = memory_there(with_gpu=torch.cuda.is_available())
     return (
         f"memory ran out: {size_text(work.bytes)} are needed for logits and networks, {there}; {advice}, or end other "
         "programs"
     )
+
+
+def memory_there(*, with_gpu: bool) -> str:
+    """Say how much memory is free now."""
+    there = f"{size_text(available_memory())} are free on this machine"
+    if with_gpu:
+        there += f", {size_text(torch.cuda.mem_get_info()[0])} on the GPU"
+    return there
 
 
 def let_go() -> None:
