@@ -80,9 +80,9 @@ def stem(path: str | os.PathLike[str]) -> str:
 def find_volumes(folder: str | os.PathLike[str]) -> list[Path]:
     """Find every volume below a folder.
 
-    A folder of DICOM slices counts once, as the folder, but a DICOM SEG by itself; a pair of .hdr and .img, and a
-    header with its raw file, count once too. Hidden and temporary files are passed over, links to folders are not
-    followed.
+    A folder of DICOM slices counts once, as the folder; a DICOM SEG counts by itself, but not beside slices, where it
+    was drawn on these. A pair of .hdr and .img, and a header with its raw file, count once too. Hidden and temporary
+    files are passed over, links to folders are not followed.
 
     Args:
         folder: where to look, at any depth.
@@ -178,19 +178,23 @@ def _is_litter(name: str) -> bool:
 
 
 def _volumes_among(files: list[Path]) -> set[Path]:
-    """Return the volumes among the files of one folder."""
+    """Return the volumes among the files of one folder; beside slices what else is known by content does not count."""
     found: set[Path] = set()
+    alone: set[Path] = set()
     series: set[Path] = set()
     for path in files:
         by_suffix = format_by_suffix(path)
         if series and (by_suffix is None or by_suffix.recognises is not None):
             continue  # one more slice, or something beside them that nobody could name
         chosen = _format_for(path)
-        if chosen is not None and not (chosen.passed_over is not None and chosen.passed_over(path)):
-            is_slice = (
-                chosen.recognises is not None and chosen.recognises(path.parent) and not _stands_alone(chosen, path)
-            )
-            (series if is_slice else found).add(path.parent if is_slice else path)
+        if chosen is None or (chosen.passed_over is not None and chosen.passed_over(path)):
+            continue
+        if chosen.recognises is None:
+            found.add(path)
+        elif chosen.recognises(path.parent) and not _stands_alone(chosen, path):
+            series.add(path.parent)
+        else:
+            alone.add(path)
     headers = {path.with_suffix("") for path in found if path.suffix.lower() == ".hdr"}
     voxels_of_pairs = {path for path in found if path.suffix.lower() == ".img" and path.with_suffix("") in headers}
-    return found - voxels_of_pairs | series
+    return found - voxels_of_pairs | (series or alone)

@@ -15,6 +15,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLosslessSV1,
+    SegmentationStorage,
     generate_uid,
 )
 
@@ -180,6 +181,17 @@ def test_a_series_is_found_once_as_its_folder(tmp_path):
     assert is_volume(plain)
     assert not is_volume(patient)
     assert stem(plain) == "ct"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_segmentation_beside_its_slices_is_no_volume_wherever_it_is_listed(tmp_path, monkeypatch, is_first):
+    folder = save(tmp_path / "ct", series_of())
+    names = sorted(path.name for path in folder.iterdir())
+    drawn = make_slice(0, Modality="SEG", SOPClassUID=SegmentationStorage)
+    drawn.save_as(folder / "SEG.dcm", enforce_file_format=True)
+    listed = ["SEG.dcm", *names] if is_first else [*names, "SEG.dcm"]
+    monkeypatch.setattr("segkit.volumes.reading.os.walk", lambda _: [(str(folder), [], listed)])
+    assert find_volumes(folder) == [folder]
 
 
 def with_changed_last(**changes):

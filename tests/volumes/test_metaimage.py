@@ -84,6 +84,8 @@ def test_big_endian_text_and_skipped_heads(tmp_path):
         ({"DimSize": "5000 4000 3000", "CompressedData": "True"}, "cut short"),
         ({"DimSize": "5 4 3 2 1"}, "DimSize 5 4 3 2 1"),
         ({"DimSize": "5 4 -3"}, "DimSize"),
+        ({"ElementNumberOfChannels": "0"}, "0 element channels"),
+        ({"ElementNumberOfChannels": "-1"}, "-1 element channels"),
         ({"ElementType": "MET_STRING"}, "MET_STRING"),
         ({"ObjectType": "Scene"}, "no MetaImage"),
         ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, "affine"),

@@ -128,6 +128,7 @@ def test_detached_voxels_must_lie_beside_the_header(tmp_path):
     [
         ({"sizes": "5000 4000 3000"}, "cut short"),
         ({"sizes": "5000 4000 3000", "encoding": "gzip"}, "cut short"),
+        ({"line skip": "1000000000000"}, "cut short"),
         ({"sizes": "5 4"}, r"sizes \[5, 4\] for 3 axes"),
         ({"sizes": "5 4 0"}, "sizes"),
         ({"type": "block"}, "'block'"),

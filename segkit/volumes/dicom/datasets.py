@@ -7,20 +7,19 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from math import isfinite
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from segkit.foundation.errors import DataError, SegkitError
-from segkit.volumes.dicom.files import DicomFile, is_suspect
-
-Attributes = Mapping[str | int, Any]
+from segkit.volumes.dicom.files import DicomFile, begins_as_dicom, is_suspect
+from segkit.volumes.dicom.uids import DEFLATED
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# A file begins with 128 bytes, DICM, and the element that says how long its meta information is (PS3.10, 7.1).
-META_START, META_TAG, META_LENGTH, LONGEST_META = 144, b"\x02\x00\x00\x00", struct.Struct("<I"), 1 << 16
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-PIECE = 1 << 20
+Attributes = Mapping[str | int, Any]
+META_GROUP, SYNTAX_TAG = 0x0002, 0x00020010
+PIECE = 1 << 20  # bytes inflated at a time
 
 
 def read_dataset(file: DicomFile, *, pixels: bool = False, only: Sequence[str | int] = ()) -> Dataset:
@@ -43,9 +42,19 @@ def dataset_in(stream: IO[bytes], *, pixels: bool = False, only: Sequence[str | 
     from pydicom import dcmread
 
     tags: Any = list(only) or None
-    check_deflated(stream)
     with quietly():
+        check_deflated(stream)
         return dcmread(stream, stop_before_pixels=not pixels, specific_tags=tags)
+
+
+def modality_of(file: DicomFile) -> str:
+    """Return the Modality of an object, "" where it has none.
+
+    Raises:
+        DataError: when it is no DICOM object, is damaged or cannot be read; the message names the file.
+    """
+    with guarded(file), quietly():
+        return str(read_dataset(file, only=["Modality"]).get("Modality") or "")
 
 
 def check_deflated(stream: IO[bytes]) -> None:
@@ -55,12 +64,25 @@ def check_deflated(stream: IO[bytes]) -> None:
         DataError: when it is such a bomb.
     """
     start = stream.tell()
-    head = stream.read(META_START)
-    if head[-12:-8] == META_TAG:  # the group length says where the file's meta information ends
-        (length,) = META_LENGTH.unpack(head[-META_LENGTH.size :])
-        if DEFLATED in stream.read(min(length, LONGEST_META)):
-            _check_inflated(stream)
+    if begins_as_dicom(stream) and _is_deflated(stream):
+        _check_inflated(stream)
     stream.seek(start)
+
+
+def _is_deflated(stream: IO[bytes]) -> bool:
+    """Tell whether pydicom will find a deflated transfer syntax, and leave the stream behind the meta information.
+
+    The meta information is parsed as pydicom parses it; the length that stands before it may lie.
+    """
+    from pydicom.filereader import _read_file_meta_info, data_element_generator
+    from pydicom.values import converters
+
+    start, source = stream.tell(), cast("BinaryIO", stream)
+    meta = list(data_element_generator(source, False, True, stop_when=lambda tag, vr, length: tag >> 16 != META_GROUP))
+    if all(element.VR in converters for element in meta):
+        return any(element.tag == SYNTAX_TAG and DEFLATED.encode() in (element.value or b"") for element in meta)
+    stream.seek(start)  # written without value representations, against the standard
+    return str(_read_file_meta_info(source).get("TransferSyntaxUID", "")) == DEFLATED
 
 
 def _check_inflated(stream: IO[bytes]) -> None:
@@ -150,8 +172,6 @@ def numbers(dataset: Any, keyword: str, count: int, file: DicomFile) -> tuple[fl
     Raises:
         DataError: when it holds another number of values, or other than finite numbers.
     """
-    from math import isfinite
-
     try:
         value = dataset.get(keyword)
         found = () if value is None or value == "" else (value,) if isinstance(value, int | float) else tuple(value)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.datasets import quietly, read_dataset
+from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset
 from segkit.volumes.dicom.directory import is_directory
-from segkit.volumes.dicom.files import DicomFile, dicom_files, is_dicom, is_zip
+from segkit.volumes.dicom.files import DicomFile, dicom_files, files_in, is_dicom, is_zip
 from segkit.volumes.dicom.selection import LostSelection, SeriesSelection, selections
 from segkit.volumes.dicom.series import chosen, images_in, look_through
 
@@ -24,7 +24,7 @@ UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 def is_export(path: Path) -> bool:
     """Tell whether a path is DICOM that may hold many series: a folder with such files below, a zip, a DICOMDIR."""
     if path.is_dir():
-        return any(is_dicom(DicomFile(file)) for file in path.rglob("*") if file.is_file())
+        return any(is_dicom(DicomFile(file)) for file in files_in(path))
     return (is_zip(path) and bool(dicom_files(path))) or (path.is_file() and is_directory(DicomFile(path)))
 
 
@@ -69,11 +69,11 @@ def gives_away(file: DicomFile) -> bool:
     the name as well, or a part of it, it is a pseudonym that folders rightly bear.
     """
     try:
-        header = read_dataset(file, only=IDENTITIES)
+        with guarded(file), quietly():
+            header = read_dataset(file, only=IDENTITIES)
+            name, other, identifier, birth = (str(header.get(keyword) or "") for keyword in IDENTITIES)
     except DataError:
         return True  # who knows
-    with quietly():
-        name, other, identifier, birth = (str(header.get(keyword) or "") for keyword in IDENTITIES)
     pseudonym, components = plain_word(identifier), {plain_word(part) for part in COMPONENTS.split(name)}
     words = {plain_word(word) for word in SEPARATORS.split(f"{name}^{other}")} - {""}
     folder = plain_word(file.path.parent.name)

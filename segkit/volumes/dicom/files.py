@@ -97,7 +97,7 @@ def dicom_files(path: Path, *, below: bool = True) -> list[DicomFile]:
         DataError: when a zip is damaged, encrypted, a bomb, or has a member that points outside.
     """
     if path.is_dir():
-        return [DicomFile(file) for file in _files_in(path, below) if _may_be_dicom(DicomFile(file))]
+        return [DicomFile(file) for file in files_in(path, below=below) if _may_be_dicom(DicomFile(file))]
     if is_zip(path):
         return [file for file in _members(path) if _may_be_dicom(file)]
     return [DicomFile(path)]
@@ -111,7 +111,7 @@ def is_zip(path: Path) -> bool:
 def is_dicom(file: DicomFile) -> bool:
     """Tell whether an object begins with DICOM's preamble and prefix (PS3.10, 7.1)."""
     try:
-        return _begins_as_dicom(file)
+        return _has_prefix(file)
     except (OSError, DataError):
         return False
 
@@ -119,17 +119,23 @@ def is_dicom(file: DicomFile) -> bool:
 def _may_be_dicom(file: DicomFile) -> bool:
     """Tell the same, but True of what cannot be opened: reading it will say why, where its slice would be missed."""
     try:
-        return _begins_as_dicom(file)
+        return _has_prefix(file)
     except (OSError, DataError):
         return True
 
 
-def _begins_as_dicom(file: DicomFile) -> bool:
+def _has_prefix(file: DicomFile) -> bool:
     with file.open() as stream:
-        return stream.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
+        return begins_as_dicom(stream)
 
 
-def _files_in(folder: Path, below: bool) -> Iterator[Path]:
+def begins_as_dicom(stream: IO[bytes]) -> bool:
+    """Tell whether an open file begins with preamble and prefix, and leave it behind them."""
+    return stream.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
+
+
+def files_in(folder: Path, *, below: bool = True) -> Iterator[Path]:
+    """Yield the files in a folder, and in those below it, in order; hidden ones are passed over, links not followed."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if below and not name.startswith("."))
         paths = (Path(parent, name) for name in sorted(names) if not name.startswith("."))

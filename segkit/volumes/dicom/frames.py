@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -165,13 +165,9 @@ def _number(text: str) -> Trait:
 
 def _frame_type(attributes: Attributes) -> Trait:
     parts = attributes.get("FrameType") or attributes.get("ImageType") or ()
-    kept = [str(part) for part in _flat(parts)]
+    kept = [str(part) for part in ([parts] if isinstance(parts, str) else parts)]
     component = attributes.get("ComplexImageComponent")
     return "\\".join([*kept, str(component)] if component else kept)
-
-
-def _flat(parts: Any) -> Iterator[Any]:
-    return iter([parts] if isinstance(parts, str) else parts)
 
 
 def _siemens_b_value(attributes: Attributes) -> Trait:

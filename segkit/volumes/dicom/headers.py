@@ -16,6 +16,7 @@ from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PHILIPS_SCALE, frames_of, is_enhanced
 from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Other, hashed
 from segkit.volumes.dicom.mosaic import mosaic_frames, mosaic_side
+from segkit.volumes.dicom.uids import BIG_ENDIAN, DEFLATED
 
 KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"),
@@ -32,7 +33,6 @@ KEYWORDS = (
 # Of mosaics, b-values and Philips' scale: see their readers.
 PRIVATE = (0x0019100A, 0x0019100C, 0x00291010, 0x00431039, 0x20011003, PHILIPS_SCALE)
 SERIES_TAG = 0x0020000E
-BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 PIXEL_GROUP, FLOAT_ELEMENTS = 0x7FE0, (0x0008, 0x0009)
 PIXEL_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 UNDEFINED = 0xFFFFFFFF
@@ -132,17 +132,8 @@ def read_instance(file: DicomFile) -> Instance | Other:
             return Other(file, modality)
         if not any(tag > SERIES_TAG for tag in dataset.keys()):  # noqa: SIM118  (else the UID may be cut itself)
             raise DataError(f"ends before {tag_of('Rows')}: is it cut short?")
-        syntax = _text(meta, "TransferSyntaxUID")
-        encoding = _encoding(header, syntax, stream)
-    fault = ""
-    frames: tuple[Frame, ...] = ()
-    try:
-        with guarded(file), quietly():
-            _check_pixels(encoding, file)
-            frames = _frames(header, encoding, file)
-    except DataError as error:
-        fault = str(error)
-    return _instance(header, file, encoding, frames, fault)
+        encoding = _encoding(header, _text(meta, "TransferSyntaxUID"), stream)
+        return _instance(header, file, encoding, *_frames_or_fault(header, encoding, file))
 
 
 def _has_lost_its_end(own_class: str, meta_class: str) -> bool:
@@ -179,10 +170,15 @@ def _instance(
     )
 
 
-def _frames(header: Attributes, encoding: Encoding, file: DicomFile) -> tuple[Frame, ...]:
-    if encoding.tiles > 1:
-        return mosaic_frames(header, encoding, file)
-    return frames_of(header, encoding.frames, file)
+def _frames_or_fault(header: Attributes, encoding: Encoding, file: DicomFile) -> tuple[tuple[Frame, ...], str]:
+    """Return the planes of an image and "", or none and what makes it unusable."""
+    try:
+        with guarded(file):
+            _check_pixels(encoding, file)
+            is_mosaic = encoding.tiles > 1
+            return mosaic_frames(header, encoding, file) if is_mosaic else frames_of(header, encoding.frames, file), ""
+    except DataError as error:
+        return (), str(error)
 
 
 def _text(header: Any, keyword: str) -> str:
@@ -193,7 +189,7 @@ def _text(header: Any, keyword: str) -> str:
 def _listed(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
-    return [value] if isinstance(value, str) else list(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
 
 
 def _whole(header: Attributes, keyword: str, default: int | None = None) -> int | None:

@@ -16,6 +16,7 @@ from segkit.volumes.dicom.instances import Encoding, Frame, Place
 from segkit.volumes.dicom.planes import place_of, spacing_of, thickness_of
 
 MOSAIC = "MOSAIC"
+MOST_TILES = 1 << 12  # more are no sheet of any scanner, and a header may claim them on a few bytes of pixels
 COUNT, CSA = 0x0019100A, 0x00291010  # NumberOfImagesInMosaic and the CSA image header, both private to Siemens
 
 
@@ -36,7 +37,7 @@ def mosaic_frames(header: Attributes, encoding: Encoding, file: DicomFile) -> tu
         DataError: when the sheet cannot be divided, or no spacing between slices is stated.
     """
     side, count = encoding.tiles, _tiles(header)
-    if encoding.rows % side or encoding.columns % side:
+    if count > MOST_TILES or encoding.rows % side or encoding.columns % side:
         raise DataError(f"{file}: its mosaic of {count} slices does not divide into {side} x {side} tiles")
     sheet, spacing = place_of(header, file), spacing_of(header, file)
     gap = numbers(header, "SpacingBetweenSlices", 1, file) or numbers(header, "SliceThickness", 1, file)

@@ -17,8 +17,8 @@ from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PLACED
 from segkit.volumes.dicom.instances import Encoding, Frame, Instance, Plane
 from segkit.volumes.dicom.rescaling import rescaled, stored_type
+from segkit.volumes.dicom.uids import BIG_ENDIAN, DEFLATED, RLE
 
-BIG_ENDIAN, DEFLATED, RLE = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
 KEEP, LOWEST = "keep", "lowest"
 PALETTE = "PALETTE COLOR"
 GREY = ("MONOCHROME1", "MONOCHROME2", "")

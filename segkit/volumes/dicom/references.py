@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.datasets import read_dataset
+from segkit.volumes.dicom.datasets import modality_of
 from segkit.volumes.dicom.files import DicomFile, digest
 from segkit.volumes.dicom.labelled import Drawn, Labelled
 from segkit.volumes.dicom.segments import read_segments
@@ -135,7 +135,7 @@ def read_labelled(file: DicomFile) -> Labelled:
     Raises:
         DataError: when it is neither, or is damaged.
     """
-    modality = str(read_dataset(file, only=["Modality"]).get("Modality", ""))
+    modality = modality_of(file)
     if modality not in READERS:
         raise DataError(f"{file}: is no DICOM SEG and no structure set, but {modality or 'of no modality'}")
     labelled: Labelled = READERS[modality](file)

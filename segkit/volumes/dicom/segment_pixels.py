@@ -15,13 +15,12 @@ from segkit.foundation.errors import DataError
 from segkit.foundation.machine import available_memory
 from segkit.volumes.dicom.datasets import quietly, read_dataset, tag_of
 from segkit.volumes.dicom.files import DicomFile
+from segkit.volumes.dicom.uids import DEFLATED, DEFLATED_FRAMES, EXPLICIT
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.uid import UID
 
-DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"  # Deflated Image Frame Compression, of 2024: pydicom 3.0 does not know it
-DEFLATED_FILE = "1.2.840.10008.1.2.1.99"
 SMALLEST_FRAME = 8  # bytes that an encapsulated frame takes at least: the header of its fragment
 LISTED = 1000  # bytes that this program takes for a frame before any pixel is decoded
 KEPT = 0.25  # of the free memory: decoded frames of a label map, which every segment is looked for in
@@ -192,13 +191,13 @@ def read_pixels(header: Dataset, file: DicomFile, *, keeps_decoded: bool) -> Sto
     Raises:
         DataError: when the header asks for what the file cannot hold, or more than the memory that is free.
     """
-    from pydicom.uid import UID, ExplicitVRLittleEndian
+    from pydicom.uid import UID
 
     sizes = [int(header.get(keyword) or 0) for keyword in ("Rows", "Columns", "BitsAllocated")]
     rows, columns, bits = sizes
     if min(sizes) < 1 or bits not in (1, 8, 16) or int(header.get("SamplesPerPixel") or 1) != 1:
         raise DataError(f"{file}: {tag_of('Rows')}, Columns, BitsAllocated and SamplesPerPixel describe no segments")
-    syntax = UID(str(header.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian))
+    syntax = UID(str(header.file_meta.get("TransferSyntaxUID") or EXPLICIT))
     count = max(1, int(header.get("NumberOfFrames") or 1))
     pixels = StoredPixels(file, rows, columns, count, bits, syntax, keeps_decoded)
     one = rows * columns * max(1, bits // 8)
@@ -207,7 +206,7 @@ def read_pixels(header: Dataset, file: DicomFile, *, keeps_decoded: bool) -> Sto
     else:
         least = memory = count * rows * columns * bits // 8
     memory = max(memory, count * LISTED)
-    if least > file.size and syntax != DEFLATED_FILE:
+    if least > file.size and syntax != DEFLATED:
         raise DataError(f"{file}: is cut short: {count} frames ({tag_of('NumberOfFrames')}) do not fit into the file")
     if memory > available_memory():
         raise DataError(f"{file}: would take {memory / 1e9:.1f} GB to decode, more memory than is free")

@@ -18,13 +18,13 @@ from segkit.volumes.dicom.labelled import Labelled
 from segkit.volumes.dicom.segment_frames import Frame, Frames, read_frames, source_uids
 from segkit.volumes.dicom.segment_pixels import StoredPixels, read_pixels
 from segkit.volumes.dicom.segment_planes import check_one_picture, grid_of, place_on
+from segkit.volumes.dicom.uids import LABEL_MAP, SEGMENTATION
 from segkit.volumes.grid import Grid, as_3d
 from segkit.volumes.volume import Source, Volume
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 

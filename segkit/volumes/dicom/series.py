@@ -182,8 +182,9 @@ def without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], dict[
 
 
 def is_alike(one: Instance, other: Instance) -> bool:
-    """Tell whether two objects claim to be the same image in the same place."""
-    return one.frames == other.frames and one.encoding.shape == other.encoding.shape and one.number == other.number
+    """Tell whether two objects claim to be the same image in the same place; broken ones claim nothing."""
+    claims = [(each.frames, each.encoding.shape, each.number) for each in (one, other)]
+    return bool(one.frames) and claims[0] == claims[1]
 
 
 def is_same_image(one: Instance, other: Instance) -> bool:

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.foundation.errors import DataError, GeometryError
-from segkit.volumes.dicom.datasets import quietly, read_dataset, tag_of
+from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.labelled import Labelled
 from segkit.volumes.dicom.polygons import filled
+from segkit.volumes.dicom.uids import STRUCTURE_SET
 from segkit.volumes.grid import Grid
 
-RT_STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")  # points and open lines enclose no area
 FARTHEST = 1e6  # mm: no patient is larger
 # Cosines of three digits tilt a plane by up to 0.25 mm over 250 mm, a quarter of a thin slice. Contours of another
@@ -65,8 +65,10 @@ class Structures(Labelled):
         Raises:
             GeometryError: when a contour is not parallel to the slices, or belongs to another frame of reference than
                 most regions do.
-            DataError: when the coordinates of a contour are damaged.
+            DataError: when there is no such region, or the coordinates of a contour are damaged.
         """
+        if number not in self.regions:
+            raise DataError(f"{self.file}: has no region {number} with closed contours")
         region = self.regions[number]
         if region.frame_of_reference not in ("", self.frame_of_reference):
             tag = tag_of("ReferencedFrameOfReferenceUID")
@@ -94,9 +96,9 @@ def read_structures(file: DicomFile) -> Structures:
     Raises:
         DataError: when it is no RTSTRUCT or is damaged; the message names file and tag.
     """
-    dataset = read_dataset(file)
-    with quietly():
-        if _text(dataset, "SOPClassUID", file) != RT_STRUCTURE_SET_STORAGE:
+    with guarded(file), quietly():
+        dataset = read_dataset(file)
+        if _text(dataset, "SOPClassUID", file) != STRUCTURE_SET:
             raise DataError(f"{file}: {tag_of('SOPClassUID')} is not that of an RT Structure Set")
         names, regions = _regions(dataset, file)
         return Structures(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.datasets import read_dataset, tag_of
+from segkit.volumes.dicom.datasets import modality_of, tag_of
 from segkit.volumes.dicom.directory import is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files, is_dicom, is_zip
 from segkit.volumes.dicom.segments import Segments, read_segments
@@ -71,7 +71,7 @@ def recognises(path: Path) -> bool:
 def stands_alone(path: Path) -> bool:
     """Tell whether a DICOM file is no slice of a series but a segmentation."""
     try:
-        return _modality(path) == SEGMENTATION
+        return modality_of(DicomFile(path)) == SEGMENTATION
     except DataError:
         return False  # reading it will say why
 
@@ -79,13 +79,9 @@ def stands_alone(path: Path) -> bool:
 def is_beside(path: Path) -> bool:
     """Tell whether a DICOM file holds no image but says something of one: contours, a report ..."""
     try:
-        return not is_zip(path) and _modality(path) in NO_VOLUMES
+        return not is_zip(path) and modality_of(DicomFile(path)) in NO_VOLUMES
     except DataError:
         return False  # reading it will say why
-
-
-def _modality(path: Path) -> str:
-    return str(read_dataset(DicomFile(path), only=["Modality"]).get("Modality", ""))
 
 
 def _segments(path: Path) -> Segments | None:
@@ -96,7 +92,7 @@ def _segments(path: Path) -> Segments | None:
     """
     if not path.is_file() or is_zip(path):
         return None
-    modality = _modality(path)
+    modality = modality_of(DicomFile(path))
     if modality == "RTSTRUCT":
         raise DataError("is a structure set: contours on the slices of a series; name that series with like=SERIES")
     return read_segments(DicomFile(path)) if modality == SEGMENTATION else None

@@ -16,12 +16,12 @@ from segkit.volumes.formats import Format
 from segkit.volumes.grid import SIGNS, Grid, affine_from_steps
 from segkit.volumes.volume import Source, Volume
 from segkit.volumes.voxel_bytes import (
-    GZIP_MAGIC,
     Encoding,
     fortran_bytes,
     native,
     parse_numbers,
     read_voxels,
+    sniff_encoding,
     storable,
     zlib_deflate,
 )
@@ -72,6 +72,11 @@ class Header:
         """Voxels along each stored axis, channels not included."""
         return [int(word) for word in self.text("DimSize").split()]
 
+    @property
+    def channels(self) -> int:
+        """Numbers that each voxel consists of."""
+        return int(self.text("ElementNumberOfChannels", default="1"))
+
 
 def read(path: Path) -> Volume:
     """Read a volume.
@@ -87,7 +92,7 @@ def read(path: Path) -> Volume:
         DataError: when the file is damaged, cut short, lists several files, or points out of its folder.
     """
     header = _read_header(path)
-    sizes, elements = header.sizes, int(header.text("ElementNumberOfChannels", default="1"))
+    sizes, elements = header.sizes, header.channels
     if len(sizes) == 4 and elements > 1:
         raise DataError("has both a 4th axis and element channels")
     with _voxel_file(path, header) as file:
@@ -122,6 +127,8 @@ def _checked(header: Header) -> Header:
         raise DataError("is no MetaImage: ObjectType = Image and DimSize are needed")
     if len(header.sizes) not in (2, 3, 4) or min(header.sizes) < 1:
         raise DataError(f"has DimSize {header.text('DimSize')}: 2, 3 or 4 axes of at least one voxel can be read")
+    if header.channels < 1:
+        raise DataError(f"has {header.channels} element channels (ElementNumberOfChannels): a volume has at least one")
     if header.text("ElementType") not in TYPES:
         raise DataError(f"has the ElementType {header.text('ElementType')!r}: only plain numbers can be read")
     return header
@@ -170,9 +177,7 @@ def _read_elements(file: IO[bytes], header: Header, count: int) -> NDArray[Any]:
         file.seek(skip)
     if not header.is_true("CompressedData"):
         return native(read_voxels(file, count * dtype.itemsize, "raw").view(dtype))
-    start = file.tell()
-    encoding: Encoding = "gzip" if file.read(2) == GZIP_MAGIC else "zlib"
-    file.seek(start)
+    encoding: Encoding = "gzip" if sniff_encoding(file) == "gzip" else "zlib"
     return native(read_voxels(file, count * dtype.itemsize, encoding).view(dtype))
 
 

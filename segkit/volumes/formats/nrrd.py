@@ -189,7 +189,8 @@ def _read_values(file: IO[bytes], header: dict[str, Any]) -> NDArray[Any]:
     count, encoding = math.prod(header["sizes"]), str(header["encoding"]).lower()
     dtype = _dtype_of(header)
     for _ in range(int(header.get("lineskip", 0))):
-        file.readline()
+        if not file.readline():
+            break  # a header may claim more lines than any file has
     if encoding in TEXT:
         return parse_numbers(file.read(), count, dtype.newbyteorder("="))
     if encoding == "hex":

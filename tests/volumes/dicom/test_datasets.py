@@ -7,7 +7,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from segkit.foundation.errors import DataError, GeometryError
-from segkit.volumes.dicom.datasets import attributes_of, guarded, numbers, quietly, read_dataset, tag_of
+from segkit.volumes.dicom.datasets import attributes_of, guarded, modality_of, numbers, quietly, read_dataset, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.headers import read_instance
 
@@ -51,7 +51,11 @@ def test_errors_name_the_file_once_and_never_quote_values(maker, tmp_path):
     assert "memory" in maker.refused(lambda: fail(MemoryError()))
 
 
-def test_a_deflated_bomb_is_refused_uninflated(maker, tmp_path):
+META_LENGTH = slice(132, 144)  # the element that says how long the meta information is; nobody needs it to be right
+
+
+@pytest.mark.parametrize("stated", ["right", "wrong", "missing"])
+def test_a_deflated_bomb_is_refused_uninflated(maker, tmp_path, stated):
     header = maker.slice()
     header.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     path = maker.save_one(tmp_path / "bomb", header)
@@ -59,9 +63,27 @@ def test_a_deflated_bomb_is_refused_uninflated(maker, tmp_path):
     start = 144 + int.from_bytes(content[140:144], "little")
     inflated = zlib.decompress(content[start:], -zlib.MAX_WBITS)
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    path.write_bytes(content[:start] + packer.compress(inflated + bytes(100 << 20)) + packer.flush())
+    length = content[META_LENGTH]
+    length = {"right": length, "wrong": length[:-4] + bytes(4), "missing": b""}[stated]
+    head = content[: META_LENGTH.start] + length + content[META_LENGTH.stop : start]
+    path.write_bytes(head + packer.compress(inflated + bytes(100 << 20)) + packer.flush())
     assert path.stat().st_size < 1 << 20
     maker.refused(lambda: read_dataset(DicomFile(path)), "bomb: inflates", "nothing was read")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bomb_without_value_representations_is_refused_too(maker, tmp_path):
+    syntax = DeflatedExplicitVRLittleEndian.encode()
+    meta = b"\x02\x00\x10\x00" + struct.pack("<I", len(syntax)) + syntax
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    (tmp_path / "bomb").write_bytes(bytes(128) + b"DICM" + meta + packer.compress(bytes(100 << 20)) + packer.flush())
+    maker.refused(lambda: read_dataset(DicomFile(tmp_path / "bomb")), "bomb: inflates", "nothing was read")
+
+
+def test_a_damaged_modality_names_its_file_and_nothing_else(maker, tmp_path):
+    path = maker.save_one(tmp_path / "a", maker.slice(Modality="MRN 47"))
+    path.write_bytes(path.read_bytes().replace(b"CS\x06\x00MRN 47", b"FD\x06\x00MRN-47"))
+    maker.refused(lambda: modality_of(DicomFile(path)), f"{path}: is no DICOM object, or damaged")
 
 
 def test_settings_of_pydicom_are_put_back():

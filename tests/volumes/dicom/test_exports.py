@@ -40,6 +40,14 @@ def test_other_names_count_too(maker, tmp_path):
     assert list(maker.cases(tmp_path)) == [hashed(headers[0].SeriesInstanceUID)]
 
 
+def test_a_folder_whose_patient_cannot_be_read_is_not_told(maker, tmp_path):
+    headers = new(maker)
+    folder = maker.save(tmp_path / "quijote", headers)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"LO\x08\x00MRN-4711", b"FL\x06\x00MRN-47"))
+    assert list(maker.cases(tmp_path)) == [hashed(headers[0].SeriesInstanceUID)]
+
+
 def test_several_series_of_a_folder_are_called_by_their_uids(maker, tmp_path):
     one, other = new(maker), new(maker, 3)
     maker.save(tmp_path / "p1", [*one, *other])

@@ -207,6 +207,16 @@ def test_a_strange_header_costs_its_own_file_only(maker, tmp_path, monkeypatch):
     maker.refused(lambda: read(folder), f"{folder / 'IM1'}: ", "IndexError")
 
 
+def test_an_image_type_that_is_a_number_costs_its_own_file_only(maker, tmp_path):
+    odd = maker.enhanced([0, 1])
+    odd.add_new("ImageType", "US", 5)
+    folder = maker.save(tmp_path / "ct", [odd, *maker.series(2)], ["IM0", "IM1", "IM2"])
+    files = [maker.file(folder / name) for name in ("IM0", "IM1", "IM2")]
+    found = read_headers(files, workers=1)
+    assert [each.file for each in found.images if not each.fault] == files[1:]
+    assert f"{files[0]}: " in next(each.fault for each in found.images if each.fault)
+
+
 def test_many_headers_are_read_side_by_side_in_order(maker, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FEW", 4)
     monkeypatch.setattr(module, "CHUNK", 2)

@@ -101,6 +101,13 @@ def test_a_sheet_that_does_not_divide_is_refused(maker, tmp_path):
     maker.refused(lambda: read(folder), str(folder / "IM000"), "15 slices does not divide into 4 x 4 tiles")
 
 
+def test_a_sheet_of_more_tiles_than_a_scanner_lays_is_refused(maker, tmp_path):
+    header = maker.with_pixels(mosaic(maker), np.zeros((128, 128), np.uint16))
+    header[0x0019100A].value = 128 * 128
+    folder = maker.save(tmp_path / "a", [header])
+    maker.refused(lambda: read(folder), str(folder / "IM000"), "16384 slices does not divide")
+
+
 def test_a_mosaic_of_one_slice_is_an_image(maker, tmp_path):
     header = mosaic(maker)
     header[0x0019100A].value = 1

@@ -170,6 +170,15 @@ def test_one_uid_on_two_images_is_a_fault(maker, tmp_path):
     maker.refused(lambda: read(folder), *words)
 
 
+def test_copies_that_are_both_cut_short_are_both_named(maker, tmp_path):
+    folder = maker.save(tmp_path / "a", maker.series(), list("abc"))
+    whole = (folder / "c").read_bytes()
+    (folder / "c").write_bytes(whole[:-6])
+    (folder / "d").write_bytes(whole[:-12])
+    (stack,) = maker.stacks(folder)
+    assert [fault.partition(": ")[0] for fault in stack.faults] == [str(folder / "c"), str(folder / "d")]
+
+
 def test_one_uid_on_all_slices_is_only_careless(maker, tmp_path):
     folder = maker.save(tmp_path / "a", maker.series(3, SOPInstanceUID=maker.uid()))
     assert np.array_equal(read(folder).array[0], maker.expected() - 1024)

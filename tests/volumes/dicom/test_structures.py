@@ -106,6 +106,19 @@ def test_grids_of_any_orientation(tmp_path, affine, request):
     assert np.array_equal(drawn_on(tmp_path, [contour(OUTER, 2, affine), contour(HOLE, 2, affine)], affine), RING)
 
 
+def test_a_region_that_is_not_there_is_refused(tmp_path):
+    structures = read_structures(save(tmp_path, structure_set({(1, "lung"): [contour(OUTER, 0)]})))
+    with pytest.raises(DataError, match=r"rt\.dcm: has no region 2"):
+        structures.mask_on(2, Grid(SHAPE, AXIAL))
+
+
+def test_a_number_that_is_infinite_is_refused_in_one_line(tmp_path):
+    header = structure_set({(1, "lung"): [contour(OUTER, 0)]})
+    header.StructureSetROISequence[0].add_new("ROINumber", "FD", np.inf)
+    with pytest.raises(DataError, match=r"rt\.dcm: is no DICOM object, or damaged"):
+        read_structures(save(tmp_path, header))
+
+
 def test_a_grid_of_one_slice(tmp_path):
     mask = drawn_on(tmp_path, [contour(OUTER, 0), contour(HOLE, 1)], shape=(9, 8, 1))
     assert np.array_equal(mask[..., 0], box(slice(1, 7), slice(1, 6), 0)[..., 0])

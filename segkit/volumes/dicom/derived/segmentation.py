@@ -16,6 +16,7 @@ from segkit.volumes.dicom.derived.slices import refer, slice_headers
 from segkit.volumes.dicom.derived.source import DicomSource
 from segkit.volumes.dicom.derived.terms import SIDE_CODES, code, term_for
 from segkit.volumes.dicom.stacks import SAME_PLACE
+from segkit.volumes.dicom.uids import DEFLATED, EXPLICIT, JPEG_2000, JPEG_LS, LABEL_MAP, RLE, SEGMENTATION
 from segkit.volumes.outlines import colour_of
 
 if TYPE_CHECKING:
@@ -25,14 +26,8 @@ if TYPE_CHECKING:
 SERIES_PLACE = 1  # of a series derived from series 2: number 201
 LABELMAP, BINARY = "labelmap", "binary"
 MOST = 65535  # the largest number that a label map holds
-SOP_CLASSES = {BINARY: "1.2.840.10008.5.1.4.1.1.66.4", LABELMAP: "1.2.840.10008.5.1.4.1.1.66.7"}
-SYNTAXES = {
-    "none": "1.2.840.10008.1.2.1",
-    "deflate": "1.2.840.10008.1.2.1.99",
-    "rle": "1.2.840.10008.1.2.5",
-    "jpeg_ls": "1.2.840.10008.1.2.4.80",
-    "jpeg_2000": "1.2.840.10008.1.2.4.90",
-}
+SOP_CLASSES = {BINARY: SEGMENTATION, LABELMAP: LABEL_MAP}
+SYNTAXES = {"none": EXPLICIT, "deflate": DEFLATED, "rle": RLE, "jpeg_ls": JPEG_LS, "jpeg_2000": JPEG_2000}
 BY_FRAME = ("rle", "jpeg_ls", "jpeg_2000")
 ENCODERS = {"jpeg_ls": ("jpeg_ls", "pyjpegls"), "jpeg_2000": ("openjpeg", "pylibjpeg-openjpeg")}
 FEWEST = 8  # pixels of a slice in a binary SEG

@@ -15,13 +15,12 @@ import numpy as np
 from segkit.volumes.dicom.derived.objects import identity_of, uid_for
 from segkit.volumes.dicom.derived.source import DicomSource
 from segkit.volumes.dicom.instances import Plane
+from segkit.volumes.dicom.uids import CT_IMAGE, SECONDARY_CAPTURE
 from segkit.volumes.grid import SIGNS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# What the slices are called towards highdicom: single images with a place, pictures without one.
-PLACED, PICTURE = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
 STAND_IN = "2.25.{}"  # SOPInstanceUID of slice N towards highdicom
 COPIED = (
     *("PositionReferenceIndicator", "Modality"),
@@ -63,7 +62,7 @@ def _shared(source: DicomSource, rows: int, columns: int) -> Dataset:
             header.add(source.header[keyword])
     if str(header.PatientSex or "") not in ("M", "F", "O", ""):
         header.PatientSex = ""
-    header.SOPClassUID = PICTURE if source.is_picture else PLACED
+    header.SOPClassUID = SECONDARY_CAPTURE if source.is_picture else CT_IMAGE  # towards highdicom, whatever they are
     header.SeriesInstanceUID = source.first.series
     header.Rows, header.Columns = rows, columns
     if not source.is_picture:

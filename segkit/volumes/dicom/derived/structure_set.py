@@ -26,7 +26,7 @@ from segkit.volumes.dicom.derived.slices import frame_of_reference
 from segkit.volumes.dicom.derived.source import DicomSource
 from segkit.volumes.dicom.derived.terms import CATEGORIES, term_for
 from segkit.volumes.dicom.instances import Plane
-from segkit.volumes.dicom.structures import RT_STRUCTURE_SET_STORAGE
+from segkit.volumes.dicom.uids import IMPLICIT, STRUCTURE_SET, STUDY
 from segkit.volumes.grid import SIGNS
 from segkit.volumes.outlines import colour_of
 
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 SERIES_PLACE = 2  # of a series derived from series 2: number 202
-# Explicit VR counts the bytes of a contour's coordinates in 16 bits, which long contours exceed; implicit VR in 32.
-IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-STUDY = "1.2.840.10008.3.1.2.3.1"  # the SOP class by which a study is referred to (retired, and asked for)
+SYNTAX = IMPLICIT  # EXPLICIT counts the bytes of a contour's coordinates in 16 bits, which long contours exceed
 CONTOUR_DATA = 0x30060050
 ITS_OWN = "iso8859"  # what pydicom takes for the characters of a dataset that names none
 LONGEST, SHORTEST = 64, 16  # characters of names and descriptions, of labels
@@ -136,13 +134,13 @@ def _object(source: DicomSource, uid: str) -> Dataset:
 
     made = Dataset()
     made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = UID(IMPLICIT_LITTLE_ENDIAN)
-    made.file_meta.MediaStorageSOPClassUID = UID(RT_STRUCTURE_SET_STORAGE)
+    made.file_meta.TransferSyntaxUID = UID(SYNTAX)
+    made.file_meta.MediaStorageSOPClassUID = UID(STRUCTURE_SET)
     made.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     for element in identity_of(source.header).values():
         made.add(element)
     made.SpecificCharacterSet = "ISO_IR 192"  # names of labels are of any language
-    made.SOPClassUID, made.SOPInstanceUID = UID(RT_STRUCTURE_SET_STORAGE), uid
+    made.SOPClassUID, made.SOPInstanceUID = UID(STRUCTURE_SET), uid
     made.Modality, made.SeriesInstanceUID = "RTSTRUCT", uid_for(uid, "series")
     made.SeriesNumber, made.InstanceNumber = series_number(source, SERIES_PLACE), 1
     made.OperatorsName = ""
