@@ -15,7 +15,7 @@ from typing import Any
 
 from segkit.foundation.console import error as say_error
 from segkit.foundation.console import say
-from segkit.foundation.errors import SegkitError, StoppedError, UsageError, said_by_system
+from segkit.foundation.errors import SegkitError, StoppedError, UsageError, one_line, said_by_system
 from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.foundation.stopping import forget_stop, note_stop
 from segkit.version import __version__
@@ -215,7 +215,6 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _report(error: BaseException, is_debug: bool) -> int:
-    from segkit.config.suggestions import one_line
 
     if isinstance(error, BrokenPipeError) and _stdout_is_closed():
         return 1

@@ -27,10 +27,9 @@ from segkit.config.literal_paths import escaped, located
 from segkit.config.overrides import Overrides, read_overrides, schema_of
 from segkit.config.ranges import without_ranges
 from segkit.config.recorded import configure_resumed
-from segkit.config.suggestions import one_line
 from segkit.config.targets import check_own_targets
 from segkit.config.typed import MISSING, not_set, typed
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import UsageError, one_line
 from segkit.foundation.plain import to_yaml
 
 SEARCH = "tune"  # the command to which ranges may be typed

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from segkit.config.suggestions import did_you_mean, listed, one_line
-from segkit.foundation.errors import UsageError
+from segkit.config.suggestions import did_you_mean, listed
+from segkit.foundation.errors import UsageError, one_line
 
 Sources = tuple[Path, ...]
 

@@ -14,9 +14,9 @@ from segkit.config.commands import CONFIGS
 from segkit.config.groups import Sources, choices, groups, unknown_choice
 from segkit.config.keys import Key, declared_key
 from segkit.config.literal_paths import PathValue, split_paths
-from segkit.config.suggestions import did_you_mean, listed, one_line
+from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import MISSING, checked
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import UsageError, one_line
 
 YAML = ".yaml"
 

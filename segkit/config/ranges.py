@@ -10,8 +10,7 @@ from hydra.errors import HydraException
 
 from segkit.config.groups import Sources, choices
 from segkit.config.overrides import Overrides
-from segkit.config.suggestions import one_line
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import UsageError, one_line
 
 LOG = "log"
 

@@ -22,8 +22,3 @@ def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> st
 def listed(choices: Iterable[str]) -> str:
     """Return choices as they stand in a sentence: `a, b, c`, or `none` when there are none."""
     return ", ".join(choices) or "none"
-
-
-def one_line(text: object) -> str:
-    """Put a message of several lines on one; blanks inside a line stay, since paths may hold them."""
-    return " ".join(line.strip() for line in str(text).splitlines() if line.strip())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, said_by_library
 
 LARGEST_PACKED = 4 << 20  # bytes that a compressed member may unpack to: ours are pages of text
 MOST_MEMBERS = 1000
@@ -123,10 +124,16 @@ def checked_members(path: Path, expected: Callable[[str], bool]) -> dict[str, in
     return sizes
 
 
+def leaves(name: str) -> bool:
+    """Tell whether a relative name, with either kind of slash, leads out of the folder that it is relative to."""
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or parts[0] == "" or ":" in parts[0]
+
+
 def _wrong_name(member: zipfile.ZipInfo, expected: Callable[[str], bool], before: Mapping[str, int]) -> str:
     """Say what is wrong with a member's name, "" where nothing is."""
     name = member.orig_filename  # as it stands in the file: zipfile cuts `filename` at a zero byte
-    if PurePosixPath(name).is_absolute() or ".." in name.replace("\\", "/").split("/") or ":" in name:
+    if leaves(name):
         return "points outside the file"
     if name != member.filename or not expected(name):
         return "does not belong there"
@@ -157,7 +164,7 @@ def _refusals(path: Path) -> Iterator[None]:
     except (DataError, OSError):
         raise
     except Exception as error:  # zipfile raises BadZipFile, KeyError, RuntimeError, struct.error, zlib.error ...
-        raise DataError(f"{path} is no whole zip: {' '.join(str(error).split())[:200]}") from error
+        raise DataError(f"{path} is no whole zip: {said_by_library(error)}") from error
 
 
 def write_archive(path: Path, members: Mapping[str, str | Path]) -> None:
@@ -167,8 +174,6 @@ def write_archive(path: Path, members: Mapping[str, str | Path]) -> None:
         path: the file to write; `segkit.foundation.files.atomic_file` gives one.
         members: name to text, or to a file that is copied piece by piece.
     """
-    import shutil
-
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in sorted(members.items()):
             entry = zipfile.ZipInfo(name, EPOCH)

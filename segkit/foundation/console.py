@@ -194,7 +194,7 @@ def progress_bar(total: int | None, what: str) -> Iterator[Advance]:
                 bars.remove_task(task)
 
 
-def _line_counter(total: int | None, words: str) -> Callable[..., None]:
+def _line_counter(total: int | None, words: str) -> Advance:
     started, done, shown, said = time.monotonic(), 0, 0, time.monotonic()
 
     def advance(steps: int = 1, what: str | None = None) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-_SAID = re.compile(
-    r"out of memory|can't allocate memory|not enough memory|cannot allocate memory|unable to allocate", re.I
-)
+# Of PyTorch and NumPy, of the C libraries below them, and of cuBLAS and cuDNN (CUBLAS_STATUS_ALLOC_FAILED).
+_SAID = re.compile(r"out of memory|not enough memory|can(no|')t allocate memory|unable to allocate|alloc_failed", re.I)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

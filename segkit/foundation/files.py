@@ -1,6 +1,7 @@
 """Files and folders that are whole or absent, whatever kills the process that writes them."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -10,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from segkit.foundation.errors import DataError, SegkitError
+from segkit.foundation.errors import DataError, SegkitError, one_line, reason_of_system
 from segkit.foundation.plain import from_yaml, to_json, to_yaml
 
-_UNIQUE = re.compile(r"([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{8}")
+_UNIQUE = re.compile(r"(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,9})-[0-9a-f]{8}")
+_LITTER = re.compile(rf"\..*\.(?P<unique>{_UNIQUE.pattern})\.tmp.*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PROBE_BYTES = 1 << 16
 _being_written: set[Path] = set()
@@ -131,8 +133,7 @@ def _machine() -> str:
 
 def remove_litter(folder: str | os.PathLike[str]) -> None:
     """Remove what dead processes of this machine have left half written directly in a folder."""
-    parts = re.compile(r"\..*\.(?P<unique>[0-9a-f]{8}-\d{1,9}-[0-9a-f]{8})\.tmp.*")
-    found = ((name, parts.fullmatch(name)) for name in _hidden(Path(folder)))
+    found = ((name, _LITTER.fullmatch(name)) for name in _hidden(Path(folder)))
     _remove_dead(Path(folder), {name: match["unique"] for name, match in found if match})
 
 
@@ -151,7 +152,7 @@ def _remove_dead(folder: Path, uniques: Mapping[str, str]) -> None:
     """Remove those of some files (name to what is its own in it) whose process of this machine is dead."""
     for name, unique in uniques.items():
         match = _UNIQUE.fullmatch(unique)
-        if match and match[1] == _machine() and not _is_alive(int(match[2]), folder / name):
+        if match and match["machine"] == _machine() and not _is_alive(int(match["pid"]), folder / name):
             with suppress(OSError):
                 _remove(folder / name)
 
@@ -260,8 +261,6 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         DataError: when the file is not JSON; the message names it.
         OSError: when the file cannot be read.
     """
-    import json
-
     try:
         return json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError) as error:
@@ -280,7 +279,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     try:
         return from_yaml(Path(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{os.fspath(path)} is not YAML: {' '.join(str(error).split())}") from error
+        raise DataError(f"{os.fspath(path)} is not YAML: {one_line(error)}") from error
 
 
 def check_writable(folder: str | os.PathLike[str]) -> None:
@@ -304,6 +303,5 @@ def check_writable(folder: str | os.PathLike[str]) -> None:
 
 
 def _reason(error: OSError) -> str:
-    if isinstance(error, NotADirectoryError | FileExistsError):
-        return "it, or a part of its path, is a file and not a folder"
-    return (error.strerror or str(error)).lower()
+    is_in_the_way = isinstance(error, NotADirectoryError | FileExistsError)
+    return "it, or a part of its path, is a file and not a folder" if is_in_the_way else reason_of_system(error)

@@ -8,7 +8,7 @@ from segkit.foundation.errors import UsageError
 
 CPU = "cpu"
 UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
-_AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
+_AMOUNT = re.compile(r"\s*(\d{1,15}(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)  # more digits are no float
 
 
 def memory_bytes(text: str) -> int | None:

@@ -18,9 +18,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from segkit.foundation.console import told_if_longer, warn
 from segkit.foundation.durations import format_duration
-from segkit.foundation.errors import SegkitError
+from segkit.foundation.errors import SegkitError, one_line
 from segkit.foundation.machine import available_cores, available_memory
-from segkit.foundation.working import attempt, one_line, work
+from segkit.foundation.working import attempt, work
 
 __all__ = ["Outcome", "available_cores", "available_memory", "elsewhere", "parallel_map"]
 
@@ -218,8 +218,7 @@ def _hand_out(
         task = next(tasks, None)
         if task is None:
             return
-        idle = (worker for worker in pool if worker.task is None and worker.process.is_alive())
-        worker = next(idle, None) or _start(pool, function, threads)
+        worker = next(filter(_is_free, pool), None) or _start(pool, function, threads)
         worker.task, worker.since = task, time.monotonic()
         try:
             with suppress(OSError):  # the worker died meanwhile: its pipe is at its end, and `_receive` says so
@@ -227,6 +226,11 @@ def _hand_out(
         except Exception as error:  # noqa: BLE001  (pickling runs the item's own code)
             worker.task = None
             yield outcome(task, None, f"the item cannot be sent to a worker: {one_line(error)}")
+
+
+def _is_free(worker: _Worker) -> bool:
+    # One that was killed over an item may look alive for a moment more, with that item's result already handed in.
+    return worker.task is None and not worker.is_overdue and worker.process.is_alive()
 
 
 def _start(pool: list[_Worker], function: Callable[[Any], Any], threads: int) -> _Worker:

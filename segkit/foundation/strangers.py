@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from contextlib import suppress
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.foundation.archives import Member, checked_members
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, reason_of_system, said_by_library
 from segkit.foundation.files import read_json
 from segkit.foundation.plain import from_yaml, safe_loader
 from segkit.foundation.targets import resolve_target
@@ -55,7 +56,7 @@ def load_yaml(path: str | os.PathLike[str] | Member) -> Any:
     except OSError as error:
         raise _unreadable(path, error) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{_shown(path)} is not plain YAML: {_one_line(error)}") from error
+        raise DataError(f"{_shown(path)} is not plain YAML: {said_by_library(error)}") from error
 
 
 def _check_structure(text: str) -> None:
@@ -89,8 +90,6 @@ def load_json_lines(path: str | os.PathLike[str]) -> list[Any]:
     Raises:
         DataError: when the file cannot be read; the message names it.
     """
-    import json
-
     values = []
     try:
         with Path(path).open("rb") as file:
@@ -122,7 +121,7 @@ def load_tensors(path: str | os.PathLike[str] | Member) -> dict[str, torch.Tenso
     except OSError as error:
         raise _unreadable(path, error) from error
     except (SafetensorError, ValueError, KeyError) as error:
-        raise DataError(f"{_shown(path)} is not a whole safetensors file: {_one_line(error)}") from error
+        raise DataError(f"{_shown(path)} is not a whole safetensors file: {said_by_library(error)}") from error
     tensors: dict[str, torch.Tensor] = read
     return tensors
 
@@ -192,18 +191,13 @@ def load_array(path: str | os.PathLike[str], mmap: bool = False) -> np.ndarray[A
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:
-        raise DataError(f"{os.fspath(path)} is not a whole .npy file of numbers: {_one_line(error)}") from error
+        raise DataError(f"{os.fspath(path)} is not a whole .npy file of numbers: {said_by_library(error)}") from error
     return mapped if mmap else np.array(mapped)
 
 
 def _unreadable(path: str | os.PathLike[str] | Member, error: OSError) -> DataError:
-    reason = (error.strerror or "").lower() or _one_line(error)
-    return DataError(f"{_shown(path)} cannot be read: {reason}")
+    return DataError(f"{_shown(path)} cannot be read: {reason_of_system(error)}")
 
 
 def _shown(path: str | os.PathLike[str] | Member) -> str:
     return str(path) if isinstance(path, Member) else os.fspath(path)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.errors import DataError, UsageError, said_by_library
 
 _ALLOWED = ("segkit", "monai", "torch")
 _PATH = re.compile(r"[a-zA-Z]\w*(\.[a-zA-Z]\w*)+", re.ASCII)
@@ -91,7 +91,7 @@ def _walk(target: str, allowed: Sequence[str], slot: str) -> Any:
         else:
             return found
     except Exception as error:
-        raise DataError(f"{slot}: {target} cannot be found: {' '.join(str(error).split())[:300]}") from error
+        raise DataError(f"{slot}: {target} cannot be found: {said_by_library(error)}") from error
     if index == len(names) - 1:
         return found
     raise DataError(f"{slot}: {target} leads through {'.'.join(names[: index + 1])}, outside the allowed packages")

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
 
-from segkit.foundation.errors import SegkitError, StoppedError
+from segkit.foundation.errors import SegkitError, StoppedError, one_line
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -30,11 +30,6 @@ def attempt(function: Callable[[Item], Value], item: Item) -> tuple[Value | None
         return None, one_line(error), None
     except Exception as error:  # noqa: BLE001  (any failure of one item is that item's outcome)
         return None, f"{type(error).__name__}: {one_line(error)}".removesuffix(": "), traceback.format_exc()
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message in one line."""
-    return " ".join(str(error).split())
 
 
 def _end(*_: object) -> None:

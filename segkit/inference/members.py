@@ -11,9 +11,8 @@ from typing import Any
 from torch import nn
 
 from segkit.config.rules import plain_rules
-from segkit.config.suggestions import one_line
 from segkit.foundation.archives import Member
-from segkit.foundation.errors import DataError, SegkitError
+from segkit.foundation.errors import DataError, SegkitError, one_line
 from segkit.networks.building import build_network, check_network, check_size
 from segkit.preparation.intensity_transforms import BEFORE, check_transforms
 from segkit.runs.ensemble import is_ensemble, read_ensemble

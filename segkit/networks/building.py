@@ -11,10 +11,9 @@ from hydra.utils import get_class
 from torch import nn
 
 from segkit.config.plan import Plan
-from segkit.config.suggestions import one_line
 from segkit.foundation.building import TARGET, arguments_of, build
 from segkit.foundation.counted import seed_from
-from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.errors import DataError, UsageError, one_line
 from segkit.foundation.strangers import resolve_target
 
 COMMITTEE = "segkit.networks.committee.Committee"

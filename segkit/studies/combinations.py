@@ -13,8 +13,7 @@ from hydra.errors import HydraException
 
 from segkit.config.groups import Sources, choices
 from segkit.config.overrides import read_overrides
-from segkit.config.suggestions import one_line
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import UsageError, one_line
 from segkit.studies.trial import RESERVED
 
 _UNSAFE = re.compile(r"[^\w.,=+-]+")

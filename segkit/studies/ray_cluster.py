@@ -8,8 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from segkit.config.suggestions import one_line
-from segkit.foundation.errors import MissingExtraError, StoppedError
+from segkit.foundation.errors import MissingExtraError, StoppedError, one_line
 from segkit.foundation.memory_size import amount_of
 from segkit.foundation.parallel import KILLED as LOST
 from segkit.foundation.parallel import Attempt, Outcome, Task, elsewhere, here, outcome

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from segkit.config.suggestions import one_line
 from segkit.foundation.console import warn
 from segkit.foundation.durations import parse_duration
-from segkit.foundation.errors import MissingExtraError, SegkitError, UsageError
+from segkit.foundation.errors import MissingExtraError, SegkitError, UsageError, one_line
 from segkit.foundation.memory_size import amount_of
 from segkit.studies.local import command_of
 from segkit.studies.remote import RemoteTrial, exit_file, noted_exit_code

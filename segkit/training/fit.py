@@ -18,9 +18,8 @@ from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from segkit.config.options import TrainingOptions
-from segkit.config.suggestions import one_line
 from segkit.foundation.durations import parse_duration
-from segkit.foundation.errors import StoppedError, UsageError
+from segkit.foundation.errors import StoppedError, UsageError, one_line
 from segkit.foundation.strangers import load_checkpoint
 from segkit.networks.precision import uses_bf16
 from segkit.runs.folder import RunFolder

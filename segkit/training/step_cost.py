@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from segkit.foundation.allocator import keep_freed_memory
 from segkit.foundation.errors import DataError
+from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.foundation.files import write_json
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.machine import available_cores
@@ -34,7 +35,6 @@ TIMED = 5
 LONGEST = 4.0  # seconds after which no further step is timed
 BACKWARD = 2  # times the operations of the way forward
 LEAST = 1e-4  # seconds of a step that seems to compute nothing
-TOO_LARGE = ("out of memory", "alloc_failed")  # in the errors of PyTorch and of the libraries below it
 # Operations a second that training a U-Net reaches, a CPU's for each core: scripts/benchmarks/RESULTS.md, "The step";
 # that of a GPU is a guess.
 CPU_RATE, CPU_BF16_RATE, GPU_RATE = 5e10, 9e10, 2e13
@@ -77,8 +77,8 @@ class MeasuredSteps:
         with trained_on(self.device):
             try:
                 return self.median(step)
-            except RuntimeError as error:
-                if not any(words in str(error).lower() for words in TOO_LARGE):
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
                     raise
                 return inf
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from segkit.foundation.errors import DataError, GeometryError, SegkitError
+from segkit.foundation.errors import DataError, GeometryError, SegkitError, reason_of_system, said_by_library
 from segkit.volumes.formats import Format, formats
 from segkit.volumes.grid import Grid
 from segkit.volumes.selection import Location, Selection
@@ -114,11 +114,6 @@ def suffixes() -> list[str]:
     return sorted({suffix for known in formats() for suffix in known.suffixes})
 
 
-def one_line(error: BaseException) -> str:
-    """Return what an exception of a library says, in one line of bearable length."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
 def _longest_suffix(name: str) -> str:
     name = name.lower()
     fitting = (known for known in suffixes() if name.endswith(known) and len(name) > len(known))
@@ -162,10 +157,10 @@ def _guarded(path: Location, kind: str, function: Callable[[], T]) -> T:
     except MemoryError as error:
         raise DataError(f"{path}: does not fit into memory") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
+        raise DataError(f"{path}: cannot be read: {reason_of_system(error)}") from error
     except Exception as error:
         # What libraries say may quote values, and DICOM's may be names of people.
-        detail = type(error).__name__ if kind in NAMING_PEOPLE else one_line(error)
+        detail = type(error).__name__ if kind in NAMING_PEOPLE else said_by_library(error)
         raise DataError(f"{path}: cannot be read as {kind}: {detail}") from error
 
 

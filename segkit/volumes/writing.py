@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.errors import DataError, GeometryError, SegkitError, UsageError
+from segkit.foundation.errors import DataError, GeometryError, SegkitError, UsageError, said_by_library
 from segkit.foundation.files import atomic_file
 from segkit.volumes.formats import Format, formats
-from segkit.volumes.reading import format_by_suffix, one_line
+from segkit.volumes.reading import format_by_suffix
 from segkit.volumes.volume import Volume
 
 LABEL_TYPES = (np.uint8, np.uint16, np.int32)  # the smallest that holds a mask's labels is written
@@ -42,7 +42,7 @@ def write(volume: Volume, path: str | os.PathLike[str]) -> None:
         except (SegkitError, OSError):
             raise
         except Exception as error:
-            raise DataError(f"{path}: cannot be written: {one_line(error)}") from error
+            raise DataError(f"{path}: cannot be written: {said_by_library(error)}") from error
 
 
 def writer_for(path: str | os.PathLike[str]) -> Callable[[Volume, Path], None]:

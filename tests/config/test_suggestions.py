@@ -1,6 +1,6 @@
-"""Nearest words and one-line messages."""
+"""Nearest words, and lists of them."""
 
-from segkit.config.suggestions import did_you_mean, listed, one_line
+from segkit.config.suggestions import did_you_mean, listed
 
 
 def test_the_nearest_choice_is_named_whatever_its_case():
@@ -16,7 +16,3 @@ def test_nothing_is_suggested_when_nothing_is_near():
 def test_lists_read_as_a_sentence():
     assert listed(["a", "b"]) == "a, b"
     assert listed([]) == "none"
-
-
-def test_one_line_keeps_blanks_inside_a_line():
-    assert one_line("a  path\n\n   and more\n") == "a  path and more"

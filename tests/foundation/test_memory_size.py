@@ -21,7 +21,9 @@ def test_amounts_as_people_write_them(text, expected):
     assert memory_bytes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "8", "GB", "-8GB", "0GB", "8TB", "8 G B", "auto", "eight GB", "1e3GB"])
+@pytest.mark.parametrize(
+    "text", ["", "8", "GB", "-8GB", "0GB", "8TB", "8 G B", "auto", "eight GB", "1e3GB", f"{'9' * 400}GB"]
+)
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(UsageError, match=r"plan\.memory: .* is no amount of memory: write e\.g\. 8GB"):
         memory_bytes(text)

@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 
+from segkit.foundation import parallel
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.parallel import elsewhere, here, parallel_map
 
@@ -67,6 +69,13 @@ def test_a_failing_item_is_one_line_and_the_others_go_on(workers):
     assert list(traces) == [3], "only an unforeseen error carries its trace"
     assert "fail_on_odd" in traces[3]
     assert len(values(outcomes)) == 6
+
+
+def test_a_worker_that_was_ended_over_an_item_gets_no_other_one():
+    """Its last result may arrive while it is being ended; a further item would then be ended with it."""
+    alive = SimpleNamespace(is_alive=lambda: True)
+    assert parallel._is_free(parallel._Worker(alive, None))
+    assert not parallel._is_free(parallel._Worker(alive, None, is_overdue=True))
 
 
 def test_an_error_without_words_is_named_by_its_type():

@@ -8,8 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.config.suggestions import one_line
-from segkit.foundation.errors import MissingExtraError, UsageError
+from segkit.foundation.errors import MissingExtraError, UsageError, one_line
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from segkit.foundation.archives import leaves
 from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
-from segkit.volumes.dicom.files import DicomFile, leaves
+from segkit.volumes.dicom.files import DicomFile
 
 NAME = "DICOMDIR"
 

@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from segkit.foundation.archives import ENCRYPTED, leaves
 from segkit.foundation.errors import DataError
 from segkit.volumes.bounded import open_bounded
 
 PREAMBLE, MAGIC = 128, b"DICM"
 ZIP = ".zip"
-ENCRYPTED = 0x1  # bit of a zip member's flags
 SUSPECT_BYTES, SUSPECT_RATIO = 1 << 26, 200  # a member that unpacks to more than both is taken for a bomb
 
 
@@ -177,12 +177,6 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
 def is_suspect(unpacked: int, stored: int) -> bool:
     """Tell whether so many stored bytes become so many more that they are no scan."""
     return unpacked > SUSPECT_BYTES and unpacked > SUSPECT_RATIO * max(1, stored)
-
-
-def leaves(name: str) -> bool:
-    """Tell whether a relative name, with either kind of slash, leads out of the folder that it is relative to."""
-    parts = name.replace("\\", "/").split("/")
-    return ".." in parts or parts[0] == "" or ":" in parts[0]
 
 
 def digest(file: DicomFile) -> str:

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, said_by_library
 from segkit.foundation.files import atomic_file
 from segkit.version import __version__
 from segkit.volumes.dicom.datasets import quietly
 from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.dicom.derived.source import DicomSource
-from segkit.volumes.reading import one_line
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -120,7 +119,7 @@ def making(what: str) -> Iterator[None]:
         with quietly():
             yield
     except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
-        raise DataError(f"no {what} can be made of this series: {one_line(error)}") from error
+        raise DataError(f"no {what} can be made of this series: {said_by_library(error)}") from error
     finally:
         log.setLevel(level)
 
