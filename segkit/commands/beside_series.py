@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.commands import ConvertConfig
-from segkit.config.labels import BACKGROUND, Declared, Labels, labels_from
+from segkit.config.labels import BACKGROUND, Declared, Labels, in_colour, labels_from
 from segkit.foundation.console import paths_written
 from segkit.foundation.errors import DataError, GeometryError, UsageError
 from segkit.inference.exporters import Exporter, Segmented, check_objects, exporters
 from segkit.runs.manifest import read_manifest
+from segkit.volumes.dicom.choosing import chosen
 from segkit.volumes.dicom.derived.mask import Author
 from segkit.volumes.dicom.files import DicomFile, is_dicom
-from segkit.volumes.dicom.references import any_series, drawn_on
+from segkit.volumes.dicom.references import drawn_on
 from segkit.volumes.dicom.selection import SeriesSelection, selections
-from segkit.volumes.dicom.series import chosen, find_series
+from segkit.volumes.dicom.series import find_series
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
 from segkit.volumes.turning import turned_onto
@@ -98,8 +99,7 @@ def from_volume(path: Path, like: Path, config: ConvertConfig) -> Laid:
     mask = read(path)
     values = whole_values(mask, path, config.labels)
     labels = labels_from(config.labels or read_manifest(path.parent).labels or named_by_value(values, path))
-    wanted = config.series if any(vars(config.series).values()) else any_series()
-    picks = selections(chosen(find_series(like), wanted, like), like, config.dicom)
+    picks = selections(chosen(find_series(like), config.series, like), like, config.dicom)
     fitting: list[tuple[SeriesSelection, NDArray[Any]]] = []
     reasons: list[str] = []
     for pick in picks:
@@ -123,8 +123,7 @@ def whole_values(mask: Volume, path: Path, declared: Declared | None) -> NDArray
     Raises:
         DataError: when it holds others.
     """
-    in_colour = any(isinstance(value, str) for value in (declared or {}).values())
-    values = label_values(mask, str(path), in_colour=in_colour)
+    values = label_values(mask, str(path), in_colour=in_colour(declared))
     if values.dtype.kind == "f":
         whole = values.astype(np.int32)
         if not np.array_equal(whole, values):

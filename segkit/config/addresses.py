@@ -12,7 +12,7 @@ from segkit.foundation.errors import UsageError
 SCHEMES = {"dicomweb": "http", "dicomwebs": "https"}
 EXAMPLE = "dicomweb://HOST:PORT/dicom-web/studies/UID"
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_UID = re.compile(r"[0-9.]{1,64}")
+_UID, LONGEST_UID = re.compile(r"[0-9]+(\.[0-9]+)*"), 64
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Address:
 def is_address(text: str | None) -> bool:
     """Tell whether a value is an address, or was meant as one, and no path."""
     return text is not None and _WITH_SCHEME.match(text) is not None
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether a text is a UID (PS3.5, 9.1): in a URL, dots alone would lead elsewhere."""
+    return len(text) <= LONGEST_UID and _UID.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:
@@ -89,7 +94,7 @@ def _resource(path: str, key: str) -> tuple[str, str, str]:
     behind = steps[::-1].index("studies") if "studies" in steps else None
     service, uids = (steps, []) if behind is None else (steps[: -behind - 1], steps[len(steps) - behind :])
     is_series = len(uids) == 3 and uids[1] == "series"
-    if not (len(uids) < 2 or is_series) or not all(map(_UID.fullmatch, uids[::2])):
+    if not (len(uids) < 2 or is_series) or not all(map(is_uid, uids[::2])):
         raise UsageError(
             f"{key}: {path} is no path such as /dicom-web/studies/UID or /dicom-web/studies/UID/series/UID"
         )

@@ -124,14 +124,15 @@ def check_fold(training: TrainingOptions, data: DatasetOptions) -> None:
     Raises:
         UsageError: where that does not hold.
     """
-    folds = data.split.folds
-    if training.fold in ("all", EACH) or (folds == LEAVE_ONE_OUT and training.fold.isdigit()):
+    fold, folds = training.fold, data.split.folds
+    if fold in ("all", EACH):
         return
-    if training.fold not in map(str, range(int(folds))):
-        raise UsageError(
-            f"training.fold: {training.fold} is neither all nor each nor one of the {folds} folds "
-            f"(0 to {int(folds) - 1})"
-        )
+    if folds == LEAVE_ONE_OUT:
+        is_known, known = fold.isdecimal(), "the number of a fold, from 0 on"
+    else:
+        is_known, known = fold in map(str, range(int(folds))), f"one of the {folds} folds (0 to {int(folds) - 1})"
+    if not is_known:
+        raise UsageError(f"training.fold: {fold} is neither all nor each nor {known}")
 
 
 def check_patience(training: TrainingOptions) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from segkit.config.channels import channels_from
 from segkit.config.labels import labels_from, swapped_classes
 from segkit.config.options import DatasetOptions, PlanOptions, SplitOptions
 from segkit.config.plan import AXES
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
 from segkit.foundation.memory_size import memory_bytes
 
@@ -44,13 +45,7 @@ def check_dataset(data: DatasetOptions) -> None:
         channels_from(data.channels)
     if data.labels is None:
         return
-    labels = labels_from(data.labels, data.region_order)
-    for pair in data.mirrored:
-        for label in pair:
-            if label not in labels.foreground:
-                hint = did_you_mean(label, labels.foreground) or ";"
-                raise UsageError(f"data.mirrored: {label} is not a label{hint} labels: {listed(labels.foreground)}")
-    swapped_classes(labels, data.mirrored)
+    swapped_classes(labels_from(data.labels, data.region_order), data.mirrored)
 
 
 def check_plan(plan: PlanOptions) -> None:
@@ -70,8 +65,8 @@ def check_plan(plan: PlanOptions) -> None:
             continue
         if len(sizes) != AXES:
             raise UsageError(f"plan.{name}: {list(sizes)} needs {AXES} values, one per prepared axis")
-        if min(sizes) <= 0:
-            raise UsageError(f"plan.{name}: {list(sizes)} must be above zero everywhere")
+        if not all(0 < size < inf for size in sizes):  # NaN neither
+            raise UsageError(f"plan.{name}: {list(sizes)} must be above zero, and finite, everywhere")
     check_seen(plan)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segkit.config.suggestions import did_you_mean, listed
-from segkit.foundation.errors import UsageError, one_line
+from segkit.foundation.errors import DataError, UsageError, reason_of_system
+from segkit.foundation.files import read_yaml
 
 Sources = tuple[Path, ...]
 
@@ -73,17 +74,15 @@ def read_defaults(sources: Sources, name: str) -> list[Any]:
     Raises:
         UsageError: when its yaml cannot be read.
     """
-    import yaml
-
-    from segkit.foundation.plain import from_yaml
-
     path = find_config(sources, name)
     if path is None:
         return []
     try:
-        values = from_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} is not YAML: {one_line(error)}") from error
+        values = read_yaml(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {reason_of_system(error)}") from error
+    except DataError as error:  # what the user's own folder holds is part of the call
+        raise UsageError(str(error)) from error
     defaults = values.get("defaults") if isinstance(values, dict) else None
     return defaults if isinstance(defaults, list) else []
 

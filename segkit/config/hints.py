@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from segkit.foundation.building import TARGET
+
 _LISTS = (list, tuple, set, frozenset, Sequence, Collection, Iterable)
 _MAPPINGS = (dict, Mapping)
 _UNIONS = (Union, types.UnionType)
 _SCALARS: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), bytes: ()}
 _NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string", type(None): "null"}
 _PLURALS = {bool: "true or false", int: "integers", float: "numbers", str: "strings"}
-TARGET = "_target_"
 
 
 def accepts(hint: Any, value: Any) -> bool:

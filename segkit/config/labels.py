@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
 
 BACKGROUND = "background"
@@ -21,6 +22,7 @@ COLOUR_BASE = 256
 Declared = Mapping[str, int | str | Sequence[int]]
 
 UNSAFE = re.compile(r"[^\w.+-]+")  # of label names, in names of files
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def labels_from(declared: Declared, region_order: Sequence[int] | None = None) -
     ignored = values_of(IGNORE, declared[IGNORE]) if IGNORE in declared else ()
     if len(ignored) > 1:
         raise UsageError(f"data.labels: {IGNORE} has {len(ignored)} values; it takes one")
-    colours = {isinstance(value, str) for value in declared.values()}
+    colours = {is_colour(value) for value in declared.values()}
     if len(colours) > 1:
         raise UsageError("data.labels mixes colours (#RRGGBB) and numbers; declare all labels in one way")
     background = [name for name in members if name == BACKGROUND] or [n for n, v in members.items() if v == (0,)]
@@ -134,7 +136,7 @@ def values_of(name: str, value: int | str | Sequence[int]) -> tuple[int, ...]:
     """
     if isinstance(value, str):
         try:
-            return (int(value.removeprefix("#"), 16),) if len(value) == len("#RRGGBB") else (int(value),)
+            return (int(value[1:], 16),) if is_colour(value) else (int(value),)
         except ValueError as error:
             raise UsageError(
                 f"data.labels.{name}: {value!r} is neither a number nor a colour like '#FF8000'"
@@ -143,6 +145,16 @@ def values_of(name: str, value: int | str | Sequence[int]) -> tuple[int, ...]:
     if not values or len(set(values)) < len(values):
         raise UsageError(f"data.labels.{name}: {list(values)} is empty or names a value twice")
     return values
+
+
+def is_colour(value: object) -> bool:
+    """Tell whether a declared value is a colour, `#RRGGBB`; other text may be a number in quotes."""
+    return isinstance(value, str) and _COLOUR.fullmatch(value) is not None
+
+
+def in_colour(declared: Declared | None) -> bool:
+    """Tell whether labels are declared as colours."""
+    return any(map(is_colour, (declared or {}).values()))
 
 
 def _check_values(labels: Labels) -> None:
@@ -210,10 +222,13 @@ def swapped_outputs(labels: Labels, mirrored: Sequence[Sequence[str]]) -> list[i
 
 
 def _pairs(labels: Labels, mirrored: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    names = labels.foreground
     for pair in mirrored:
-        if len(pair) != 2 or len(set(pair) & set(names)) != 2:
-            raise UsageError(f"data.mirrored: {list(pair)} is not a pair of declared labels ({', '.join(names)})")
+        for name in pair:
+            if name not in labels.foreground:
+                hint = did_you_mean(str(name), labels.foreground) or ";"
+                raise UsageError(f"data.mirrored: {name} is not a label{hint} labels: {listed(labels.foreground)}")
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise UsageError(f"data.mirrored: {list(pair)} is not a pair of labels")
         if len(labels.members[pair[0]]) != len(labels.members[pair[1]]):
             raise UsageError(f"data.mirrored: the labels of {list(pair)} have not equally many values")
     return [(pair[0], pair[1]) for pair in mirrored]

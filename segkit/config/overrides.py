@@ -125,7 +125,7 @@ def _check_choice(override: Override, sources: Sources) -> None:
     group, value = override.key_or_group, override.value()
     offered = choices(sources, group)
     for choice in value if isinstance(value, list) else [value]:
-        if not isinstance(choice, str) or choice.removesuffix(".yaml") not in offered:
+        if not isinstance(choice, str) or choice.removesuffix(YAML) not in offered:
             raise unknown_choice(group, "null" if choice is None else choice, offered)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep
 from hydra.errors import HydraException
 
 from segkit.config.groups import Sources, choices
@@ -52,9 +53,11 @@ def _dimension(override: Override, sources: Sources) -> dict[str, Any]:
             raise UsageError(f"{override.input_line}: {unknown[0]} is no tag of an interval; the only one is {LOG}")
         return {"low": value.start, "high": value.end, "log": LOG in value.tags}
     if isinstance(value, RangeSweep):
-        numbers: list[Any] = [number if isinstance(number, int) else float(number) for number in value.range()]
+        whole = value.range()  # of whole numbers a range, which lists nothing
+        numbers: Sequence[Any] = whole if isinstance(whole, range) else [float(number) for number in whole]
+        is_several = len(numbers) > 1
         return (
-            {"low": numbers[0], "high": numbers[-1], "step": value.step} if len(numbers) > 1 else {"choices": numbers}
+            {"low": numbers[0], "high": numbers[-1], "step": value.step} if is_several else {"choices": list(numbers)}
         )
     if isinstance(value, Glob):
         return {"choices": value.filter(choices(sources, override.key_or_group))}
@@ -65,6 +68,4 @@ def _dimension(override: Override, sources: Sources) -> dict[str, Any]:
 
 
 def _scalar(element: Any) -> Any:
-    from hydra.core.override_parser.types import QuotedString
-
     return element.text if isinstance(element, QuotedString) else element

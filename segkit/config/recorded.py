@@ -96,8 +96,10 @@ def _configured(command: str, path: str | Path, read: Overrides, forgotten: Mapp
 
 
 def _apply(values: dict[str, Any], read: Overrides) -> None:
-    for choice in read.choices:
-        raise UsageError(f"{choice.input_line}: a composed config has its groups already; pass single keys instead")
+    if read.choices:
+        raise UsageError(
+            f"{read.choices[0].input_line}: a composed config has its groups already; pass single keys instead"
+        )
     changes: dict[str, Any] = {**read.paths, **read.tables}
     for override in read.values:
         if override.is_delete():

@@ -10,8 +10,10 @@ from typing import Any
 
 from segkit.config.options import choice_key, duration_key, range_key, text_key
 from segkit.config.suggestions import did_you_mean, listed
+from segkit.config.typed import shown
 from segkit.foundation.errors import UsageError
 
+MOST_COMBINATIONS = 1_000_000  # of a grid: they are listed and shuffled before the first is tried
 OBJECTIVES = ("dice", "seconds")
 SAMPLERS = ("tpe", "random", "grid", "cmaes")
 PRUNERS = ("hyperband", "median", "none")
@@ -61,14 +63,28 @@ class Interval:
         return (self.low, self.high)
 
     @property
-    def grid(self) -> tuple[float, ...] | None:
-        """Every value in order, None where there is no end of them."""
+    def count(self) -> int | None:
+        """How many values there are, None where there is no end of them."""
         if self.step is None and not self.is_whole:
             return None
+        low, high, step = self._exactly
+        return int((high - low) / step) + 1
+
+    @property
+    def grid(self) -> tuple[float, ...] | None:
+        """Every value in order, None where there is no end of them."""
+        return None if self.count is None else tuple(map(self.value, range(self.count)))
+
+    def value(self, index: int) -> float:
+        """Return one value of the grid, counted from 0."""
+        low, _, step = self._exactly
+        return int(low + index * step) if self.is_whole else float(low + index * step)
+
+    @property
+    def _exactly(self) -> tuple[Decimal, Decimal, Decimal]:
         # Decimal, so that three steps of 0.3 are 0.9.
         low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step or 1))
-        values = (low + index * step for index in range(int((high - low) / step) + 1))
-        return tuple(int(value) if self.is_whole else float(value) for value in values)
+        return low, high, step
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,11 @@ class Choices:
     def ends(self) -> tuple[Scalar, ...]:
         """Every value: each may be refused for a reason of its own."""
         return self.values
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are."""
+        return len(self.values)
 
     @property
     def grid(self) -> tuple[Scalar, ...] | None:
@@ -157,12 +178,7 @@ def _interval(where: str, value: Mapping[str, Any]) -> Interval:
 
 def word(key: str, value: Scalar) -> str:
     """Return the `key=value` word that sets one dimension."""
-    text = (
-        {None: "null", True: "true", False: "false"}[value]
-        if value is None or value is True or value is False
-        else (str(value))
-    )
-    return f"{key}={text}"
+    return f"{key}={shown(value)}"
 
 
 def check_search(sweep: SweepOptions, fold: str) -> None:
@@ -181,7 +197,7 @@ def check_search(sweep: SweepOptions, fold: str) -> None:
             "nothing to search over: pass sweep=NAME, or ranges such as 'optimizer.lr=tag(log,interval(1e-4,1e-2))' "
             "and network=unet,residual_unet"
         )
-    if not fold.isdigit():
+    if not fold.isdecimal():
         raise UsageError(
             f"a search needs one fold that validates, and training.fold={fold} is none: pass training.fold=0"
         )
@@ -200,9 +216,8 @@ def check_search(sweep: SweepOptions, fold: str) -> None:
 
 
 def _check_sampler(sweep: SweepOptions, space: Space) -> None:
-    endless = [key for key, dimension in space.items() if dimension.grid is None]
-    if sweep.sampler == "grid" and endless:
-        raise UsageError(f"sweep.sampler=grid: {endless[0]} has no end of values: give it a step, or list choices")
+    if sweep.sampler == "grid":
+        _check_grid(space)
     if sweep.sampler != "cmaes":
         return
     if len(sweep.objectives) > 1:
@@ -210,3 +225,16 @@ def _check_sampler(sweep: SweepOptions, space: Space) -> None:
     intervals = [key for key, dimension in space.items() if isinstance(dimension, Interval)]
     if len(intervals) < 2:
         raise UsageError(f"sweep.sampler=cmaes needs two intervals, and the space has {len(intervals)}: pass tpe")
+
+
+def _check_grid(space: Space) -> None:
+    counts = {key: dimension.count for key, dimension in space.items()}
+    endless = [key for key, count in counts.items() if count is None]
+    if endless:
+        raise UsageError(f"sweep.sampler=grid: {endless[0]} has no end of values: give it a step, or list choices")
+    combinations = math.prod(count or 0 for count in counts.values())
+    if combinations > MOST_COMBINATIONS:
+        raise UsageError(
+            f"sweep.sampler=grid: the space has {combinations} combinations, more than {MOST_COMBINATIONS}: give wider "
+            "steps, or pass sweep.sampler=tpe"
+        )

@@ -8,10 +8,11 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast, get_type_hints
 
-from segkit.config.hints import TARGET, accepts, describe
+from segkit.config.hints import accepts, describe
 from segkit.config.signatures import Parameter, Signature, source_signature
 from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import shown
+from segkit.foundation.building import TARGET, arguments_of
 from segkit.foundation.errors import UsageError, one_line
 
 # What segkit passes to the target of a slot when it builds it, where the config does not say otherwise.
@@ -91,7 +92,7 @@ def check_arguments(key: str, node: Mapping[str, Any], signature: Signature) -> 
     """
     provided = PROVIDED.get(key, frozenset())
     parameters = signature.parameters
-    given = {name: value for name, value in node.items() if name != TARGET}
+    given = arguments_of(node)
     for name, value in given.items():
         if name not in parameters and not signature.open:
             meant = did_you_mean(name, parameters) or ";"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.labels import BACKGROUND, IGNORE, Declared, values_of
+from segkit.config.labels import BACKGROUND, IGNORE, Declared, in_colour, values_of
 from segkit.evaluation.calibration import Reliability
 from segkit.evaluation.confusion import MAX_LABELS, Counts, check_numeric, check_whole, count_labels, values_in
 from segkit.evaluation.label_pair import Boxes, LabelPair
@@ -45,11 +45,6 @@ def foreground_of(labels: Declared) -> Members:
     if not foreground:
         raise UsageError(f"labels name nothing to score beside the background: {dict(labels)}")
     return foreground
-
-
-def in_colour(labels: Declared | None) -> bool:
-    """Say whether labels are declared as colours."""
-    return any(isinstance(value, str) and value.startswith("#") for value in (labels or {}).values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from segkit.config.labels import BACKGROUND, IGNORE, Declared, values_of
-from segkit.evaluation.cases import Members, foreground_of, in_colour
+from segkit.config.labels import BACKGROUND, IGNORE, Declared, in_colour, values_of
+from segkit.evaluation.cases import Members, foreground_of
 from segkit.evaluation.features import Cell, columns_of, families, features_of, features_of_nothing
 from segkit.evaluation.regions import Region, boxes_of, region_of
 from segkit.foundation.console import progress

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segkit.config.labels import IGNORED, is_declared, labels_from, swapped_classes, swapped_outputs
+from segkit.config.labels import IGNORED, in_colour, is_declared, labels_from, swapped_classes, swapped_outputs
 from segkit.foundation.errors import UsageError
 
 BRATS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
@@ -53,6 +53,14 @@ def test_colours_by_hand():
     assert labels.stored == {0: 0, 255 * 65536 + 128 * 256 + 1: 1}
 
 
+def test_numbers_in_quotes_are_numbers_and_no_colours():
+    labels = labels_from({"background": "0", "tumour": "1234567", "cyst": 3})
+    assert not labels.in_colour
+    assert labels.members == {"background": (0,), "tumour": (1234567,), "cyst": (3,)}
+    assert not in_colour({"background": "0", "tumour": "1"})
+    assert in_colour({"background": "#000000", "tumour": "#FF8001"})
+
+
 @pytest.mark.parametrize(
     ("declared", "order", "message"),
     [
@@ -64,6 +72,7 @@ def test_colours_by_hand():
         (BRATS, [1, 1, 3], "region_order: 1 is no value of core"),
         ({"background": 0, "a": 1, "ignore": 1}, None, "to both a and ignore"),
         ({"background": 0, "a": [1, 1]}, None, "names a value twice"),
+        ({"background": 0, "a": "#GG0000"}, None, "neither a number nor a colour"),
         ({"background": 0, "a": "#12"}, None, "neither a number nor a colour"),
         ({"background": 0, "a": "#123456"}, None, "mixes colours"),
         ({"background": 0, **{f"l{n}": n for n in range(1, 256)}}, None, "256 values"),

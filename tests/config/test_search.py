@@ -111,6 +111,8 @@ def test_a_word_is_read_back_as_the_value(value):
         (["seed=1,2", "sweep.objectives=[seconds]"], "neither [dice] nor [dice, seconds]"),
         (["seed=1,2", "sweep.objectives=[dice,seconds]"], "pass sweep.pruner=none with two objectives"),
         ([*TWO, "sweep.sampler=grid"], "optimizer.lr has no end of values"),
+        (["seed=int(interval(0,2000000000))", "sweep.sampler=grid"], "2000000001 combinations, more than 1000000"),
+        (["seed=range(0,2000000000)", "sweep.sampler=grid"], "2000000000 combinations"),
         (["seed=1,2", *TWO[:1], "sweep.sampler=cmaes"], "needs two intervals, and the space has 1"),
         (
             [*TWO, "sweep.sampler=cmaes", "sweep.objectives=[dice,seconds]", "sweep.pruner=none"],
@@ -121,6 +123,13 @@ def test_a_word_is_read_back_as_the_value(value):
 )
 def test_a_search_that_does_not_hold_together(words, message):
     assert message in refusal(*words)
+
+
+@pytest.mark.parametrize("typed", ["seed=int(interval(0,2000000000))", "seed=range(0,2000000000,3)"])
+def test_many_values_are_drawn_from_and_never_listed(typed):
+    dimension = space_from(configure("tune", [*BASE, typed]).sweep.space)["seed"]
+    assert dimension.count > 10**8
+    assert dimension.value(2) == 2 * (dimension.step or 1)
 
 
 def test_both_objectives_without_pruning_hold():

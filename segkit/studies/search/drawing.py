@@ -30,8 +30,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     if isinstance(dimension, Choices):
         return CategoricalDistribution(dimension.values)
     # Optuna wants the upper end to be a step itself.
-    grid = dimension.grid if dimension.step else None
-    high = grid[-1] if grid else dimension.high
+    high = dimension.value(dimension.count - 1) if dimension.step and dimension.count else dimension.high
     if dimension.is_whole:
         return IntDistribution(int(dimension.low), int(high), log=dimension.log, step=int(dimension.step or 1))
     return FloatDistribution(dimension.low, high, log=dimension.log, step=dimension.step)
