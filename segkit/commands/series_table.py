@@ -11,9 +11,10 @@ from segkit.config.commands import ConvertConfig
 from segkit.foundation.console import paths_written, say, table, warn
 from segkit.foundation.errors import SegkitError, UsageError
 from segkit.foundation.files import write_text
+from segkit.volumes.dicom.choosing import fits
 from segkit.volumes.dicom.geometry import RESAMPLE, grid_of
 from segkit.volumes.dicom.oddities import oddities
-from segkit.volumes.dicom.series import Export, fits, images_in, look_through
+from segkit.volumes.dicom.series import Export, images_in, look_through
 from segkit.volumes.dicom.stacks import Stack
 
 COLUMNS = ("series", "modality", "description", "size", "spacing (mm)", "transfer syntax", "what is odd")

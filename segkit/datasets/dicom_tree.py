@@ -18,6 +18,7 @@ from segkit.datasets.dataset_json import check_unique
 from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.parallel import parallel_map
+from segkit.volumes.dicom.choosing import chosen, fits
 from segkit.volumes.dicom.datasets import read_dataset
 from segkit.volumes.dicom.exports import gives_away
 from segkit.volumes.dicom.instances import hashed
@@ -33,7 +34,7 @@ from segkit.volumes.dicom.references import (
     read_drawn,
 )
 from segkit.volumes.dicom.selection import SeriesSelection, selections
-from segkit.volumes.dicom.series import chosen, fits, images_in, look_through
+from segkit.volumes.dicom.series import images_in, look_through
 
 FAMILIES = {"CT": "ct", "MR": "mr", "PT": "pet"}  # of modalities; others have none
 NAMES = ("uid", "folder", "patient")

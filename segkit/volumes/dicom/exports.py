@@ -8,11 +8,12 @@ from pathlib import Path
 
 from segkit.config.options import DicomOptions, SeriesOptions
 from segkit.foundation.errors import DataError
+from segkit.volumes.dicom.choosing import chosen, is_filter
 from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset
 from segkit.volumes.dicom.directory import is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files, files_in, is_dicom, is_zip
 from segkit.volumes.dicom.selection import LostSelection, SeriesSelection, selections
-from segkit.volumes.dicom.series import chosen, images_in, look_through
+from segkit.volumes.dicom.series import images_in, look_through
 
 SHORTEST = 3  # letters of a name that are looked for within a folder's; shorter ones are compared with its words
 IDENTITIES = ("PatientName", "OtherPatientNames", "PatientID", "PatientBirthDate")
@@ -47,8 +48,7 @@ def cases_in(
     """
     export = look_through(path, workers=workers)
     stacks = chosen(images_in(export), wanted, path)
-    is_filtered = wanted is not None and any(vars(wanted).values())
-    lost = [LostSelection(each, path) for each in export.lost] if not is_filtered else []
+    lost = [] if is_filter(wanted) else [LostSelection(each, path) for each in export.lost]
     picks: list[SeriesSelection | LostSelection] = [*selections(stacks, path, options), *lost]
     folders = [pick.parent for pick in picks]
     is_own = folders == [path] or (len(set(folders)) == len(picks) and {folder.parent for folder in folders} == {path})

@@ -18,6 +18,7 @@ from segkit.foundation.archives import ENCRYPTED, leaves
 from segkit.foundation.errors import DataError
 from segkit.volumes.bounded import open_bounded
 
+FORMAT_NAME = "dicom"  # in the source of volumes that were read from such objects
 PREAMBLE, MAGIC = 128, b"DICM"
 ZIP = ".zip"
 SUSPECT_BYTES, SUSPECT_RATIO = 1 << 26, 200  # a member that unpacks to more than both is taken for a bomb

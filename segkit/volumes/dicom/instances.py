@@ -160,6 +160,11 @@ class Instance:
         """What the objects of one series share: the SeriesInstanceUID; without one each object stands for itself."""
         return self.series or str(self.file)
 
+    @property
+    def is_localizer(self) -> bool:
+        """Whether it is a scout view, on which slices were planned."""
+        return "LOCALIZER" in self.image_type
+
 
 @dataclass(frozen=True)
 class Other:

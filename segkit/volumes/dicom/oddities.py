@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segkit.volumes.dicom.choosing import is_captured
 from segkit.volumes.dicom.geometry import even_step, unevenness
 from segkit.volumes.dicom.pixels import is_inverted
-from segkit.volumes.dicom.series import is_captured, is_localizer
 from segkit.volumes.dicom.stacks import Stack, is_even, normal_of
 from segkit.volumes.selection import without_folders
 
@@ -24,7 +24,7 @@ def oddities(stack: Stack) -> list[str]:
 
 
 def _kind(stack: Stack) -> Iterator[str]:
-    if is_localizer(stack):
+    if stack.first.is_localizer:
         yield "localizer"
     if is_captured(stack):
         yield "screen capture"

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.options import DicomOptions, SeriesOptions
+from segkit.config.options import DicomOptions
 from segkit.foundation.errors import DataError
+from segkit.volumes.dicom.choosing import chosen
 from segkit.volumes.dicom.datasets import modality_of
-from segkit.volumes.dicom.files import DicomFile, digest
+from segkit.volumes.dicom.files import FORMAT_NAME, DicomFile, digest
 from segkit.volumes.dicom.labelled import Drawn, Labelled
 from segkit.volumes.dicom.segments import read_segments
 from segkit.volumes.dicom.selection import SeriesSelection, selections
-from segkit.volumes.dicom.series import chosen, find_series
+from segkit.volumes.dicom.series import find_series
 from segkit.volumes.dicom.structures import read_structures
 from segkit.volumes.grid import Grid
 from segkit.volumes.selection import Selection
@@ -112,7 +113,7 @@ class ReferenceSelection(Selection):
         """
         grid = self.read_grid()
         values = painted(self.strokes, grid)
-        return Volume(values[None], grid, Source(self.parent, "dicom", [stroke.number for stroke in self.strokes]))
+        return Volume(values[None], grid, Source(self.parent, FORMAT_NAME, [stroke.number for stroke in self.strokes]))
 
 
 def painted(strokes: Sequence[Stroke], grid: Grid) -> NDArray[Any]:
@@ -189,18 +190,13 @@ def drawn_on(path: Path, series: Path, options: DicomOptions) -> ReferenceSelect
         DataError: when the file is neither, or was drawn on no series, or several, that lie there.
     """
     labelled = read_labelled(DicomFile(path))
-    picks = selections(chosen(find_series(series), any_series(), series), series, options)
+    picks = selections(chosen(find_series(series), None, series), series, options)
     own = [pick for pick in picks if belongs_to(labelled, pick)]
     if len(own) != 1:
         found = "none" if not own else "several volumes"
         raise DataError(f"{path} was drawn on one series, and {series} holds {found} of that UID")
     strokes = tuple(Stroke(number, labelled.file, number) for number in labelled.names)
     return ReferenceSelection(own[0], strokes, labels=tuple(labelled.names.values()))
-
-
-def any_series() -> SeriesOptions:
-    """Return a filter that lets everything pass that is usually wanted."""
-    return SeriesOptions(modality=None, description=None, min_slices=None, uid=None)
 
 
 def read_drawn(file: DicomFile) -> Drawn:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segkit.foundation.errors import DataError, GeometryError
 from segkit.foundation.machine import available_memory
 from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
-from segkit.volumes.dicom.files import DicomFile
+from segkit.volumes.dicom.files import FORMAT_NAME, DicomFile
 from segkit.volumes.dicom.labelled import Labelled
 from segkit.volumes.dicom.segment_frames import Frame, Frames, read_frames, source_uids
 from segkit.volumes.dicom.segment_pixels import StoredPixels, read_pixels
@@ -87,7 +87,7 @@ class Segments(Labelled):
         array = self._label_values(grid)
         if array is None:
             array = self._channels(grid)
-        return Volume(array.reshape(-1, *grid.shape), grid, Source(self.file.path, "dicom"))
+        return Volume(array.reshape(-1, *grid.shape), grid, Source(self.file.path, FORMAT_NAME))
 
     def own_grid(self) -> Grid:
         """Return the grid of `own_volume`, without decoding pixels.

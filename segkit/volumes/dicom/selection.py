@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segkit.config.options import DicomOptions
 from segkit.foundation.errors import DataError, GeometryError
-from segkit.volumes.dicom.files import DicomFile, digest
+from segkit.volumes.dicom.files import FORMAT_NAME, DicomFile, digest
 from segkit.volumes.dicom.geometry import RESAMPLE, even_places, grid_of
 from segkit.volumes.dicom.pixels import voxels_of
 from segkit.volumes.dicom.series import Lost
@@ -22,7 +22,6 @@ from segkit.volumes.grid import Grid
 from segkit.volumes.selection import Selection
 from segkit.volumes.volume import Source, Volume
 
-FORMAT_NAME = "dicom"
 DEFAULTS = DicomOptions(gaps="refuse", volumes="split", padding="keep")
 
 

@@ -1,16 +1,14 @@
-"""The volumes of an export: found, copies left out, faults named, the wanted ones chosen."""
+"""The volumes of an export: found, copies left out, faults named."""
 
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
-from segkit.config.options import SeriesOptions
 from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.datasets import tag_of
 from segkit.volumes.dicom.directory import check_directory, is_directory
@@ -19,8 +17,6 @@ from segkit.volumes.dicom.headers import read_headers
 from segkit.volumes.dicom.instances import Instance, Other, Plane, hashed
 from segkit.volumes.dicom.pixels import voxels_of
 from segkit.volumes.dicom.stacks import Stack, stacks_of
-
-SHOWN = 5  # volumes named in a message
 
 
 @dataclass(frozen=True)
@@ -239,70 +235,3 @@ def _strangers(instances: Sequence[Instance], value: Callable[[Instance], str]) 
         return None
     ranked = sorted(groups.values(), key=len)
     return ranked[0][0], ranked[-1][0]
-
-
-def is_localizer(stack: Stack) -> bool:
-    """Tell whether a volume is a scout view."""
-    return "LOCALIZER" in stack.first.image_type
-
-
-def is_captured(stack: Stack) -> bool:
-    """Tell whether a volume is a screen's picture, such as a dose report."""
-    return stack.is_picture and ("Secondary Capture" in stack.first.kind or "SECONDARY" in stack.first.image_type)
-
-
-def chosen(stacks: Sequence[Stack], wanted: SeriesOptions | None, where: Path) -> list[Stack]:
-    """Return the volumes that are meant.
-
-    Args:
-        stacks: of an export.
-        wanted: filters. Where none is set, localizers and screen captures are left out while anything else is there,
-            and so are pictures beside volumes.
-        where: the export, for the error.
-
-    Raises:
-        DataError: when nothing fits; the message says what there is.
-    """
-    if wanted is None or not any(vars(wanted).values()):
-        return default_choice(stacks)
-    found = [stack for stack in stacks if fits(stack, wanted)]
-    if not found:
-        raise DataError(f"{where} holds no series that fits the filter; it holds {shown(stacks)}")
-    return found
-
-
-def default_choice(stacks: Sequence[Stack]) -> list[Stack]:
-    """Leave out scout views, screen captures and pictures, each while something else is there."""
-    left = list(stacks)
-    for is_unlikely in (is_localizer, is_captured, lambda stack: stack.is_picture):
-        left = [stack for stack in left if not is_unlikely(stack)] or left
-    return left
-
-
-def fits(stack: Stack, wanted: SeriesOptions) -> bool:
-    """Tell whether a volume passes every filter that is set."""
-    one = stack.first
-    names = (stack.name, stack.name.partition("_")[0], one.series)
-    return (
-        _any(wanted.modality, lambda modality: modality.upper() == one.modality.upper())
-        and _any(wanted.description, lambda pattern: fnmatchcase(one.description.lower(), pattern.lower()))
-        and len(stack.planes) >= (wanted.min_slices or 0)
-        and _any(wanted.uid, lambda uid: uid in names)
-    )
-
-
-def _any(wanted: str | list[str] | None, is_met: Callable[[str], bool]) -> bool:
-    """Tell whether one of the wanted values is met; True where none is set."""
-    values = [wanted] if isinstance(wanted, str) else wanted
-    return not values or any(map(is_met, values))
-
-
-def shown(stacks: Iterable[Stack]) -> str:
-    """Name some volumes: `3f0c21a9bd (CT, 60 slices of 512 x 512)`."""
-    named = []
-    for stack in stacks:
-        columns, rows = stack.first.encoding.shape
-        count = f"{len(stack.planes)} slice{'s' if len(stack.planes) > 1 else ''} of "
-        size = f"{'' if stack.is_picture else count}{columns} x {rows}"
-        named.append(f"{stack.name} ({stack.first.modality}, {size})")
-    return ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN} more" if len(named) > SHOWN else "")

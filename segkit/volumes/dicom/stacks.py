@@ -154,11 +154,7 @@ def _alike(planes: Sequence[Plane]) -> list[list[Plane]]:
 
 def _hard_key(plane: Plane) -> Hashable:
     one = plane.instance
-    return (one.series_number, one.kind, one.modality, one.encoding.shape, one.encoding.samples, _scout(one))
-
-
-def _scout(instance: Instance) -> bool:
-    return "LOCALIZER" in instance.image_type
+    return (one.series_number, one.kind, one.modality, one.encoding.shape, one.encoding.samples, one.is_localizer)
 
 
 def _is_parallel(one: Plane, other: Plane) -> bool:

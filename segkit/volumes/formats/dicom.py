@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.foundation.errors import DataError
+from segkit.volumes.dicom.choosing import default_choice, shown
 from segkit.volumes.dicom.datasets import modality_of, tag_of
 from segkit.volumes.dicom.directory import is_directory
-from segkit.volumes.dicom.files import DicomFile, dicom_files, is_dicom, is_zip
+from segkit.volumes.dicom.files import FORMAT_NAME, DicomFile, dicom_files, is_dicom, is_zip
 from segkit.volumes.dicom.segments import Segments, read_segments
-from segkit.volumes.dicom.selection import DEFAULTS, FORMAT_NAME, SeriesSelection
-from segkit.volumes.dicom.series import default_choice, export_of, find_series, images_in, shown
+from segkit.volumes.dicom.selection import DEFAULTS, SeriesSelection
+from segkit.volumes.dicom.series import export_of, find_series, images_in
 from segkit.volumes.dicom.stacks import Stack
 from segkit.volumes.formats import Format
 from segkit.volumes.grid import Grid

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segkit.config.addresses import is_uid
 from segkit.config.options import SeriesOptions
 from segkit.foundation.console import progress_bar, say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import atomic_file
+from segkit.volumes.dicom.choosing import passes
 from segkit.volumes.dicom.instances import hashed
 from segkit.volumes.pacs.connection import Json, Pacs, silently, value_of
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 SERIES, INSTANCE, MODALITY, DESCRIPTION = "0020000E", "00080018", "00080060", "0008103E"
-UID = re.compile(r"[0-9.]{1,64}")
 AS_STORED = (("application/dicom", "*"),)  # in whatever transfer syntax the PACS has it
 FEW = 4  # instances that are asked for one by one
 # Of these nothing is segmented: derived objects, documents, plans, waveforms.
@@ -99,13 +98,8 @@ def series_of(pacs: Pacs, wanted: SeriesOptions) -> list[str]:
 
 def fits(series: Json, wanted: SeriesOptions) -> bool:
     """Tell whether a series passes the filters that a query can answer."""
-    uid = value_of(series, SERIES)
-    tests: tuple[tuple[Any, Any], ...] = (
-        (wanted.modality, lambda each: each.upper() == value_of(series, MODALITY).upper()),
-        (wanted.description, lambda each: fnmatchcase(value_of(series, DESCRIPTION).lower(), each.lower())),
-        (wanted.uid, lambda each: each.partition("_")[0] in (uid, hashed(uid))),
-    )
-    return all(not these or any(map(test, [these] if isinstance(these, str) else these)) for these, test in tests)
+    uid, modality, description = (value_of(series, tag) for tag in (SERIES, MODALITY, DESCRIPTION))
+    return passes(wanted, modality, description, lambda name: name.partition("_")[0] in (uid, hashed(uid)))
 
 
 def instances_of(pacs: Pacs, series: str) -> list[Wanted]:
@@ -125,7 +119,7 @@ def checked(uid: str, pacs: Pacs) -> str:
     Raises:
         DataError: when it is none, and could lead a request elsewhere.
     """
-    if not UID.fullmatch(uid):
+    if not is_uid(uid):
         raise DataError(f"{pacs.address.host} answers with a UID that is none")
     return uid
 

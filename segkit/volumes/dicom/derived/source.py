@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.foundation.errors import DataError
-from segkit.volumes.dicom.datasets import read_dataset, tag_of
+from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
+from segkit.volumes.dicom.files import FORMAT_NAME
 from segkit.volumes.dicom.instances import Instance, Plane
 from segkit.volumes.dicom.stacks import EVEN_GAP, FAR, ROUNDING
 from segkit.volumes.grid import SIGNS, Grid, as_3d
@@ -20,10 +21,11 @@ from segkit.volumes.volume import Volume
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-FORMAT_NAME = "dicom"
 # What highdicom and every derived object take from the source, and what some sources lack (PS3.3, types 1 and 2).
-COPIED = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate")
-COPIED_TOO = ("StudyTime", "ReferringPhysicianName")
+COPIED = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
+    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +117,12 @@ def header_of(instance: Instance) -> Dataset:
     Raises:
         DataError: when it cannot be read, or has no UIDs.
     """
-    header = read_dataset(instance.file)
-    for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        if not header.get(keyword):
-            raise DataError(f"{instance.file}: has no {tag_of(keyword)}, so nothing can refer to it")
-    for keyword in (*COPIED, *COPIED_TOO):
-        if keyword not in header:
-            setattr(header, keyword, None if keyword.startswith("Study") else "")
-    return header
+    with guarded(instance.file), quietly():
+        header = read_dataset(instance.file)
+        for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
+            if not header.get(keyword):
+                raise DataError(f"{instance.file}: has no {tag_of(keyword)}, so nothing can refer to it")
+        for keyword in COPIED:
+            if keyword not in header:
+                setattr(header, keyword, None if keyword.startswith("Study") else "")
+        return header
