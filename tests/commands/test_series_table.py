@@ -10,7 +10,7 @@ from segkit.commands.convert import convert
 from segkit.config.compose import configure
 from segkit.foundation.errors import DataError, UsageError
 from segkit.volumes.dicom.instances import hashed
-from tests.volumes.dicom.test_references import (
+from tests.volumes.dicom.drawn import (
     COLUMN,
     LIVER,
     SHAPE,
@@ -75,7 +75,7 @@ def test_what_is_odd(tmp_path, options, says):
 
 def test_the_missing_slice_is_named_by_its_place(tmp_path):
     row = only(tmp_path, series(places=[0, 1, 2, 4, 5, 6]))
-    from tests.volumes.dicom.test_references import ORIGIN
+    from tests.volumes.dicom.drawn import ORIGIN
 
     place = ", ".join(f"{value:.4g}" for value in ORIGIN + 3 * STEP)
     assert f"missing, at [{place}]" in row["what is odd"]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.end_to_end.test_dicom_exports import WarmLine
+from tests.end_to_end.warm import WarmLine
 from tests.faults.killing import contents
 from tests.preparation.test_store import flip_a_byte
 

@@ -14,7 +14,7 @@ from segkit.inference.model import load
 from segkit.version import __version__
 from segkit.volumes.reading import read
 from segkit.volumes.writing import write, write_mask
-from tests.end_to_end.test_dicom_exports import WarmLine
+from tests.end_to_end.warm import WarmLine
 from tests.volumes.dicom.conftest import Maker
 
 FORMS = {

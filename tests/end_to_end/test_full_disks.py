@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.end_to_end.test_damaged_store import without_inference
-from tests.end_to_end.test_dicom_exports import WarmLine
+from tests.end_to_end.warm import WarmLine
 from tests.faults.killing import contents
 
 FORMS = "export=[nifti,nrrd,metaimage,tiff]"

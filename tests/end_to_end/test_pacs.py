@@ -6,9 +6,9 @@ import pytest
 from pydicom import dcmread
 
 from segkit.volumes.dicom.instances import hashed
-from tests.end_to_end.test_dicom_exports import WarmLine
+from tests.end_to_end.warm import WarmLine
 from tests.orthanc import running, troubled
-from tests.volumes.dicom.test_references import SHAPE, save, series, uid, values_of
+from tests.volumes.dicom.drawn import SHAPE, save, series, uid, values_of
 
 STUDY = uid("P1", "study")
 CASES = sorted(hashed(uid("P1", name)) for name in ("thorax", "abdomen"))

@@ -18,8 +18,9 @@ from pydicom.uid import (
 )
 
 from segkit.config.options import SeriesOptions
+from segkit.volumes.dicom.choosing import chosen, default_choice, fits, shown
 from segkit.volumes.dicom.oddities import oddities
-from segkit.volumes.dicom.series import chosen, default_choice, find_series, fits, look_through, shown
+from segkit.volumes.dicom.series import find_series, look_through
 from segkit.volumes.reading import read
 
 

@@ -12,7 +12,7 @@ from segkit.volumes.pacs.connection import connect
 from segkit.volumes.pacs.retrieving import retrieve, series_of
 from segkit.volumes.pacs.storing import has, store
 from tests.orthanc import troubled
-from tests.volumes.dicom.test_references import LIVER, save, series, uid, write_seg, write_structures
+from tests.volumes.dicom.drawn import LIVER, save, series, uid, write_seg, write_structures
 
 OPTIONS = PacsOptions(folder="", attempts=3, timeout=10)
 STUDY = uid("P1", "study")
