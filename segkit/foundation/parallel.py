@@ -22,8 +22,6 @@ from segkit.foundation.errors import SegkitError, one_line
 from segkit.foundation.machine import available_cores, available_memory
 from segkit.foundation.working import attempt, work
 
-__all__ = ["Outcome", "available_cores", "available_memory", "elsewhere", "parallel_map"]
-
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 _GRACE_SECONDS = 2.0
@@ -75,7 +73,6 @@ def parallel_map(
     *,
     workers: int | None = None,
     bytes_each: int = 0,
-    memory: int | None = None,
     name: Callable[[Item], str] = str,
     limit: float | None = None,
 ) -> Generator[Outcome[Item, Value], None, None]:
@@ -86,8 +83,8 @@ def parallel_map(
         items: taken one by one as workers become free, never all at once.
         workers: how many processes at most; None takes the cores this process may use. With 1 it all happens in
             this process.
-        bytes_each: the memory in bytes that one item needs at its peak; 0 when it does not matter.
-        memory: the budget in bytes for all workers together; None takes what is available now.
+        bytes_each: the memory in bytes that one item needs at its peak, of what is available now; 0 when it does not
+            matter.
         name: how an item is called in messages.
         limit: seconds that a worker may be at one item, after which it is ended; None: as long as it takes. Work in
             this process cannot be ended, and that it takes longer is only said.
@@ -105,7 +102,7 @@ def parallel_map(
     pool = _elsewhere.get()
     if pool is not None and workers != 1:
         return pool(function, tasks, workers=workers, bytes_each=bytes_each)
-    count = _worker_count(items, workers, bytes_each, memory)
+    count = _worker_count(items, workers, bytes_each)
     if count == 1:
         if limit is None:
             return here(function, tasks)
@@ -120,18 +117,18 @@ def here(
     return (outcome(task, *attempt(function, task[1])) for task in tasks)
 
 
-def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int, memory: int | None) -> int:
+def _worker_count(items: Iterable[Any], workers: int | None, bytes_each: int) -> int:
     if multiprocessing.current_process().daemon:  # a worker may not have workers
         return 1
     count = available_cores() if workers is None else workers
     if bytes_each > 0:
-        count = min(count, (available_memory() if memory is None else memory) // bytes_each)
+        count = min(count, available_memory() // bytes_each)
     if isinstance(items, Sized):
         count = min(count, len(items))
     return max(1, count)
 
 
-def _attempt_here(function: Callable[[Item], Value], task: tuple[int, Item, str], limit: float | None) -> Attempt:
+def _attempt_here(function: Callable[[Any], Any], task: Task, limit: float | None) -> Attempt:
     with told_if_longer(limit, task[2]):
         return attempt(function, task[1])
 

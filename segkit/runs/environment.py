@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from segkit.foundation.parallel import available_cores
+from segkit.foundation.machine import available_cores
 from segkit.version import __version__
 
 PACKAGES = ("torch", "pytorch-lightning", "monai", "hydra-core", "numpy", "scipy", "nibabel", "pydicom")

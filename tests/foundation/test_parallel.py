@@ -179,8 +179,10 @@ def test_one_worker_runs_in_this_process_and_two_do_not():
     ("bytes_each", "memory", "here"),
     [(100, 199, True), (100, 50, True), (100, 200, False), (0, 0, False), (1 << 60, None, True)],
 )
-def test_memory_limits_the_workers(bytes_each, memory, here):
-    outcomes = parallel_map(jobs.process_of, range(2), workers=2, bytes_each=bytes_each, memory=memory)
+def test_memory_limits_the_workers(monkeypatch, bytes_each, memory, here):
+    if memory is not None:
+        monkeypatch.setattr(parallel, "available_memory", lambda: memory)
+    outcomes = parallel_map(jobs.process_of, range(2), workers=2, bytes_each=bytes_each)
     assert (set(values(outcomes).values()) == {os.getpid()}) is here
 
 

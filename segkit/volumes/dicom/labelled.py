@@ -42,7 +42,7 @@ class Labelled(Drawn, ABC):
 
         Args:
             number: a key of `names`.
-            grid: 3D grid of the series that it was drawn on, RAS+ mm.
+            grid: of the series that it was drawn on, RAS+ mm; 2D of a picture without a place in the patient.
 
         Returns:
             shape `grid.shape`; False where nothing was drawn.

@@ -73,7 +73,7 @@ def _lower_padding(stack: NDArray[Any], planes: Sequence[Plane]) -> None:
         if (padding := _padding(plane)) is not None
     ]
     seen = [values[values != padding] for values, padding in marked]
-    lowest = min((int(values.min()) for values in seen if values.size), default=None)
+    lowest = min((values.min() for values in seen if values.size), default=None)
     for values, padding in marked:
         if lowest is not None:
             values[values == padding] = lowest

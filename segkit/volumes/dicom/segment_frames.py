@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class SegmentFrame:
     """One plane of pixels.
 
     Attributes:
@@ -36,7 +36,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
+class SegmentFrames:
     """All frames of an object.
 
     Attributes:
@@ -51,14 +51,14 @@ class Frames:
 
     file: DicomFile
     size: tuple[int, int]
-    listed: tuple[Frame, ...]
+    listed: tuple[SegmentFrame, ...]
     has_place: bool
     between_slices: float | None
     thickness: float | None
     matrix: Grid | None
 
 
-def read_frames(header: Dataset, file: DicomFile, segments: tuple[int, ...] | None) -> Frames:
+def read_frames(header: Dataset, file: DicomFile, segments: tuple[int, ...] | None) -> SegmentFrames:
     """Read what a SEG's header says of its frames.
 
     Args:
@@ -75,7 +75,7 @@ def read_frames(header: Dataset, file: DicomFile, segments: tuple[int, ...] | No
     depth = groups.millimetres("SpacingBetweenSlices"), groups.millimetres("SliceThickness")
     if is_tiled(header):
         matrix = tiled_grid(header, groups.spacing(0) or (1.0, 1.0), file)
-        return Frames(file, size, tuple(_tiles(header, groups, matrix, segments)), True, *depth, matrix)
+        return SegmentFrames(file, size, tuple(_tiles(header, groups, matrix, segments)), True, *depth, matrix)
     count = int(header.get("NumberOfFrames") or 1)
     if max(1, groups.count) != count:
         what = f"{tag_of('NumberOfFrames')} says {count}, {tag_of('PerFrameFunctionalGroupsSequence')} lists"
@@ -85,10 +85,10 @@ def read_frames(header: Dataset, file: DicomFile, segments: tuple[int, ...] | No
         raise GeometryError(f"{file}: some frames have an {tag_of('ImagePositionPatient')}, others have none")
     flat = affine_from(groups.spacing(0) or (1.0, 1.0))
     listed = tuple(
-        Frame(index, groups.segment(index, segments), flat if plane is None else plane, groups.source(index))
+        SegmentFrame(index, groups.segment(index, segments), flat if plane is None else plane, groups.source(index))
         for index, plane in enumerate(planes)
     )
-    return Frames(file, size, listed, planes[0] is not None, *depth, None)
+    return SegmentFrames(file, size, listed, planes[0] is not None, *depth, None)
 
 
 def source_uids(header: Dataset) -> frozenset[str]:
@@ -104,13 +104,13 @@ def source_uids(header: Dataset) -> frozenset[str]:
     )
 
 
-def _tiles(header: Dataset, groups: _Groups, matrix: Grid, segments: tuple[int, ...] | None) -> list[Frame]:
+def _tiles(header: Dataset, groups: _Groups, matrix: Grid, segments: tuple[int, ...] | None) -> list[SegmentFrame]:
     """List the tiles of a slide, each with its corner in the total pixel matrix."""
     frames = []
     for index, (segment, column, row) in enumerate(tile_corners(header, groups.file, segments)):
         corner = affine_from((1, 1, 1), (column, row, 0))
         shown = groups.segment(index, segments) if segment is None else segment
-        frames.append(Frame(index, shown, matrix.affine @ corner, ""))
+        frames.append(SegmentFrame(index, shown, matrix.affine @ corner, ""))
     return frames
 
 

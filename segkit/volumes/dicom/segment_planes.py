@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segkit.foundation.errors import GeometryError
 from segkit.volumes.dicom.datasets import tag_of
-from segkit.volumes.dicom.segment_frames import Frames
+from segkit.volumes.dicom.segment_frames import SegmentFrames
 from segkit.volumes.grid import Grid
 
 OFF_GRID = 0.1  # voxels: readers accept slices that lie 0.05 mm off, and thin ones are half a millimetre apart
@@ -19,7 +19,7 @@ SAME_PLANE = 1e-3  # of the pixel spacing
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a frame falls on a grid.
 
     Attributes:
@@ -62,7 +62,7 @@ class Place:
         return all(-reach[i] < self.start[i] < room[i] for i in range(3))
 
 
-def place_on(affine: NDArray[np.float64], size: tuple[int, int], grid: Grid) -> Place | None:
+def place_on(affine: NDArray[np.float64], size: tuple[int, int], grid: Grid) -> Placement | None:
     """Find where a frame falls on a grid.
 
     Args:
@@ -88,10 +88,10 @@ def place_on(affine: NDArray[np.float64], size: tuple[int, int], grid: Grid) -> 
     axes = along, down, 3 - along - down
     signs = int(steps[along, 0]), int(steps[down, 1])
     first = whole.min(axis=1)
-    return Place(axes, signs, (int(first[axes[0]]), int(first[axes[1]]), int(first[axes[2]])))
+    return Placement(axes, signs, (int(first[axes[0]]), int(first[axes[1]]), int(first[axes[2]])))
 
 
-def grid_of(frames: Frames) -> Grid:
+def grid_of(frames: SegmentFrames) -> Grid:
     """Return the grid that an object's frames make up: slices sorted along their normal, missing ones counted.
 
     Returns:
@@ -119,7 +119,7 @@ def grid_of(frames: Frames) -> Grid:
     return Grid((*frames.size, count), affine)
 
 
-def check_one_picture(frames: Frames) -> None:
+def check_one_picture(frames: SegmentFrames) -> None:
     """Make sure that frames without a place belong to one picture.
 
     Raises:
@@ -133,7 +133,7 @@ def check_one_picture(frames: Frames) -> None:
         )
 
 
-def _stack(offsets: NDArray[np.float64], frames: Frames) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+def _stack(offsets: NDArray[np.float64], frames: SegmentFrames) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
     """Return number of slices, place of the first and the step from one to the next, in units of `offsets`.
 
     Raises:
@@ -156,7 +156,7 @@ def _stack(offsets: NDArray[np.float64], frames: Frames) -> tuple[int, NDArray[n
     )
 
 
-def _guesses(gaps: NDArray[np.float64], frames: Frames) -> list[float]:
+def _guesses(gaps: NDArray[np.float64], frames: SegmentFrames) -> list[float]:
     """Return distances in mm between slices, the likeliest first."""
     # SpacingBetweenSlices knows of planes that nothing was drawn on; the smallest gap serves where it is wrong.
     smallest = float(gaps[gaps > 0].min()) if gaps.any() else None

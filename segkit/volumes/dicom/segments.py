@@ -15,7 +15,7 @@ from segkit.foundation.machine import available_memory
 from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
 from segkit.volumes.dicom.files import FORMAT_NAME, DicomFile
 from segkit.volumes.dicom.labelled import Labelled
-from segkit.volumes.dicom.segment_frames import Frame, Frames, read_frames, source_uids
+from segkit.volumes.dicom.segment_frames import SegmentFrame, SegmentFrames, read_frames, source_uids
 from segkit.volumes.dicom.segment_pixels import StoredPixels, read_pixels
 from segkit.volumes.dicom.segment_planes import check_one_picture, grid_of, place_on
 from segkit.volumes.dicom.uids import LABEL_MAP, SEGMENTATION
@@ -41,15 +41,15 @@ class Segments(Labelled):
 
     kind: str
     most: int
-    frames: Frames
+    frames: SegmentFrames
     pixels: StoredPixels
 
     def mask_on(self, number: int, grid: Grid) -> NDArray[np.bool_]:
         """Draw one segment frame by frame; `Labelled.mask_on` says more.
 
         A fractional segment is drawn where its probability or occupancy is at least one half. Of a frame that reaches
-        beyond the grid the part inside is drawn. A picture without a place in the patient is drawn on a grid of one
-        slice of its size.
+        beyond the grid the part inside is drawn. A picture without a place in the patient is drawn on a picture's grid,
+        or on one slice, of its size.
 
         Raises:
             GeometryError: when a frame's pixels are no voxels of this grid, or every frame lies outside it.
@@ -57,10 +57,10 @@ class Segments(Labelled):
         """
         if number not in self.names:
             raise DataError(f"{self.file}: has no segment {number}")
-        mask = _zeros(grid.shape, np.dtype(np.bool_))
+        mask = _zeros(as_3d(grid).shape, np.dtype(np.bool_))
         frames = [frame for frame in self.frames.listed if frame.segment in (number, None)]
         drawn = 0
-        for onto, pixels in self._drawn(frames, mask, grid):
+        for onto, pixels in self._drawn(frames, mask, as_3d(grid)):
             onto[...] |= self._inside(pixels, number)
             drawn += 1
         if frames and not drawn:
@@ -68,7 +68,7 @@ class Segments(Labelled):
                 f"{self.file}: segment {number} lies outside the grid that it was to be drawn on "
                 f"({tag_of('ImagePositionPatient')})"
             )
-        return mask
+        return mask.reshape(grid.shape)
 
     def own_volume(self) -> Volume:
         """Draw all segments on the grid that their frames make up.
@@ -126,7 +126,7 @@ class Segments(Labelled):
         return _zeros(shape, dtype)
 
     def _drawn(
-        self, frames: list[Frame], canvas: NDArray[Any], grid: Grid
+        self, frames: list[SegmentFrame], canvas: NDArray[Any], grid: Grid
     ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Give, for each frame that lies on the grid at least in part, a view of the canvas and the stored values."""
         size = self.frames.size
@@ -141,7 +141,7 @@ class Segments(Labelled):
             if place.is_on(grid, size):
                 yield place.overlap(canvas, self.pixels.frame(frame.index).T)
 
-    def _affine(self, frame: Frame, grid: Grid) -> NDArray[np.float64]:
+    def _affine(self, frame: SegmentFrame, grid: Grid) -> NDArray[np.float64]:
         """Return where a frame lies: a picture without a place lies where the only slice of its size does.
 
         Raises:
@@ -165,7 +165,9 @@ class Segments(Labelled):
             return np.asarray(pixels >= self.most / 2)
         return np.asarray(pixels != 0)
 
-    def _values(self, pixels: NDArray[Any], frame: Frame, numbers: list[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    def _values(
+        self, pixels: NDArray[Any], frame: SegmentFrame, numbers: list[int], dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
         """Turn stored values into label values; padding and values that no segment has become 0."""
         if frame.segment is None:
             return np.asarray(np.where(np.isin(pixels, numbers), pixels, 0), dtype)

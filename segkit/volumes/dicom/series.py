@@ -69,13 +69,13 @@ def look_through(path: Path, *, below: bool = True, workers: int | None = None) 
     return export_of(dicom_files(path, below=below), path, workers)
 
 
-def find_series(path: Path, *, below: bool = True, workers: int | None = None) -> list[Stack]:
+def find_series(path: Path, *, below: bool = True) -> list[Stack]:
     """Find every volume in a file, a folder or a zip, as `look_through` does.
 
     Raises:
         DataError: when a zip or DICOMDIR points outside, or no image is there that can be read.
     """
-    return images_in(look_through(path, below=below, workers=workers))
+    return images_in(look_through(path, below=below))
 
 
 def images_in(export: Export) -> list[Stack]:

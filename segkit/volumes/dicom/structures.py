@@ -63,12 +63,16 @@ class Structures(Labelled):
             outside the grid are left out.
 
         Raises:
-            GeometryError: when a contour is not parallel to the slices, or belongs to another frame of reference than
-                most regions do.
+            GeometryError: when a contour is not parallel to the slices, belongs to another frame of reference than
+                most regions do, or is to be drawn on a picture without a place in the patient.
             DataError: when there is no such region, or the coordinates of a contour are damaged.
         """
         if number not in self.regions:
             raise DataError(f"{self.file}: has no region {number} with closed contours")
+        if grid.dims == 2:
+            raise GeometryError(
+                f"{self.file}: lies in the patient, and the picture that it is drawn on has no place there"
+            )
         region = self.regions[number]
         if region.frame_of_reference not in ("", self.frame_of_reference):
             tag = tag_of("ReferencedFrameOfReferenceUID")

@@ -215,7 +215,7 @@ class Maker:
 
     def stacks(self, path: Path) -> list[Stack]:
         """Return every volume below a path."""
-        return find_series(path, workers=1)
+        return find_series(path)
 
     def read(self, path: Path, wanted: Any = None, **options: str) -> Volume:
         """Read the one volume below a path."""

@@ -99,6 +99,7 @@ def test_a_picture_without_a_place_lies_on_the_slice_of_its_size(tmp_path: Path)
     assert (own.array.shape, own.spacing) == ((1, 3, 2), (3.0, 2.0))
     oblique = affine_from_steps([[1, 1, 0], [-1, 1, 0], [0, 0, 1]], (5, 6, 7), space="LPS")
     assert np.argwhere(read.mask_on(4, Grid((3, 2, 1), oblique))[..., 0]).tolist() == [[0, 0], [2, 1]]
+    assert np.array_equal(read.mask_on(4, own.grid), own.array[0] != 0)  # as a reference of a radiograph
     with pytest.raises(GeometryError, match=r"hand\.dcm: .*ImagePositionPatient"):
         read.mask_on(4, Grid((3, 2, 2), oblique))
 

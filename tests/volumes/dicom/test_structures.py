@@ -112,6 +112,11 @@ def test_a_region_that_is_not_there_is_refused(tmp_path):
         structures.mask_on(2, Grid(SHAPE, AXIAL))
 
 
+def test_a_picture_has_no_place_for_contours(tmp_path):
+    with pytest.raises(GeometryError, match=r"rt\.dcm: lies in the patient, and the picture"):
+        drawn_on(tmp_path, [contour(OUTER, 0)], affine=np.eye(4), shape=(9, 8))
+
+
 def test_a_number_that_is_infinite_is_refused_in_one_line(tmp_path):
     header = structure_set({(1, "lung"): [contour(OUTER, 0)]})
     header.StructureSetROISequence[0].add_new("ROINumber", "FD", np.inf)
