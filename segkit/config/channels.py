@@ -44,6 +44,7 @@ def channels_from(declared: Mapping[str, str | Mapping[str, str]]) -> dict[str, 
         target = channels.get(channel.onto) if channel.onto else None
         if channel.onto and (target is None or target.onto is not None):
             raise UsageError(f"data.channels.{name}.onto: {channel.onto} is not a channel that stays on its own grid")
+    # Masks leave on the first channel's grid, so it must be a grid that some file has.
     if next(iter(channels.values())).onto:
         raise UsageError("data.channels: the first channel gives the grid and cannot be resampled onto another")
     return channels

@@ -33,6 +33,7 @@ from segkit.foundation.errors import UsageError, one_line
 from segkit.foundation.plain import to_yaml
 
 SEARCH = "tune"  # the command to which ranges may be typed
+# What is typed wrong also surfaces as plain errors of the libraries beneath Hydra: a bad interpolation, a bad file.
 _REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError)
 
 
@@ -135,6 +136,7 @@ def _check_optional_groups(command: str, read: Overrides, sources: Sources) -> N
 def _yielding_length(read: Overrides) -> list[str]:
     """Return the override that drops an experiment's length where the other way to say how long was typed."""
     lengths = ("training.budget", "training.steps")
+    # Who types both has said what is meant: nothing yields then, and `check_length` tells where that is too much.
     typed_keys = [override.key_or_group for override in read.values if override.key_or_group in lengths]
     given = [override for override in read.values if override.key_or_group in lengths and override.value() is not None]
     return [f"{key}=null" for key in lengths if given and key not in typed_keys]
@@ -149,7 +151,7 @@ def _hydra(command: str, lines: Sequence[str], sources: Sources) -> DictConfig:
         search_path.append("segkit", f"file://{folder}")
     search_path.append("schema", "structured://")
     Plugins.instance()  # registers the readers of these schemes
-    setbase("1.3")
+    setbase("1.3")  # the loader asks whose behaviour is wanted, which hydra.main would have set
     words = ["hydra.job.name=segkit", *lines]
     config = ConfigLoaderImpl(search_path).load_configuration(command, words, RunMode.RUN, from_shell=False)
     with open_dict(config):

@@ -148,6 +148,7 @@ def unknown_key(name: str, known: Iterable[str], also: Iterable[str] = ()) -> Us
     leaf = name.rpartition(".")[2]
     # Spelt wrong beside its neighbours, typed without its section (`budget=5min`), or wrong in both.
     near = did_you_mean(leaf, siblings).replace("mean ", f"mean {prefix}")
+    # Of several sections that have such a key the nearest to the top is meant most often.
     homes = sorted((key for key in known if key.rpartition(".")[2] == leaf), key=len)
     hint = near or (f"; did you mean {homes[0]}?" if homes else did_you_mean(name, () if section else known, 0.75))
     beside = f"{section} has {listed(siblings)}" if section else f"the keys are {listed(siblings)}"

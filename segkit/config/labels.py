@@ -122,6 +122,7 @@ def labels_from(declared: Declared, region_order: Sequence[int] | None = None) -
     background = [name for name in members if name == BACKGROUND] or [n for n, v in members.items() if v == (0,)]
     if not background or len(members) < 2:
         raise UsageError("data.labels needs a background (that name, or the value 0) and at least one label beside it")
+    # The background comes first wherever it was declared, since its class is 0 in all that is stored.
     ordered = {background[0]: members[background[0]], **members}
     labels = Labels(ordered, ignored[0] if ignored else None, tuple(region_order or ()), colours == {True})
     _check_values(labels)

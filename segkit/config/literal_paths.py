@@ -60,6 +60,7 @@ def literal_value(key: Key, text: str) -> PathValue:
         return text
     if not key.is_list:
         return located(key, text)
+    # A folder may itself be called `[A,B]`, and then it is meant.
     if text[0] == "[" and text[-1] == "]" and not os.path.lexists(absolute(text)):
         members = [member.strip() for member in text[1:-1].split(",")]
     else:

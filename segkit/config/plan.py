@@ -129,6 +129,7 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
     Raises:
         DataError: when keys are missing, unknown or of the wrong kind, or contradict each other.
     """
+    # A stranger's plan may hold anything: each value is converted, so that what is of another kind fails here.
     try:
         plan = Plan(
             **{

@@ -50,6 +50,7 @@ def recorded_overrides(path: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: when the record cannot be read.
     """
+    # Of a config that somebody composed elsewhere, or copied alone, nobody knows the words.
     record = Path(path).with_name(OVERRIDES_FILE)
     words = load_yaml(record) if record.is_file() else []
     return tuple(map(str, words)) if isinstance(words, list) else ()

@@ -18,6 +18,7 @@ OBJECTIVES = ("dice", "seconds")
 SAMPLERS = ("tpe", "random", "grid", "cmaes")
 PRUNERS = ("hyperband", "median", "none")
 Scalar = None | bool | int | float | str
+SPACE = "sweep.space"
 _OF_INTERVALS = ("low", "high", "log", "step")
 
 
@@ -128,11 +129,11 @@ def dimension_from(key: str, value: Any) -> Dimension:
     Raises:
         UsageError: when it is malformed.
     """
-    where = f"sweep.space.{key}"
+    where = f"{SPACE}.{key}"
     if isinstance(value, Mapping) and set(value) == {"choices"}:
         value = value["choices"]
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return _choices(where, value)
+        return _choices(key, value)
     if not isinstance(value, Mapping) or not {"low", "high"} <= set(value):
         raise UsageError(f"{where}: {value} is no dimension: write {{low: 1e-4, high: 1e-2, log: true}} or [a, b]")
     for name in value:
@@ -142,9 +143,10 @@ def dimension_from(key: str, value: Any) -> Dimension:
     return _interval(where, value)
 
 
-def _choices(where: str, values: Sequence[Any]) -> Choices:
+def _choices(key: str, values: Sequence[Any]) -> Choices:
     from hydra.core.override_parser.types import Transformer
 
+    where = f"{SPACE}.{key}"
     chosen: list[Scalar] = []
     for value in values:
         is_scalar = value is None or isinstance(value, bool | int | float)
@@ -153,7 +155,7 @@ def _choices(where: str, values: Sequence[Any]) -> Choices:
     if len(set(chosen)) != len(chosen):
         raise UsageError(f"{where}: a value stands twice in {listed([str(value) for value in chosen])}")
     if len(chosen) < 2:
-        raise UsageError(f"{where}: a choice needs two values or more; fix a single one by typing {where[12:]}=VALUE")
+        raise UsageError(f"{where}: a choice needs two values or more; fix a single one by typing {key}=VALUE")
     return Choices(tuple(chosen))
 
 

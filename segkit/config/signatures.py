@@ -112,6 +112,7 @@ def _class_signature(node: ast.ClassDef, module: str) -> Signature | None:
         return _call_signature(constructor.args, skip=1)
     bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id not in ("object", "Protocol")]
     inherited: Signature | None = Signature({})
+    # A base that is no plain name (nn.Module, Generic[T]) is not followed, and may take anything.
     if node.bases and len(node.bases) != len(bases):
         inherited = None
     for base in bases:

@@ -14,6 +14,7 @@ def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> st
         choices: what it could have been.
         nearness: 0 to 1 (equal), the least likeness that counts.
     """
+    # Compared without case: `ADAMW` is near to `AdamW`, which difflib alone would not see.
     by_lower_case = {choice.lower(): choice for choice in choices}
     near = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=nearness)
     return f"; did you mean {by_lower_case[near[0]]}?" if near else ""

@@ -80,7 +80,7 @@ def checked(key: Key, value: Any) -> Any:
 
 def _check_range(key: Key, value: Any) -> None:
     low, high = key.metadata.get("minimum"), key.metadata.get("maximum")
-    if low is None or high is None or low <= value <= high:
+    if low is None or high is None or low <= value <= high:  # NaN lies within no bounds, and is refused
         return
     bounds = f"at least {low}" if high == float("inf") else f"between {low} and {high}"
     raise UsageError(f"{key.name}: {value:g} is not {bounds}")

@@ -17,7 +17,7 @@ from segkit.foundation.plain import from_yaml, to_json, to_yaml
 _UNIQUE = re.compile(r"(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,9})-[0-9a-f]{8}")
 _LITTER = re.compile(rf"\..*\.(?P<unique>{_UNIQUE.pattern})\.tmp.*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_PROBE_BYTES = 1 << 16
+_PROBE_BYTES = 1 << 16  # a full disk may still take a few
 _being_written: set[Path] = set()
 
 
@@ -94,7 +94,7 @@ def _temporary(target: Path) -> Iterator[Path]:
         raise
     finally:
         with suppress(OSError):
-            _remove(temporary)
+            remove(temporary)
         _being_written.discard(temporary)
 
 
@@ -154,7 +154,7 @@ def _remove_dead(folder: Path, uniques: Mapping[str, str]) -> None:
         match = _UNIQUE.fullmatch(unique)
         if match and match["machine"] == _machine() and not _is_alive(int(match["pid"]), folder / name):
             with suppress(OSError):
-                _remove(folder / name)
+                remove(folder / name)
 
 
 def _is_alive(pid: int, temporary: Path) -> bool:
@@ -165,7 +165,8 @@ def _is_alive(pid: int, temporary: Path) -> bool:
     return bool(psutil.pid_exists(pid))
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it; what is gone already is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

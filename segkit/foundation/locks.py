@@ -29,7 +29,7 @@ def lock(path: str | os.PathLike[str], *, doing: str, timeout: float | None = No
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(path, poll_interval=_POLL_SECONDS)
+    held = FileLock(path, poll_interval=_POLL_SECONDS)  # the system's own lock, which dies with its holder
     try:
         held.acquire(timeout=0)
     except Timeout:

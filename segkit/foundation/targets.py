@@ -118,6 +118,7 @@ def _door(found: type, arguments: Mapping[str, Any]) -> str:
 def _parameters(found: type) -> dict[str, inspect.Parameter]:
     """Give the constructor's parameters, and those of its bases while `**kwargs` passes more on."""
     parameters: dict[str, inspect.Parameter] = {}
+    # What a subclass passes on as **kwargs reaches the parameters of its bases, and so do a config's arguments.
     for base in found.__mro__:
         constructor = base.__dict__.get("__init__")
         if not inspect.isfunction(constructor):

@@ -75,7 +75,7 @@ class Grid:
         return self.dims == 2 and not self.affine[2, [0, 1, 3]].any()
 
     def index_to(self, other: Grid) -> NDArray[np.float64]:
-        """Return the 4x4 matrix that takes a voxel index of this grid to the (fractional) index in `other`."""
+        """Return the 4x4 matrix that takes a voxel index (i, j, k, 1) of this grid to the fractional one in `other`."""
         return np.asarray(np.linalg.solve(other.affine, self.affine))
 
     def displacement_from(self, other: Grid) -> float:
@@ -98,7 +98,7 @@ class Grid:
         """
         if self.shape != other.shape:
             raise GeometryError(f"{what} have different shapes: {self.shape} and {other.shape} voxels")
-        if tolerance is None:
+        if tolerance is None:  # 0.001 mm is more than a voxel of microscopy
             tolerance = min(TOLERANCE, 0.01 * min(self.spacing))
         distance = self.displacement_from(other)
         if distance > tolerance:

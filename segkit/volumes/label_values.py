@@ -52,7 +52,11 @@ def as_colours(values: NDArray[np.integer]) -> NDArray[np.uint8]:
 
 
 def voxels_of_values(mask: NDArray[np.integer]) -> dict[int, int]:
-    """Return how many voxels each value has that a mask holds, slab by slab, so that nothing as large is made."""
+    """Return how many voxels each value has that a mask holds, slab by slab, so that nothing as large is made.
+
+    Args:
+        mask: of any shape and integer type.
+    """
     flat = mask.reshape(-1, order="A")
     slabs = (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
     if mask.dtype == np.uint8:

@@ -22,14 +22,14 @@ Picture = NDArray[np.uint8]
 
 
 def in_grey(image: NDArray[np.floating]) -> Picture:
-    """Return intensities as 0..255, between their first and last percentile."""
+    """Return intensities as 0..255, between their first and last percentile; of any shape, which stays."""
     low, high = np.percentile(image, WINDOW)
     grey: Picture = (np.clip((image - low) / max(float(high - low), 1e-6), 0, 1) * 255).astype(np.uint8)
     return grey
 
 
 def enlarged(plane: NDArray[np.generic], size: int) -> NDArray[np.generic]:
-    """Repeat pixels so that the longest side has about `size` of them."""
+    """Repeat the pixels of a plane, shape (rows, columns), so that its longest side has about `size` of them."""
     factor = max(1, size // max(plane.shape))
     return plane.repeat(factor, axis=0).repeat(factor, axis=1)
 

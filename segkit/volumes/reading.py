@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from segkit.foundation.errors import DataError, GeometryError, SegkitError, reason_of_system, said_by_library
+from segkit.foundation.folders import names_by_folder
 from segkit.volumes.formats import Format, formats
 from segkit.volumes.grid import Grid
 from segkit.volumes.selection import Location, Selection
@@ -97,9 +98,8 @@ def find_volumes(folder: str | os.PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder")
     found: set[Path] = set()
-    for parent, subfolders, names in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found |= _volumes_among([Path(parent, name) for name in names if not _is_litter(name)])
+    for parent, names in names_by_folder(folder):
+        found |= _volumes_among([parent / name for name in names if not _is_litter(name)])
     return sorted(found)
 
 

@@ -126,7 +126,7 @@ def _filled(pieces: Iterator[bytes], count: int, skip: int) -> NDArray[np.uint8]
 
 
 def parse_numbers(text: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the `count` whitespace-separated numbers of an ASCII-encoded volume.
+    """Return the `count` whitespace-separated numbers of an ASCII-encoded volume, shape (count,).
 
     Raises:
         DataError: when `text` holds fewer or more numbers, or other words.
@@ -139,7 +139,7 @@ def parse_numbers(text: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[Any]
 
 
 def storable(array: NDArray[Any]) -> NDArray[Any]:
-    """Return voxels as files store them: real numbers of 8 to 64 bits, little-endian.
+    """Return voxels, of any shape, as files store them: real numbers of 8 to 64 bits, little-endian.
 
     bool becomes uint8 and float16 float32, which hold the same values.
 

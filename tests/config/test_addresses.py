@@ -32,6 +32,7 @@ def test_an_address_by_hand(text, address):
     [
         "dicomweb://", "dicomweb:///dicom-web", "https://pacs/dicom-web/studies/1", "dicomweb://pacs:port/x",
         "dicomweb://pacs/dicom-web/studies/abc", "dicomweb://pacs/dicom-web/studies/1/series/x",
+        "dicomweb://pacs/dicom-web/studies/..", "dicomweb://pacs/dicom-web/studies/1../series/2",
         "dicomweb://pacs/dicom-web/studies/1/instances/2", "dicomweb://pacs/dicom-web?token=secret",
         "dicomweb://pacs/dicom-web#secret", "dicomweb://me:secret@pacs/dicom-web", "dicomweb://secret@pacs/x",
         "dicomweb://me:sec/ret@pacs/dicom-web", "ftp://me:secret@pacs/x", "dicomweb://[::1/x",

@@ -183,15 +183,15 @@ def test_a_series_is_found_once_as_its_folder(tmp_path):
     assert stem(plain) == "ct"
 
 
-@pytest.mark.parametrize("is_first", [True, False])
-def test_a_segmentation_beside_its_slices_is_no_volume_wherever_it_is_listed(tmp_path, monkeypatch, is_first):
-    folder = save(tmp_path / "ct", series_of())
-    names = sorted(path.name for path in folder.iterdir())
+@pytest.mark.parametrize("name", ["A.seg.dcm", "z.seg.dcm"])
+def test_a_segmentation_beside_its_slices_is_no_volume_whatever_it_is_called(tmp_path, name):
+    folder = save(tmp_path / "CT", series_of())
     drawn = make_slice(0, Modality="SEG", SOPClassUID=SegmentationStorage)
-    drawn.save_as(folder / "SEG.dcm", enforce_file_format=True)
-    listed = ["SEG.dcm", *names] if is_first else [*names, "SEG.dcm"]
-    monkeypatch.setattr("segkit.volumes.reading.os.walk", lambda _: [(str(folder), [], listed)])
+    drawn.save_as(folder / name, enforce_file_format=True)
     assert find_volumes(folder) == [folder]
+    (tmp_path / "masks").mkdir()
+    (folder / name).rename(tmp_path / "masks" / name)
+    assert find_volumes(tmp_path) == [folder, tmp_path / "masks" / name]
 
 
 def with_changed_last(**changes):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import IO
 
 from segkit.foundation.archives import ENCRYPTED, leaves
 from segkit.foundation.errors import DataError
+from segkit.foundation.folders import names_by_folder
 from segkit.volumes.bounded import open_bounded
 
 FORMAT_NAME = "dicom"  # in the source of volumes that were read from such objects
@@ -136,10 +136,9 @@ def begins_as_dicom(stream: IO[bytes]) -> bool:
 
 
 def files_in(folder: Path, *, below: bool = True) -> Iterator[Path]:
-    """Yield the files in a folder, and in those below it, in order; hidden ones are passed over, links not followed."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if below and not name.startswith("."))
-        paths = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+    """Yield the files in a folder, and in those below it, in order; hidden ones are passed over."""
+    for parent, names in names_by_folder(folder, below=below):
+        paths = (parent / name for name in names if not name.startswith("."))
         yield from (path for path in paths if path.is_file())  # opening a pipe would wait for its other end
 
 

@@ -67,7 +67,7 @@ def even_places(planes: Sequence[Plane]) -> tuple[NDArray[np.float64], NDArray[n
     The spacing is the smallest gap where all are whole multiples of it (slices are missing), else the median gap.
 
     Returns:
-        places along the normal in mm from the first plane; the step, an LPS vector in mm.
+        places along the normal in mm from the first plane, shape (slices,); the step, an LPS vector in mm, shape (3,).
 
     Raises:
         GeometryError: when two planes lie in one place, or the planes do not follow a line.

@@ -196,6 +196,6 @@ class Plane:
         return self.frame.traits[TRAITS.index(name)]
 
 
-def hashed(identifier: str) -> str:
+def hashed(identifier: str, *, digits: int = 10) -> str:
     """Return a word that stands for an identifier, which it does not tell; a letter comes first, so it is no number."""
-    return f"s{hashlib.sha256(identifier.encode()).hexdigest()[:10]}"
+    return f"s{hashlib.sha256(identifier.encode()).hexdigest()[:digits]}"

@@ -117,7 +117,10 @@ class ReferenceSelection(Selection):
 
 
 def painted(strokes: Sequence[Stroke], grid: Grid) -> NDArray[Any]:
-    """Return the values of segments drawn on a grid, later over earlier, of the smallest type that holds them."""
+    """Return the values of segments drawn on a grid, later over earlier, shape `grid.shape`, 0 where there are none.
+
+    The type is the smallest that holds all values.
+    """
     highest = max((stroke.value for stroke in strokes), default=0)
     lowest = min((stroke.value for stroke in strokes), default=0)
     kind = np.min_scalar_type(highest) if lowest >= 0 else np.dtype(np.int32)

@@ -146,7 +146,7 @@ class _Groups:
         return abs(values[0]) or None if values else None
 
     def plane(self, index: int) -> NDArray[np.float64] | None:
-        """Return the affine of a frame's pixels; None when nothing is said of its place in the patient.
+        """Return the 4x4 affine of a frame's pixels; None when nothing is said of its place in the patient.
 
         Raises:
             GeometryError: when a part is missing.

@@ -66,7 +66,7 @@ def normal_of(planes: Sequence[Plane]) -> NDArray[np.float64]:
 
 
 def along_normal(planes: Sequence[Plane]) -> NDArray[np.float64]:
-    """Return where each plane lies along their normal, mm."""
+    """Return where each plane lies along their normal, mm, shape (planes,)."""
     return np.array([plane.position for plane in planes]) @ normal_of(planes)
 
 
@@ -84,7 +84,7 @@ def is_even(planes: Sequence[Plane]) -> bool:
 
 
 def offsets_from_even(positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far in mm each position lies from its place on an even line from the first to the last."""
+    """Return how far in mm each position, shape (N, 3), lies from its place on an even line from first to last."""
     share = np.linspace(0, 1, len(positions))[:, None]
     return np.asarray(np.linalg.norm(positions - (positions[0] + share * (positions[-1] - positions[0])), axis=1))
 

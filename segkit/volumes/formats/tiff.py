@@ -18,7 +18,7 @@ from segkit.volumes.formats import Format
 from segkit.volumes.formats._colour import without_alpha
 from segkit.volumes.grid import Grid, affine_from
 from segkit.volumes.volume import Source, Volume
-from segkit.volumes.voxel_bytes import native, storable
+from segkit.volumes.voxel_bytes import LEVEL, native, storable
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
@@ -55,6 +55,7 @@ def read(path: Path) -> Volume:
         array = _channel_first(pixels, series.axes, order, has_pages=has_pages)
         page = series.keyframe
         if page.colormap is not None and len(array) == 1:
+            # Palettes count to 65535; what is drawn with 8 bits comes back as it was.
             array = (page.colormap >> 8).astype(np.uint8)[:, array[0]]
         if any(int(sample) in ALPHA_SAMPLES for sample in page.extrasamples):
             array = without_alpha(array)
@@ -220,7 +221,7 @@ def write(volume: Volume, path: Path) -> None:
         pixels if "C" in letters else pixels[0],
         photometric="rgb" if is_colour else "minisblack",
         compression="zlib",
-        compressionargs={"level": 1},
+        compressionargs={"level": LEVEL},
         software=volume.note.encode("ascii", "replace") or None,
         metadata={"axes": letters.replace("C", "S") if is_colour else letters, AFFINE_KEY: volume.affine.tolist()},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from segkit.config.addresses import is_uid
 from segkit.config.options import SeriesOptions
 from segkit.foundation.console import progress_bar, say
 from segkit.foundation.errors import DataError
-from segkit.foundation.files import atomic_file
+from segkit.foundation.files import atomic_file, remove
 from segkit.volumes.dicom.choosing import passes
 from segkit.volumes.dicom.instances import hashed
 from segkit.volumes.pacs.connection import Json, Pacs, silently, value_of
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 SERIES, INSTANCE, MODALITY, DESCRIPTION = "0020000E", "00080018", "00080060", "0008103E"
 AS_STORED = (("application/dicom", "*"),)  # in whatever transfer syntax the PACS has it
-FEW = 4  # instances that are asked for one by one
+FEW = 4  # instances that are asked for one by one: a request for the series brings those along that are there already
 # Of these nothing is segmented: derived objects, documents, plans, waveforms.
 NO_IMAGES = frozenset(
     [
@@ -44,7 +43,8 @@ class Wanted:
 
     def place(self, folder: Path) -> Path:
         """Return the file that it goes to: a folder a series, names that tell nothing of the patient."""
-        return folder / hashed(self.series) / f"{hashed(self.uid)}.dcm"
+        # Thousands lie in one folder, and two of one name would be one.
+        return folder / hashed(self.series) / f"{hashed(self.uid, digits=32)}.dcm"
 
 
 def retrieve(pacs: Pacs, wanted: SeriesOptions, folder: Path) -> int:
@@ -189,8 +189,8 @@ def remove_others(places: set[Path], folder: Path) -> None:
     kept = {path.parent for path in places}
     for series in folder.iterdir() if folder.is_dir() else ():
         if series not in kept:
-            shutil.rmtree(series)
+            remove(series)
             continue
         for file in series.iterdir():
             if file not in places:
-                file.unlink()
+                remove(file)

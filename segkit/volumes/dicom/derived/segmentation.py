@@ -30,7 +30,7 @@ SOP_CLASSES = {BINARY: SEGMENTATION, LABELMAP: LABEL_MAP}
 SYNTAXES = {"none": EXPLICIT, "deflate": DEFLATED, "rle": RLE, "jpeg_ls": JPEG_LS, "jpeg_2000": JPEG_2000}
 BY_FRAME = ("rle", "jpeg_ls", "jpeg_2000")
 ENCODERS = {"jpeg_ls": ("jpeg_ls", "pyjpegls"), "jpeg_2000": ("openjpeg", "pylibjpeg-openjpeg")}
-FEWEST = 8  # pixels of a slice in a binary SEG
+FEWEST = 8  # pixels of a slice in a binary SEG: below that one byte holds bits of several whole frames
 LONGEST = 64  # characters of a label
 
 

@@ -99,7 +99,7 @@ def structure_set_of(
 
 
 def contours(array: NDArray[Any], segments: Sequence[Segment], source: DicomSource) -> dict[int, list[Dataset]]:
-    """Return the items of ContourSequence of each segment by its number, slice by slice."""
+    """Return the items of ContourSequence of each segment by its number, slice by slice; `array` is (X, Y, Z)."""
     steps = source.grid.affine[:3, :2].T * SIGNS["LPS"]  # along a row, along a column
     finest = min(source.grid.spacing[:2]) / PER_VOXEL
     decimals = min(MOST_DECIMALS, max(2, ceil(-log10(finest))))
