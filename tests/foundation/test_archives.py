@@ -5,8 +5,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segkit.foundation.archives import LARGEST_PACKED, ArchiveFolder, Member, checked_members, write_archive
+from segkit.foundation.archives import LARGEST_PACKED, ArchiveFolder, Member, checked_members, leaves, write_archive
 from segkit.foundation.errors import DataError
 
 BOMB = 10 << 30  # bytes that it unpacks to
@@ -177,3 +179,17 @@ def test_the_same_members_give_the_same_bytes(tmp_path):
         assert archive.read("b/weights") == source.read_bytes()
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert checked_members(tmp_path / "one.zip", known) == {"a.txt": 2, "b/weights": 2304}
+
+
+def test_names_with_two_points_are_no_way_out():
+    assert not any(map(leaves, ["a..b/c", "..a", "a/b..", "a/./b", "a/12:30"]))
+
+
+@given(st.lists(st.sampled_from(["..", "a", ".", "b"]), min_size=1, max_size=6))
+def test_a_name_that_climbs_out_of_its_folder_leaves_it(parts):
+    depth = lowest = 0
+    for part in parts:
+        depth += {"..": -1, ".": 0}.get(part, 1)
+        lowest = min(lowest, depth)
+    assert leaves("/".join(parts)) or lowest >= 0
+    assert leaves("\\".join(parts)) == leaves("/".join(parts))

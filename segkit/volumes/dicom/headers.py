@@ -20,7 +20,7 @@ from segkit.volumes.dicom.uids import BIG_ENDIAN, DEFLATED
 
 KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"),
-    *("Modality", "SeriesDescription", "SeriesNumber", "InstanceNumber", "ImageType", "Manufacturer"),
+    *("Modality", "SeriesDescription", "SeriesNumber", "InstanceNumber", "ImageType"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "ModalityLUTSequence"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing", "SliceThickness"),
@@ -28,7 +28,6 @@ KEYWORDS = (
     *("EchoTime", "TemporalPositionIdentifier", "DiffusionBValue", "DiffusionGradientOrientation", "TriggerTime"),
     *("InversionTime", "FlipAngle", "KVP", "ConvolutionKernel", "AcquisitionNumber", "AcquisitionTime"),
     *("FrameReferenceTime", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-    *("SequenceOfUltrasoundRegions",),
 )
 # Of mosaics, b-values and Philips' scale: see their readers.
 PRIVATE = (0x0019100A, 0x0019100C, 0x00291010, 0x00431039, 0x20011003, PHILIPS_SCALE)
