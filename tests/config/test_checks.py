@@ -24,7 +24,7 @@ def refusal(command: str, *words: str) -> str:
         (["training.fold=5"], "training.fold: 5 is neither all nor each nor one of the 5 folds (0 to 4)"),
         (["training.fold=al"], "training.fold: al is neither"),
         (["data.split.folds=leave_one_out", "training.fold=al"], "training.fold: al is neither all nor each nor the"),
-        (["data.split.folds=leave_one_out", "training.fold=\u00b2"], "training.fold: \u00b2 is neither all nor each"),
+        (["data.split.folds=leave_one_out", "training.fold='\u00b2'"], "training.fold: \u00b2 is neither all nor each"),
         (["data.channels={CT: mri}"], "data.channels.CT: mri is not one of ct, mr, pet, rgb, none; did you mean"),
         (["data.channels={}"], "data.channels is empty"),
         (["data.labels={air: 0, a: 1, b: 1}"], "data.labels: a and b both have the value 1"),

@@ -104,7 +104,12 @@ def test_regions_swap_value_by_value():
 
 def test_pairs_that_make_no_sense_are_refused():
     labels = labels_from({"background": 0, "a": 1, "b": 2, "c": [3, 4]})
-    for pair, message in ((["a"], "not a pair"), (["a", "x"], "not a pair"), (["a", "c"], "equally many values")):
+    for pair, message in (
+        (["a"], "not a pair"),
+        (["a", "a"], "not a pair"),
+        (["a", "x"], "x is not a label; labels: a, b, c"),
+        (["a", "c"], "equally many values"),
+    ):
         with pytest.raises(UsageError, match=message):
             swapped_classes(labels, [pair])
     with pytest.raises(UsageError, match="stands in another pair"):

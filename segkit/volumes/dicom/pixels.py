@@ -135,12 +135,15 @@ def _decoded(instance: Instance, indices: Sequence[int]) -> Iterator[tuple[int, 
 def is_inverted(instance: Instance) -> bool:
     """Tell whether values are turned so that larger is brighter: MONOCHROME1 of anything but CT, MR and PET.
 
-    Those three measure something, and what they measure does not turn with the way it is shown.
+    Those three measure something, and what they measure does not turn with how it is shown; nor does floating point.
     """
-    return instance.encoding.photometric == "MONOCHROME1" and instance.modality not in PLACED
+    is_negative = instance.encoding.photometric == "MONOCHROME1" and not instance.encoding.is_float
+    return is_negative and instance.modality not in PLACED
 
 
 def _inverted(pixels: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+    if encoding.has_lut:  # what a table gives may need more bits than were stored
+        return np.asarray(np.iinfo(pixels.dtype).max - pixels)
     return np.asarray(_turning_point(encoding) - pixels.astype(np.int64)).astype(pixels.dtype)
 
 

@@ -75,6 +75,17 @@ def test_a_modality_lut_is_applied(maker, tmp_path):
     assert np.array_equal(found.ravel(), 100 * np.clip(np.arange(20) - 3, 0, 19))
 
 
+def test_what_a_modality_lut_gives_is_turned_within_its_own_bits(maker, tmp_path):
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [20, 0, 16], "US"
+    table.add_new(0x00283006, "US", [3000 * entry for entry in range(20)])
+    header = maker.slice(Modality="DX", ModalityLUTSequence=[table], **UNSCALED)
+    maker.with_pixels(header, np.arange(20).reshape(4, 5).astype(np.uint16), bits=8)
+    header.PhotometricInterpretation = "MONOCHROME1"
+    found = maker.values_in(maker.save_one(tmp_path / "a", header))
+    assert np.array_equal(found.ravel(), 65535 - 3000 * np.arange(20))
+
+
 def test_an_empty_modality_lut_is_none(maker, tmp_path):
     path = maker.save_one(tmp_path / "a", maker.slice(1, ModalityLUTSequence=[]))
     assert np.array_equal(maker.values_in(path), maker.stored(1).astype(int) - 1024)
