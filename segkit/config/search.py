@@ -74,12 +74,19 @@ class Interval:
     @property
     def grid(self) -> tuple[float, ...] | None:
         """Every value in order, None where there is no end of them."""
-        return None if self.count is None else tuple(map(self.value, range(self.count)))
-
-    def value(self, index: int) -> float:
-        """Return one value of the grid, counted from 0."""
+        if self.count is None:
+            return None
         low, _, step = self._exactly
-        return int(low + index * step) if self.is_whole else float(low + index * step)
+        return tuple(self._plain(low + index * step) for index in range(self.count))
+
+    @property
+    def last(self) -> float:
+        """The largest value: where there are steps, `high` may lie between two of them."""
+        low, _, step = self._exactly
+        return self.high if self.count is None else self._plain(low + (self.count - 1) * step)
+
+    def _plain(self, value: Decimal) -> float:
+        return int(value) if self.is_whole else float(value)
 
     @property
     def _exactly(self) -> tuple[Decimal, Decimal, Decimal]:

@@ -30,10 +30,10 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     if isinstance(dimension, Choices):
         return CategoricalDistribution(dimension.values)
     # Optuna wants the upper end to be a step itself.
-    high = dimension.value(dimension.count - 1) if dimension.step and dimension.count else dimension.high
+    low, high = dimension.low, dimension.last
     if dimension.is_whole:
-        return IntDistribution(int(dimension.low), int(high), log=dimension.log, step=int(dimension.step or 1))
-    return FloatDistribution(dimension.low, high, log=dimension.log, step=dimension.step)
+        return IntDistribution(int(low), int(high), log=dimension.log, step=int(dimension.step or 1))
+    return FloatDistribution(low, high, log=dimension.log, step=dimension.step)
 
 
 def combinations(space: Space, seed: int) -> list[dict[str, Scalar]]:

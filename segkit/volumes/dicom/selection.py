@@ -41,8 +41,9 @@ class SeriesSelection(Selection):
 
     @property
     def name(self) -> str:
-        """A name that tells nothing of the patient."""
-        return self.stacks[0].name if len(self.stacks) == 1 else self.stacks[0].name.partition("_")[0]
+        """A name that tells nothing of the patient: the series', or that of the first volume where others are left."""
+        first = self.stacks[0]
+        return first.name.partition("_")[0] if len(self.stacks) == first.of else first.name
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -81,6 +81,14 @@ def test_volumes_on_other_grids_are_other_cases(maker, tmp_path):
     maker.refused(mixed.read, error=GeometryError)
 
 
+def test_volumes_on_two_grids_are_two_cases_of_two_channels(maker, tmp_path):
+    turned = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "step": [0, 0, 3]}
+    others = [maker.slice(index, EchoTime=time, **turned) for time in ("2.46", "4.92") for index in range(2)]
+    folder = maker.save(tmp_path / "a", [*echoes(maker), *others], list("abcdefghij"))
+    cases = maker.cases(folder, volumes="channels")
+    assert sorted(case.read().array.shape for case in cases.values()) == [(2, 5, 4, 2), (2, 5, 4, 3)]
+
+
 def test_a_volume_with_gaps_is_a_case_of_its_own_that_says_so(maker, tmp_path):
     headers = maker.series([0, 1, 3, 4], EchoTime="2"), maker.series(5, EchoTime="4")
     folder = maker.save(tmp_path / "a", [*headers[0], *headers[1]], [f"{index}" for index in range(9)])
