@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.orthanc import Orthanc
 
 PROJECT = Path(__file__).resolve().parent.parent
+settings.register_profile("any machine", deadline=None)  # how long an example takes tells of the machine's load alone
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
