@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.postprocessing.components import Neighbours, bounding_box, connected
+from segkit.postprocessing.components import Neighbours, connected
+from segkit.volumes.boxes import occupied_box
 
 
 def holes_of(
@@ -40,7 +41,7 @@ def holes_of(
     if is_open.all():
         return None
     enclosed = ~is_open[outside] & free
-    box = bounding_box(enclosed)
+    box = occupied_box(enclosed)
     if box is None:
         return None
     # The label encloses the holes on all sides, so that it shows within one voxel of their box.
