@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from segkit.config.labels import Labels
 from segkit.datasets.case import Case
 from segkit.foundation.console import progress
 from segkit.foundation.parallel import parallel_map
-from segkit.volumes.label_values import label_values
+from segkit.volumes.label_values import label_values, value_counts
 from segkit.volumes.reading import read
 
 
@@ -33,5 +31,5 @@ def labels_of(case: Case, labels: Labels) -> str:
     if case.reference is None:
         return ""
     values = label_values(read(case.reference), str(case.reference), in_colour=labels.in_colour)
-    found = set(np.unique(values).tolist())
+    found = set(value_counts(values)[0].tolist())
     return ", ".join(name for name in labels.foreground if found & set(labels.members[name]))

@@ -16,10 +16,10 @@ from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
 from segkit.datasets.soundness.headers import disagreements, files_of, missing_files, unreadable
 from segkit.datasets.soundness.mirrored import Mirroring, best_mirroring
-from segkit.datasets.soundness.voxels import levels, value_counts, voxel_hash
+from segkit.datasets.soundness.voxels import levels, voxel_hash
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.volumes.grid import APART, Grid, as_3d
-from segkit.volumes.label_values import label_values
+from segkit.volumes.label_values import label_values, value_counts
 from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
