@@ -18,8 +18,8 @@ from segkit.config.options import PlanOptions, PreprocessingOptions
 from segkit.config.plan import Plan, plan_from
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
-from segkit.datasets.presence import label_presence
-from segkit.datasets.splits import ALL, BY_LABELS, Split, split_cases
+from segkit.datasets.presence import strata_by_labels
+from segkit.datasets.splits import ALL, Split, split_cases
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
@@ -123,8 +123,7 @@ def split_dataset(dataset: Dataset, fold: str, workers: int | None) -> Split:
     options = dataset.options.split
     fold = ALL if fold == EACH else fold  # whichever validates, the same cases are prepared
     cases = list(dataset.cases.values())
-    by_labels = options.stratify_by == BY_LABELS
-    strata = label_presence(cases, dataset.labels, workers) if by_labels else None
+    strata = strata_by_labels(cases, dataset.labels, options.stratify_by, workers)
     return split_cases(cases, options, fold, together=together_by_content(cases), strata=strata)
 
 

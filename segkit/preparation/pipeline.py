@@ -13,6 +13,7 @@ from typing import TypeVar
 from segkit.config.labels import Labels
 from segkit.config.plan import Plan
 from segkit.datasets.case import Case
+from segkit.datasets.side_by_side import FEW_VOXELS, PROCESS
 from segkit.foundation.console import error, progress
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
@@ -24,9 +25,7 @@ from segkit.preparation.upkeep import keep_in_use
 from segkit.volumes.grid import as_3d
 from segkit.volumes.reading import read_grid
 
-FEW_VOXELS = 20_000_000  # prepared sooner in this process than others take to start
 FEW_TO_LOOK_UP = 100 * FEW_VOXELS  # their files are hashed sooner in this process
-PROCESS = 150_000_000  # bytes that a worker has loaded before it reads anything
 STRIDE = 7919  # a prime: processes that follow each other begin far apart
 SHOWN = 5  # names of failed cases in an error
 
