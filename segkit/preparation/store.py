@@ -25,9 +25,7 @@ from segkit.foundation.hashing import file_hash, value_hash
 from segkit.foundation.locks import lock
 from segkit.foundation.plain import to_yaml
 from segkit.foundation.strangers import load_array, load_yaml
-from segkit.preparation.contents import content_hash as content_hash
-from segkit.preparation.contents import content_of as content_of
-from segkit.preparation.contents import hashes as hashes
+from segkit.preparation.contents import content_of
 from segkit.preparation.positions import class_positions
 from segkit.preparation.prepare import prepare
 from segkit.preparation.resampling import labels_onto
