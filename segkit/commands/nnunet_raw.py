@@ -16,7 +16,7 @@ from segkit.config.labels import Labels
 from segkit.config.options import DatasetOptions, SplitOptions
 from segkit.datasets.case import Case
 from segkit.datasets.dataset import Dataset, open_dataset
-from segkit.datasets.dataset_json import FILE, check_unique
+from segkit.datasets.dataset_json import FILE
 from segkit.datasets.nnunet import IMAGES, LABELS, TEST_IMAGES, TEST_LABELS
 from segkit.datasets.nnunet_json import ENDING, Numbering, described, numbering
 from segkit.datasets.presence import strata_by_labels
@@ -103,7 +103,6 @@ def write_nnunet(options: DatasetOptions, output: Path, workers: int | None) -> 
     """
     dataset = open_dataset(options)
     cases = list(dataset.cases.values())
-    check_unique([case.name for case in cases], str(options.root))
     held_out, folds = folds_of(dataset, workers)
     training = frozenset(case.name for case in cases if case.reference is not None) - frozenset(held_out)
     conversion = Conversion(output, dataset.channels, dataset.labels, numbering(dataset.labels), training)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 
-class Neighbours(IntEnum):
+class Connectivity(IntEnum):
     """Which voxels count as connected, by the most axes along which they may lie one apart.
 
     The foreground is connected by corners, as in MONAI and nnU-Net (26 neighbours, 8 in a picture), the background by
@@ -22,12 +22,12 @@ class Neighbours(IntEnum):
     CORNERS = 3
 
 
-def connected(inside: NDArray[np.bool_], neighbours: Neighbours) -> tuple[NDArray[np.int32], int]:
+def connected(inside: NDArray[np.bool_], connectivity: Connectivity) -> tuple[NDArray[np.int32], int]:
     """Number the components, 1 to n in the order of their first voxels, and count them; 0 where `inside` is false.
 
     It takes 4 bytes for each voxel of `inside`, which is why callers crop first.
     """
-    structure = ndimage.generate_binary_structure(inside.ndim, min(neighbours, inside.ndim))
+    structure = ndimage.generate_binary_structure(inside.ndim, min(connectivity, inside.ndim))
     labelled = np.empty(inside.shape, np.int32)
     return labelled, ndimage.label(inside, structure, output=labelled)
 
@@ -41,7 +41,7 @@ def largest_component(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         the same shape; all false where `inside` is.
     """
-    labelled, count = connected(inside, Neighbours.CORNERS)
+    labelled, count = connected(inside, Connectivity.CORNERS)
     if count <= 1:
         return inside
     return np.equal(labelled, 1 + int(np.argmax(sizes_of(labelled, count))))
@@ -57,7 +57,7 @@ def components_from(inside: NDArray[np.bool_], least: float) -> NDArray[np.bool_
     Returns:
         the same shape.
     """
-    labelled, count = connected(inside, Neighbours.CORNERS)
+    labelled, count = connected(inside, Connectivity.CORNERS)
     large = sizes_of(labelled, count) >= least
     return inside if large.all() else np.concatenate([[False], large]).take(labelled)
 

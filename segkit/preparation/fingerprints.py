@@ -22,7 +22,7 @@ from segkit.foundation.strangers import load_array
 from segkit.preparation.contents import content_of
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint_case
 
-LAYOUT = 3  # of what is stored and of the numbers in it; raised whenever either changes
+FORMAT = 3  # of what is stored and of the numbers in it; raised whenever either changes
 BYTES_PER_VOXEL = 16  # the file's values, their copy in one array, the reference, masks of nonzero and labelled voxels
 
 
@@ -101,7 +101,7 @@ def stored_fingerprint(
     wanted = [[name, channel.family, channel.onto] for name, channel in channels.items()]
     meaning = [sorted(labels.stored.items()), labels.membership, labels.in_colour]
     before = [list(transforms)] if transforms else []
-    key = value_hash([LAYOUT, content_of(case, channels), wanted, orientation, meaning, *before])
+    key = value_hash([FORMAT, content_of(case, channels), wanted, orientation, meaning, *before])
     path = store / "fingerprints" / f"{key}.npy"
     if known := kept_fingerprint(path):
         return known

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
+from segkit.datasets.case import check_has
 from segkit.foundation.errors import DataError
 from segkit.preparation.resampling import image_onto
 from segkit.volumes.grid import APART, Grid, as_3d
@@ -50,9 +51,7 @@ def read_scan(images: Mapping[str, Location], channels: Mapping[str, Channel]) -
             fewer array channels than are declared for it.
         GeometryError: when the channels do not share one grid.
     """
-    absent = [name for name in channels if name not in images]
-    if absent:
-        raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(images) or 'none'}")
+    check_has(images, channels)
     together: dict[Location, dict[str, Channel]] = {}
     for name, channel in channels.items():
         together.setdefault(images[name], {})[name] = channel

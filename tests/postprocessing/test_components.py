@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from segkit.postprocessing.components import Neighbours, components_from, connected, largest_component
+from segkit.postprocessing.components import Connectivity, components_from, connected, largest_component
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=7))
-EVERY = list(Neighbours)
+EVERY = list(Connectivity)
 
 
 def structure_of(inside, neighbours):
@@ -56,14 +56,14 @@ def test_components_equal_those_found_by_walking(inside, neighbours):
 
 @given(MASKS)
 def test_the_largest_is_the_first_of_the_largest(inside):
-    groups = flooded(inside, Neighbours.CORNERS)
+    groups = flooded(inside, Connectivity.CORNERS)
     expected = drawn(inside.shape, max(groups, key=len) if groups else [])  # `max` gives the first of equal ones
     assert np.array_equal(largest_component(inside), expected)
 
 
 @given(MASKS, st.floats(0, 20))
 def test_components_below_a_size_go(inside, least):
-    groups = flooded(inside, Neighbours.CORNERS)
+    groups = flooded(inside, Connectivity.CORNERS)
     expected = drawn(inside.shape, [voxel for group in groups if len(group) >= least for voxel in group])
     assert np.array_equal(components_from(inside, least), expected)
 
