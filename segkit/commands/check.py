@@ -5,27 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
-from math import prod
 from pathlib import Path
 
 from segkit.commands.prepared_check import check_prepared
 from segkit.config.commands import CheckConfig
 from segkit.config.targets import check_signatures
-from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.folds import grouped
+from segkit.datasets.side_by_side import over_cases, voxels_in
 from segkit.datasets.soundness import Examination, Finding, compare, examine, leaks, unusable, written_splits
 from segkit.datasets.soundness.findings import ERROR, WARNING, found, in_order
-from segkit.datasets.splits import ALL, BY_LABELS, column, split_cases
-from segkit.foundation.console import paths_written, progress, say, table, warn
-from segkit.foundation.errors import CasesFailedError, DataError, SegkitError
+from segkit.datasets.splits import ALL, BY_LABELS, split_cases, strata_column
+from segkit.foundation.console import paths_written, say, table, warn
+from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.files import check_writable, write_json
-from segkit.foundation.parallel import parallel_map
 from segkit.reports.dataset_page import sketch, write_dataset_page
-from segkit.volumes.reading import read_grid
 
 RESULT, PAGE = "check.json", "check.html"
 SIDES = {"left": "right", "l": "r", "lt": "rt", "lh": "rh", "links": "rechts", "gauche": "droite"}
@@ -33,7 +29,6 @@ WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # of names like left_kidney, 
 MOST = 10  # findings of one code in the table
 SHOWN = 5  # cases named in the closing line
 BYTES_PER_VOXEL = 24  # the values of an image and its reference, at most float64, and what is counted of them
-FEW_VOXELS = 20_000_000  # examined sooner in this process than others take to start
 
 
 def check(config: CheckConfig) -> list[Finding]:
@@ -53,7 +48,7 @@ def check(config: CheckConfig) -> list[Finding]:
     dataset = open_dataset(config.data)
     cases, split = list(dataset.cases.values()), config.data.split
     grouped(cases, split.group_by)
-    column(cases, None if split.stratify_by == BY_LABELS else split.stratify_by, "data.split.stratify_by")
+    strata_column(cases, None if split.stratify_by == BY_LABELS else split.stratify_by)
     examined = examinations(dataset, config.tolerance, config.workers)
     findings = in_order(
         [
@@ -82,27 +77,21 @@ def examinations(dataset: Dataset, tolerance: float, workers: int | None) -> lis
     draw = partial(sketch, labels=dataset.labels)
     look = partial(examine, channels=dict(dataset.channels), labels=dataset.labels, tolerance=tolerance, look=draw)
     cases = list(dataset.cases.values())
-    sizes = [voxels_of(case) for case in cases]
-    few = workers is None and sum(sizes) < FEW_VOXELS
-    outcomes = parallel_map(
-        look, cases, workers=1 if few else workers, bytes_each=max(sizes) * BYTES_PER_VOXEL, name=lambda case: case.name
+    outcomes = over_cases(
+        look,
+        cases,
+        [voxels_in(case.images.values()) for case in cases],
+        bytes_per_voxel=BYTES_PER_VOXEL,
+        workers=workers,
+        what="checking cases",
     )
     examined = []
-    for outcome in progress(outcomes, len(cases), "checking cases"):
+    for outcome in outcomes:
         broken = found(
             outcome.name, ERROR, "unreadable", str(outcome.error), next(iter(outcome.item.images.values()), "")
         )
         examined.append(outcome.value or Examination(outcome.item, (broken,)))
     return sorted(examined, key=lambda each: each.case.name)
-
-
-def voxels_of(case: Case) -> int:
-    """Return the voxels of a case's images, as far as headers can be read: what cannot is said when it is examined."""
-    total = 0
-    for path in set(case.images.values()):
-        with suppress(SegkitError):
-            total += prod(read_grid(path).shape)
-    return total
 
 
 def split_faults(dataset: Dataset, examined: Sequence[Examination]) -> list[Finding]:

@@ -16,10 +16,11 @@ from segkit.config.labels import Labels
 from segkit.config.options import DatasetOptions, SplitOptions
 from segkit.datasets.case import Case
 from segkit.datasets.dataset import Dataset, open_dataset
-from segkit.datasets.dataset_json import FILE, check_unique
+from segkit.datasets.dataset_json import FILE
 from segkit.datasets.nnunet import IMAGES, LABELS, TEST_IMAGES, TEST_LABELS
 from segkit.datasets.nnunet_json import ENDING, Numbering, described, numbering
-from segkit.datasets.presence import label_presence
+from segkit.datasets.presence import strata_by_labels
+from segkit.datasets.side_by_side import PROCESS
 from segkit.datasets.splits import ALL, Split, split_cases
 from segkit.foundation.console import say
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, StoppedError, UsageError
@@ -28,7 +29,7 @@ from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
 from segkit.preparation.contents import content_of
 from segkit.preparation.identical import together_by_content
-from segkit.preparation.pipeline import PROCESS, SHOWN, attempted
+from segkit.preparation.pipeline import SHOWN, attempted
 from segkit.preparation.scans import Scan, read_reference, read_scan
 from segkit.volumes.grid import as_3d
 from segkit.volumes.reading import read_grid
@@ -102,7 +103,6 @@ def write_nnunet(options: DatasetOptions, output: Path, workers: int | None) -> 
     """
     dataset = open_dataset(options)
     cases = list(dataset.cases.values())
-    check_unique([case.name for case in cases], str(options.root))
     held_out, folds = folds_of(dataset, workers)
     training = frozenset(case.name for case in cases if case.reference is not None) - frozenset(held_out)
     conversion = Conversion(output, dataset.channels, dataset.labels, numbering(dataset.labels), training)
@@ -139,7 +139,7 @@ def folds_of(dataset: Dataset, workers: int | None) -> tuple[tuple[str, ...], li
     """
     cases, options = list(dataset.cases.values()), dataset.options.split
     whole = [case for case in cases if all(path.exists() for path in case.images.values())]
-    strata = label_presence(cases, dataset.labels, workers) if options.stratify_by == "labels" else None
+    strata = strata_by_labels(cases, dataset.labels, options.stratify_by, workers)
     split = partial(split_cases, cases, options, together=together_by_content(whole), strata=strata)
     if options.file:
         folds = [split(fold=str(fold)) for fold in range(recorded_folds(Path(options.file)))]

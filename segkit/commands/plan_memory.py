@@ -8,11 +8,10 @@ from pathlib import Path
 
 from segkit.config.data_checks import AUTO
 from segkit.config.options import PlanOptions
-from segkit.foundation.memory_size import CPU
+from segkit.foundation.memory_size import CPU, GIGABYTE
 
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, AMD and WSL
 SHARE = 0.97  # of a GPU's memory: the rest is the driver's, the desktop's and fragmentation
-GIGABYTE = 1e9
 
 
 def with_memory(options: PlanOptions, device: str) -> PlanOptions:

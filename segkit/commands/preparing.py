@@ -18,11 +18,12 @@ from segkit.config.options import PlanOptions, PreprocessingOptions
 from segkit.config.plan import Plan, plan_from
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
-from segkit.datasets.presence import label_presence
-from segkit.datasets.splits import ALL, BY_LABELS, Split, split_cases
+from segkit.datasets.presence import strata_by_labels
+from segkit.datasets.splits import ALL, Split, split_cases
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import check_writable
+from segkit.foundation.memory_size import size_text
 from segkit.foundation.strangers import load_yaml
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint
 from segkit.preparation.fingerprints import read_fingerprints
@@ -35,8 +36,6 @@ from segkit.preparation.upkeep import keep_in_use
 
 if TYPE_CHECKING:
     from segkit.preparation.budget import Budget
-
-MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def prepare_study(
         used, study.plan, labels=study.labels, store=cache, workers=workers, fingerprints=found,
         limit=config.training.stalled_seconds,
     )  # fmt: skip
-    say(f"{len(prepared)} prepared cases, {total_bytes(prepared) / MEGABYTE:.0f} MB, in {cache}")
+    say(f"{len(prepared)} prepared cases, {size_text(total_bytes(prepared))}, in {cache}")
     return replace(study, prepared={case.name: case for case in prepared})
 
 
@@ -123,8 +122,7 @@ def split_dataset(dataset: Dataset, fold: str, workers: int | None) -> Split:
     options = dataset.options.split
     fold = ALL if fold == EACH else fold  # whichever validates, the same cases are prepared
     cases = list(dataset.cases.values())
-    by_labels = options.stratify_by == BY_LABELS
-    strata = label_presence(cases, dataset.labels, workers) if by_labels else None
+    strata = strata_by_labels(cases, dataset.labels, options.stratify_by, workers)
     return split_cases(cases, options, fold, together=together_by_content(cases), strata=strata)
 
 

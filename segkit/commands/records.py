@@ -12,7 +12,7 @@ from segkit.datasets.splits import split_from
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import write_json, write_yaml
 from segkit.foundation.strangers import load_json, load_yaml
-from segkit.preparation.store import content_hash, hashes
+from segkit.preparation.contents import content_hash, hashes
 from segkit.runs.folder import RunFolder
 from segkit.runs.model_file import SEEN_DIGITS
 

@@ -17,12 +17,12 @@ from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, SegkitError, UsageError
 from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.foundation.files import write_json
+from segkit.foundation.memory_size import size_text
 from segkit.foundation.strangers import load_json
 from segkit.inference.segmenting import let_go, memory_there
 from segkit.networks.activations import footprint
 from segkit.networks.building import build_network, network_arguments
 from segkit.networks.precision import choose_device, uses_bf16
-from segkit.preparation.disk import size_text
 from segkit.runs.folder import RunFolder
 
 

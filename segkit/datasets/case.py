@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from segkit.foundation.errors import DataError
 from segkit.volumes.selection import Location
 
 PART, TEST = "part", "test"  # the column in which a layout says that a case is for testing only
@@ -31,6 +32,17 @@ class Case:
     reference: Location | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     previous: Location | None = None
+
+
+def check_has(images: Mapping[str, Location], channels: Iterable[str]) -> None:
+    """Make sure that a case has some channels.
+
+    Raises:
+        DataError: naming those that it lacks.
+    """
+    absent = [name for name in channels if name not in images]
+    if absent:
+        raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(images) or 'none'}")
 
 
 @dataclass(frozen=True)

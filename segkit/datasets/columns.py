@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 from segkit.datasets.case import Case
@@ -21,11 +23,16 @@ def with_columns(cases: Sequence[Case], table: str | None) -> list[Case]:
         table: a CSV file with a column `case` and others; None: nothing is added.
 
     Raises:
-        DataError: when the table cannot be read, has no column `case`, or names none of the cases.
+        DataError: when the table cannot be read, has no column `case`, names a case twice, or
+            none of the cases.
     """
     if table is None:
         return list(cases)
-    rows = {row[CASE]: row for row in read_rows(Path(table), needs=[CASE])}
+    found = [row for row in read_rows(Path(table), needs=[CASE]) if row[CASE]]
+    rows = {row[CASE]: row for row in found}
+    if len(rows) < len(found):
+        twice = Counter(row[CASE] for row in found).most_common(1)[0][0]
+        raise DataError(f"data.columns: {table} has several rows of the case {twice}: keep one")
     if not rows.keys() & {case.name for case in cases}:
         raise DataError(f"data.columns: {table} names none of the cases, e.g. {cases[0].name}")
     return [replace(case, columns={**case.columns, **rows.get(case.name, {})}) for case in cases]
@@ -43,12 +50,12 @@ def read_rows(path: Path, *, needs: Sequence[str]) -> list[dict[str, str]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        separator = max("\t;,", key=text.partition("\n")[0].count)
+        reader = csv.DictReader(StringIO(text, newline=""), delimiter=separator)
+        rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read the table {path}: {error}") from error
-    head = text.partition("\n")[0]
-    separator = max("\t;,", key=head.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=separator)
     missing = [column for column in needs if column not in (reader.fieldnames or [])]
     if missing:
         raise DataError(f"{path} has no column {missing[0]}; its columns are {', '.join(reader.fieldnames or [])}")
-    return [{str(name): (value or "").strip() for name, value in row.items() if name} for row in reader]
+    return [{str(name): (value or "").strip() for name, value in row.items() if name} for row in rows]

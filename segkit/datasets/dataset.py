@@ -11,9 +11,10 @@ from segkit.config.labels import Labels, labels_from
 from segkit.config.options import DatasetOptions
 from segkit.datasets.case import Case, Layout
 from segkit.datasets.columns import with_columns
+from segkit.datasets.dataset_json import check_unique
 from segkit.datasets.unlabelled import unlabelled_of
 from segkit.foundation.building import arguments_of, build
-from segkit.foundation.errors import UsageError
+from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
 
 MASK = ".nii.gz"  # what follows a case's name in the file of an earlier stage's mask
@@ -43,12 +44,15 @@ def open_dataset(options: DatasetOptions) -> Dataset:
 
     Raises:
         UsageError: when channels or labels are declared nowhere, or wrongly.
-        DataError: when the layout finds no case.
+        DataError: when the layout finds no case, or two of one name.
     """
     layout: Layout = build(options.layout)
     options = described(options, layout)
     channels = channels_from(options.channels or {})
     found = layout.cases(channels)
+    if not found:
+        raise DataError(f"data.layout: {options.layout['_target_']} found no case")
+    check_unique([case.name for case in found], "data.layout")
     cases = {case.name: case for case in with_columns(found, options.columns)}
     if options.previous:
         masks = earlier_masks(Path(options.previous))

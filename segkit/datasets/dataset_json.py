@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def channel_names(description: dict[str, Any], where: Path) -> list[str]:
     names = channels_as_written(description, where)
     unique: list[str] = []
     for name in names:
-        alike = sum(each == name for each in names[: len(unique)])
-        unique.append(f"{name}_{alike + 1}" if alike else name)
+        spellings = chain([name], (f"{name}_{number}" for number in count(2)))
+        unique.append(next(spelling for spelling in spellings if spelling not in unique))
     return unique
 
 
@@ -76,7 +77,7 @@ def declared_labels(description: dict[str, Any], where: Path) -> dict[str, int |
     labels = description.get("labels")
     if not isinstance(labels, dict) or not labels:
         raise DataError(f"{where}: labels is not a mapping of names and values")
-    if all(name.isdigit() and isinstance(value, str) and not value.isdigit() for name, value in labels.items()):
+    if all(name.isdecimal() and isinstance(value, str) and not value.isdecimal() for name, value in labels.items()):
         members: dict[str, list[int]] = {}
         for value, name in labels.items():
             members.setdefault(name, []).append(int(value))
@@ -87,7 +88,7 @@ def declared_labels(description: dict[str, Any], where: Path) -> dict[str, int |
 
 def _values(value: Any, where: str) -> list[int]:
     values = value if isinstance(value, list) else [value]
-    whole = [each for each in values if type(each) is int or (isinstance(each, str) and each.isdigit())]
+    whole = [each for each in values if type(each) is int or (isinstance(each, str) and each.isdecimal())]
     if not values or len(whole) < len(values):
         raise DataError(f"{where} is {str(value)[:60]!r}, which is no number and no list of numbers")
     return [int(each) for each in whole]

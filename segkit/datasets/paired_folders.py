@@ -40,8 +40,8 @@ class PairedFolders(Layout):
             return [Case(name, files) for name, files in images.items()]
         if not images.keys() & references.keys():
             raise DataError(f"no image in {folder} has a reference of its name in {self.references}")
-        imaged = Neighbours(folder, images, names)
-        labelled = Neighbours(Path(self.references), {name: {"": path} for name, path in references.items()}, [""])
+        imaged = FolderFiles(folder, images, names)
+        labelled = FolderFiles(Path(self.references), {name: {"": path} for name, path in references.items()}, [""])
         return [
             Case(
                 name,
@@ -53,7 +53,7 @@ class PairedFolders(Layout):
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class FolderFiles:
     """The files of one folder, which tell how a file that is missing should be called.
 
     Attributes:
@@ -66,7 +66,7 @@ class Neighbours:
     files: Mapping[str, Mapping[str, Path]]
     channels: Sequence[str]
 
-    def expected(self, name: str, partner: Path, partners: Neighbours) -> dict[str, Path]:
+    def expected(self, name: str, partner: Path, partners: FolderFiles) -> dict[str, Path]:
         """Return where the files of a case should lie.
 
         Args:

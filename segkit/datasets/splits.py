@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,29 +55,40 @@ def split_cases(
     if options.file:
         return reused_split(Path(options.file), cases, fold)
     groups = grouped(cases, options.group_by, together)
-    kinds = strata if strata is not None else column(cases, options.stratify_by, "data.split.stratify_by")
+    kinds = strata if strata is not None else strata_column(cases, options.stratify_by)
     held_out = held_out_cases(cases, groups, options, kinds)
-    usable = labelled(groups, cases)
+    usable, untouched = labelled(groups, cases), set(held_out)
     where = options.held_out or "the layout"
-    check_undivided(groups, held_out, {name for group in usable for name in group}, where)
-    rest = [group for group in usable if not set(group) & set(held_out)]
+    check_undivided(groups, untouched, {name for group in usable for name in group}, where)
+    rest = [group for group in usable if untouched.isdisjoint(group)]
     validation: tuple[str, ...] = ()
     if fold != ALL:
         folds = options.folds if isinstance(options.folds, int) else len(rest)
         validation = chosen_fold(rest, folds, int(fold), options.seed, INNER, kinds, "data.split.folds")
-    training = tuple(sorted(name for group in rest for name in group if name not in validation))
+    training = tuple(sorted({name for group in rest for name in group} - set(validation)))
     if not training:
         raise DataError("no case is left to train on: each is held out, validates or has no reference")
     return Split(training, validation, held_out)
 
 
-def count_folds(cases: Sequence[Case], options: SplitOptions, *, together: Sequence[Collection[str]] = ()) -> int:
+def count_folds(
+    cases: Sequence[Case],
+    options: SplitOptions,
+    *,
+    together: Sequence[Collection[str]] = (),
+    strata: Mapping[str, str] | None = None,
+) -> int:
     """Return how many folds there are; of leave-one-out, as many as there are cases, or groups, that are not held out.
 
     Args:
         cases: every case of the data set.
         options: number of folds, groups, and what is held out.
         together: further sets of case names that must stay on one side.
+        strata: what `stratify_by` says of each case; None reads the column of that name.
+
+    Raises:
+        DataError: when a file cannot be read, or the held-out list names unknown cases.
+        UsageError: when there is no column of the name of `group_by` or `stratify_by`.
     """
     if options.file:
         found = load_json(Path(options.file))
@@ -85,8 +96,9 @@ def count_folds(cases: Sequence[Case], options: SplitOptions, *, together: Seque
     if isinstance(options.folds, int):
         return options.folds
     groups = grouped(cases, options.group_by, together)
-    held_out = held_out_cases(cases, groups, options, column(cases, options.stratify_by, "data.split.stratify_by"))
-    return sum(not set(group) & set(held_out) for group in labelled(groups, cases))
+    kinds = strata if strata is not None else strata_column(cases, options.stratify_by)
+    held_out = set(held_out_cases(cases, groups, options, kinds))
+    return sum(held_out.isdisjoint(group) for group in labelled(groups, cases))
 
 
 def held_out_cases(
@@ -145,8 +157,8 @@ def labelled(groups: Sequence[Group], cases: Sequence[Case]) -> list[Group]:
     return [group for group in kept if group]
 
 
-def column(cases: Sequence[Case], name: str | None, key: str) -> dict[str, str] | None:
-    """Return a column of the data set's table by case; None where none is asked for.
+def strata_column(cases: Sequence[Case], name: str | None) -> dict[str, str] | None:
+    """Return the stratum of each case out of a column of the data set's table; None where none is asked for.
 
     Raises:
         UsageError: when no case has a column of that name.
@@ -155,21 +167,20 @@ def column(cases: Sequence[Case], name: str | None, key: str) -> dict[str, str] 
         return None
     known = sorted({known for case in cases for known in case.columns})
     if name not in known:
-        raise UsageError(
-            f"{key}: no case has a column {name}; columns: {', '.join(known) or 'none (data.columns=CSV)'}"
-        )
+        columns = ", ".join(known) or "none (data.columns=CSV)"
+        raise UsageError(f"data.split.stratify_by: no case has a column {name}; columns: {columns}")
     return {case.name: case.columns.get(name, "") for case in cases}
 
 
-def check_undivided(groups: Sequence[Group], held_out: Collection[str], usable: Collection[str], where: str) -> None:
+def check_undivided(groups: Sequence[Group], held_out: Set[str], usable: Set[str], where: str) -> None:
     """Refuse held-out cases whose patient, or whose very image, would train.
 
     Raises:
         DataError: naming a case on either side.
     """
     for group in groups:
-        inside = set(group) & set(held_out)
-        outside = set(group) & set(usable) - inside
+        inside = held_out & set(group)
+        outside = usable & set(group) - inside
         if inside and outside:
             raise DataError(
                 f"{where} holds out {min(inside)} but not {min(outside)}, which is of the same patient or the same "

@@ -1,4 +1,4 @@
-"""Amounts of memory as people write them: `8GB`, `11.5 GiB`, `cpu`."""
+"""Amounts of memory and disk as people write and read them: `8GB`, `11.5 GiB`, `cpu`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from segkit.foundation.errors import UsageError
 
 CPU = "cpu"
+GIGABYTE, MEGABYTE = 1e9, 1e6  # bytes
 UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 _AMOUNT = re.compile(r"\s*(\d{1,15}(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)  # more digits are no float
 
@@ -37,3 +38,10 @@ def amount_of(text: str, *, key: str, example: str = "500MB") -> int:
     if amount <= 0:
         raise UsageError(f"{key}: {text!r} is no amount of memory: write e.g. 8GB, 11GB, {example}")
     return amount
+
+
+def size_text(size: float) -> str:
+    """Write bytes for people, in MB or GB (10^6, 10^9 bytes)."""
+    if size >= GIGABYTE:
+        return f"{size / GIGABYTE:.1f} GB"
+    return f"{size / MEGABYTE:.1f} MB" if size < 10 * MEGABYTE else f"{size / MEGABYTE:.0f} MB"

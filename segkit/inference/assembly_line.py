@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from segkit.foundation.console import Advance, error, say, told_if_longer
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.machine import memory_used
-from segkit.foundation.memory_size import amount_of
+from segkit.foundation.memory_size import amount_of, size_text
 from segkit.foundation.overlapping import Ahead, Behind, Room
 from segkit.inference.failures import reason_of
 from segkit.inference.mask_folder import Images, MaskFolder
 from segkit.inference.model import Mask, Model, Ready
-from segkit.preparation.disk import size_text
 from segkit.volumes.selection import Location, without_folders
 
 LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used

@@ -17,7 +17,7 @@ from segkit.inference.exporters import AUTO, Segmented, export, exporters_named,
 from segkit.inference.failures import reason_of
 from segkit.inference.model import Mask, Model
 from segkit.inference.score_files import write_scores
-from segkit.preparation.store import content_hash
+from segkit.preparation.contents import content_hash
 from segkit.runs.manifest import Manifest, place_in, read_manifest
 from segkit.runs.model_file import SEEN_DIGITS
 from segkit.runs.register import Register

@@ -15,11 +15,11 @@ from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.exhaustion import is_out_of_memory
 from segkit.foundation.machine import available_memory
+from segkit.foundation.memory_size import size_text
 from segkit.inference.memory import plan_work
 from segkit.inference.restoring import labels_on_scan
 from segkit.inference.scoring import places_of, scores_on_scan
 from segkit.inference.streaming import Stream, Work
-from segkit.preparation.disk import size_text
 from segkit.volumes.grid import Grid
 
 LESS = 2  # times less memory that a second attempt takes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -13,30 +14,51 @@ from segkit.networks.layers import DROPOUT, POOLING, activation, convolution, no
 WIDENED = 1.67  # channels of a block of several resolutions, by those of the plain one with as many weights
 
 
+@dataclass(frozen=True)
+class BlockShape:
+    """What a block is to make of what.
+
+    Attributes:
+        dims: 2 or 3 spatial axes.
+        in_channels: of its input.
+        out_channels: that are asked for; how many it returns is its attribute `channels`.
+        kernel: odd size in voxels per axis.
+        stride: of its first convolution, voxels per axis.
+        convolutions: one after the other.
+    """
+
+    dims: int
+    in_channels: int
+    out_channels: int
+    kernel: Sequence[int]
+    stride: Sequence[int]
+    convolutions: int
+
+    @property
+    def ones(self) -> tuple[int, ...]:
+        """A kernel of one voxel, or a stride that halves nothing."""
+        return (1,) * self.dims
+
+    def layer(self, in_channels: int, out_channels: int) -> PlainBlock:
+        """Return one convolution, norm and rectifier that keep the size."""
+        return PlainBlock(BlockShape(self.dims, in_channels, out_channels, self.kernel, self.ones, 1))
+
+
 class PlainBlock(nn.Sequential):
     """`convolutions` times convolution, instance norm, leaky rectifier.
 
     Shape: (N, in_channels, *size) to (N, out_channels, *size / stride).
     """
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        out_channels: int,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        *,
-        convolutions: int,
-    ) -> None:
-        ones = (1,) * dims
+    def __init__(self, shape: BlockShape) -> None:
+        dims, channels = shape.dims, shape.out_channels
         layers: list[nn.Module] = []
-        for index in range(convolutions):
-            source, step = (in_channels, stride) if index == 0 else (out_channels, ones)
-            layers += [convolution(dims, source, out_channels, kernel, step), normalisation(dims, out_channels)]
+        for index in range(shape.convolutions):
+            source, step = (shape.in_channels, shape.stride) if index == 0 else (channels, shape.ones)
+            layers += [convolution(dims, source, channels, shape.kernel, step), normalisation(dims, channels)]
             layers += [activation()]
         super().__init__(*layers)
-        self.channels = out_channels
+        self.channels = channels
 
 
 class ResidualBlock(nn.Module):
@@ -46,28 +68,17 @@ class ResidualBlock(nn.Module):
     Shape: (N, in_channels, *size) to (N, out_channels, *size / stride).
     """
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        out_channels: int,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        *,
-        convolutions: int,
-    ) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        block = PlainBlock(dims, in_channels, out_channels, kernel, stride, convolutions=convolutions)
-        self.body = nn.Sequential(*list(block)[:-1])
+        self.body = nn.Sequential(*list(PlainBlock(shape))[:-1])
         shortcut: list[nn.Module] = []
-        if max(stride) > 1:
-            shortcut.append(POOLING["average"][dims](tuple(stride), ceil_mode=True))
-        if in_channels != out_channels:
-            ones = (1,) * dims
-            shortcut += [convolution(dims, in_channels, out_channels, ones, ones), normalisation(dims, out_channels)]
+        if max(shape.stride) > 1:
+            shortcut.append(POOLING["average"][shape.dims](tuple(shape.stride), ceil_mode=True))
+        if shape.in_channels != shape.out_channels:
+            shortcut += projection(shape.dims, shape.in_channels, shape.out_channels)
         self.shortcut = nn.Sequential(*shortcut)
         self.activation = activation()
-        self.channels = out_channels
+        self.channels = shape.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's features."""
@@ -84,24 +95,14 @@ class DenseBlock(nn.Module):
     Source: Jégou et al. 2017, CVPR Workshops, figure 2; layers are convolution, norm, rectifier as elsewhere here.
     """
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        out_channels: int,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        *,
-        convolutions: int,
-    ) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        self.halving, ones = strided(dims, in_channels, kernel, stride), (1,) * dims
-        ends = [out_channels * index // convolutions for index in range(convolutions + 1)]
+        self.halving = halving(shape)
+        ends = [shape.out_channels * index // shape.convolutions for index in range(shape.convolutions + 1)]
         self.layers = nn.ModuleList(
-            PlainBlock(dims, in_channels + start, end - start, kernel, ones, convolutions=1)
-            for start, end in pairwise(ends)
+            shape.layer(shape.in_channels + start, end - start) for start, end in pairwise(ends)
         )
-        self.channels = in_channels + out_channels
+        self.channels = shape.in_channels + shape.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input beside every layer's features."""
@@ -119,20 +120,11 @@ class CompactBlock(nn.Module):
     Source: Kolařík et al. 2019, Applied Sciences 9(3), 404, figure 3, its residual variant by concatenation.
     """
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        out_channels: int,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        *,
-        convolutions: int,
-    ) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        self.halving = strided(dims, in_channels, kernel, stride)
-        self.body = PlainBlock(dims, in_channels, out_channels, kernel, (1,) * dims, convolutions=convolutions)
-        self.channels = in_channels + out_channels
+        self.halving = halving(shape)
+        self.body = PlainBlock(replace(shape, stride=shape.ones))
+        self.channels = shape.in_channels + shape.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input beside the block's features."""
@@ -149,28 +141,16 @@ class MultiResolutionBlock(nn.Module):
     Source: Ibtehaz and Rahman 2020, Neural Networks 121, figure 3c; three convolutions there, with batch norm.
     """
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        out_channels: int,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        *,
-        convolutions: int,
-    ) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        self.halving, ones = strided(dims, in_channels, kernel, stride), (1,) * dims
-        parts = convolutions * (convolutions + 1) / 2
-        widths = [max(1, int(WIDENED * out_channels * (index + 1) / parts)) for index in range(convolutions)]
+        self.halving = halving(shape)
+        shares = range(1, shape.convolutions + 1)
+        widths = [max(1, int(WIDENED * shape.out_channels * share / sum(shares))) for share in shares]
         self.channels = sum(widths)
         self.chain = nn.ModuleList(
-            PlainBlock(dims, source, target, kernel, ones, convolutions=1)
-            for source, target in pairwise((in_channels, *widths))
+            shape.layer(source, target) for source, target in pairwise((shape.in_channels, *widths))
         )
-        self.shortcut = nn.Sequential(
-            convolution(dims, in_channels, self.channels, ones, ones), normalisation(dims, self.channels)
-        )
+        self.shortcut = nn.Sequential(*projection(shape.dims, shape.in_channels, self.channels))
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -184,11 +164,17 @@ class MultiResolutionBlock(nn.Module):
         return features
 
 
-def strided(dims: int, channels: int, kernel: Sequence[int], stride: Sequence[int]) -> nn.Sequential:
+def halving(shape: BlockShape) -> nn.Sequential:
     """Return a convolution that halves, ahead of blocks that keep their input; nothing where no axis is halved."""
-    if max(stride) == 1:
+    if max(shape.stride) == 1:
         return nn.Sequential()
-    return PlainBlock(dims, channels, channels, kernel, stride, convolutions=1)
+    return PlainBlock(replace(shape, out_channels=shape.in_channels, convolutions=1))
+
+
+def projection(dims: int, in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Return what brings a shortcut to other channels: a convolution of one voxel, and a norm."""
+    ones = (1,) * dims
+    return [convolution(dims, in_channels, out_channels, ones, ones), normalisation(dims, out_channels)]
 
 
 Block = PlainBlock | ResidualBlock | DenseBlock | CompactBlock | MultiResolutionBlock
@@ -209,34 +195,28 @@ class Level(nn.Sequential):
         self.channels = channels
 
 
-def level(
-    dims: int,
-    in_channels: int,
-    out_channels: int,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    *,
-    block: str,
-    pool: str,
-    convolutions: int,
-    dropout: float,
-    blocks: int = 1,
-    stem: bool = False,
-) -> Level:
-    """Return one level: a convolution ahead where `stem`, downsampling as `pool` says, blocks, dropout of channels."""
+def level(shape: BlockShape, *, block: str, pool: str, dropout: float, blocks: int = 1, stem: bool = False) -> Level:
+    """Return one level of a U-Net.
+
+    Args:
+        shape: of its first block.
+        block: a key of `BLOCKS`.
+        pool: how it halves where `shape` strides: `strided` convolution, `max` or `average` pooling.
+        dropout: probability that a channel is dropped after the blocks.
+        blocks: how many.
+        stem: whether a convolution to `out_channels` comes ahead of all.
+    """
     parts: list[nn.Module] = []
-    channels, ones = in_channels, (1,) * dims
     if stem:
-        parts.append(PlainBlock(dims, channels, out_channels, kernel, ones, convolutions=1))
-        channels = out_channels
-    if pool != "strided" and max(stride) > 1:
-        parts.append(POOLING[pool][dims](tuple(stride)))
-        stride = ones
-    for index in range(blocks):
-        step = stride if index == 0 else ones
-        made = BLOCKS[block](dims, channels, out_channels, kernel, step, convolutions=convolutions)
+        parts.append(shape.layer(shape.in_channels, shape.out_channels))
+        shape = replace(shape, in_channels=shape.out_channels)
+    if pool != "strided" and max(shape.stride) > 1:
+        parts.append(POOLING[pool][shape.dims](tuple(shape.stride)))
+        shape = replace(shape, stride=shape.ones)
+    for _ in range(blocks):
+        made = BLOCKS[block](shape)
         parts.append(made)
-        channels = made.channels
+        shape = replace(shape, in_channels=made.channels, stride=shape.ones)
     if dropout > 0:
-        parts.append(DROPOUT[dims](dropout))
-    return Level(*parts, channels=channels)
+        parts.append(DROPOUT[shape.dims](dropout))
+    return Level(*parts, channels=shape.in_channels)

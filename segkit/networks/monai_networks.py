@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from segkit.foundation.errors import UsageError
+from segkit.networks.unet import check_reaches
 
 RESNET_BLOCKS = (1, 2, 2, 4)
 MEDNEXT_BLOCKS = (2, 2, 2, 2)
@@ -70,7 +71,7 @@ class DynUNet(MonaiNetwork):
     ) -> None:
         from monai.networks.nets import DynUNet as Network
 
-        check_levels("DynUNet", strides, features, least=3)
+        need_levels("DynUNet", strides, features, least=3)
         super().__init__(
             Network(
                 dims,
@@ -126,7 +127,7 @@ class AttentionUnet(MonaiNetwork):
     ) -> None:
         from monai.networks.nets import AttentionUnet as Network
 
-        check_levels("AttentionUnet", strides, features, least=2)
+        need_levels("AttentionUnet", strides, features, least=2)
         steps: Any = [tuple(level) for level in strides[1:]]  # MONAI says int, and takes one per axis
         super().__init__(
             Network(dims, in_channels, out_channels, list(features)[: len(strides)], steps, dropout=dropout)
@@ -244,7 +245,7 @@ class MedNeXt(MonaiNetwork):
         return len(options.get("blocks_down", MEDNEXT_BLOCKS))
 
 
-def check_levels(name: str, strides: Sequence[Sequence[int]], features: Sequence[int], *, least: int) -> None:
+def need_levels(name: str, strides: Sequence[Sequence[int]], features: Sequence[int], *, least: int) -> None:
     """Make sure that a network gets the levels that it needs.
 
     Raises:
@@ -255,5 +256,4 @@ def check_levels(name: str, strides: Sequence[Sequence[int]], features: Sequence
             f"network: MONAI's {name} needs {least} levels or more, and the plan's patch allows {len(strides)}: pass a "
             "larger plan.patch, or network=unet"
         )
-    if len(features) < len(strides):
-        raise UsageError(f"network.features has {len(features)} levels, the plan's strides {len(strides)}")
+    check_reaches("features", features, strides)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.foundation.errors import UsageError
-from segkit.networks.blocks import level
+from segkit.networks.blocks import BlockShape, level
 from segkit.networks.layers import NEGATIVE_SLOPE, TRANSPOSED, convolution
 from segkit.networks.skips import LONGEST_PATH, AttentionGate, ResidualPath
 
@@ -75,12 +75,13 @@ class UNet(nn.Module):
         self.encoder, self.upsamplers, self.decoder = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.heads, self.skips = nn.ModuleList(), nn.ModuleList()
         for depth, (kernel, stride) in enumerate(zip(kernels, strides, strict=True)):
-            how = {"block": block, "convolutions": convolutions, "blocks": blocks[depth], "stem": stem and depth == 0}
-            encode = level(dims, coarser, features[depth], kernel, stride, pool=pool, dropout=dropout, **how)  # type: ignore[arg-type]
+            shape = BlockShape(dims, coarser, features[depth], kernel, stride, convolutions)
+            has_stem = stem and depth == 0
+            encode = level(shape, block=block, pool=pool, dropout=dropout, blocks=blocks[depth], stem=has_stem)
             self.encoder.append(encode)
             coarser = encode.channels
             widths.append(coarser)
-        how = {"block": decoder_block or block, "convolutions": decoder_convolutions or convolutions}
+        decoder_convolutions = decoder_convolutions or convolutions
         for depth in reversed(range(len(strides) - 1)):
             fine, kernel, stride = features[depth], kernels[depth], tuple(strides[depth + 1])
             beside = widths[depth]
@@ -89,7 +90,8 @@ class UNet(nn.Module):
                 self.skips.append(skip)
                 beside = skip.channels
             self.upsamplers.append(TRANSPOSED[dims](coarser, fine, stride, stride))
-            decode = level(dims, fine + beside, fine, kernel, ones, pool=pool, dropout=dropout, **how)  # type: ignore[arg-type]
+            shape = BlockShape(dims, fine + beside, fine, kernel, ones, decoder_convolutions)
+            decode = level(shape, block=decoder_block or block, pool=pool, dropout=dropout)
             self.decoder.append(decode)
             coarser = decode.channels
             if depth == 0 or deep_supervision:
@@ -126,11 +128,20 @@ def check_levels(
     Raises:
         UsageError: naming the key that does not fit.
     """
-    for name, given in (("features", features), ("blocks", blocks)):
-        if len(given) < len(strides):
-            raise UsageError(f"network.{name} has {len(given)} levels, the plan's strides {len(strides)}")
+    check_reaches("features", features, strides)
+    check_reaches("blocks", blocks, strides)
     if len(kernels) != len(strides) or any(size % 2 == 0 for kernel in kernels for size in kernel):
         raise UsageError(f"network.kernels: {kernels} are not odd sizes for {len(strides)} levels")
+
+
+def check_reaches(key: str, given: Sequence[int], strides: Sequence[Sequence[int]]) -> None:
+    """Make sure that there is a number for each level.
+
+    Raises:
+        UsageError: when `network.KEY` has fewer levels than the plan's strides.
+    """
+    if len(given) < len(strides):
+        raise UsageError(f"network.{key} has {len(given)} levels, the plan's strides {len(strides)}")
 
 
 def skip_of(

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
 from segkit.config.rules import Rule, Rules
-from segkit.postprocessing.components import Box, bounding_box, components_from, largest_component
+from segkit.postprocessing.components import components_from, largest_component
 from segkit.postprocessing.holes import holes_of
+from segkit.volumes.boxes import Box, occupied_box
 
 ROUNDING = 1e-9
 
@@ -119,7 +120,7 @@ def part_of(values: NDArray[np.integer], members: Sequence[int]) -> Part | None:
     inside = values == members[0]
     for member in members[1:]:
         inside |= values == member
-    box = bounding_box(inside)
+    box = occupied_box(inside)
     return None if box is None else Part(box, np.ascontiguousarray(inside[box]))
 
 

@@ -1,4 +1,4 @@
-"""The connected components of one label, in its bounding box."""
+"""The connected components of one label."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Box = tuple[slice, ...]
 
-
-class Neighbours(IntEnum):
+class Connectivity(IntEnum):
     """Which voxels count as connected, by the most axes along which they may lie one apart.
 
     The foreground is connected by corners, as in MONAI and nnU-Net (26 neighbours, 8 in a picture), the background by
@@ -21,62 +19,45 @@ class Neighbours(IntEnum):
     """
 
     FACES = 1
-    EDGES = 2
     CORNERS = 3
 
 
-def connected(inside: NDArray[np.bool_], neighbours: Neighbours) -> tuple[NDArray[np.int32], int]:
+def connected(inside: NDArray[np.bool_], connectivity: Connectivity) -> tuple[NDArray[np.int32], int]:
     """Number the components, 1 to n in the order of their first voxels, and count them; 0 where `inside` is false.
 
     It takes 4 bytes for each voxel of `inside`, which is why callers crop first.
     """
-    structure = ndimage.generate_binary_structure(inside.ndim, min(neighbours, inside.ndim))
+    structure = ndimage.generate_binary_structure(inside.ndim, min(connectivity, inside.ndim))
     labelled = np.empty(inside.shape, np.int32)
     return labelled, ndimage.label(inside, structure, output=labelled)
 
 
-def bounding_box(inside: NDArray[np.bool_]) -> Box | None:
-    """Return the smallest box that holds every true voxel; None where there is none."""
-    box = [slice(None)] * inside.ndim
-    for axis in sorted(range(inside.ndim), key=lambda axis: -abs(inside.strides[axis])):  # whole rows of memory first
-        others = tuple(other for other in range(inside.ndim) if other != axis)
-        places = np.flatnonzero(inside[tuple(box)].any(axis=others))
-        if not places.size:
-            return None
-        box[axis] = slice(int(places[0]), int(places[-1]) + 1)
-    return tuple(box)
-
-
-def largest_component(inside: NDArray[np.bool_], neighbours: Neighbours = Neighbours.CORNERS) -> NDArray[np.bool_]:
+def largest_component(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the component with the most voxels; of equal ones that whose first voxel comes first, in index order.
 
     Args:
         inside: of one label, shape (X, Y[, Z]).
-        neighbours: what connects voxels.
 
     Returns:
         the same shape; all false where `inside` is.
     """
-    labelled, count = connected(inside, neighbours)
+    labelled, count = connected(inside, Connectivity.CORNERS)
     if count <= 1:
         return inside
     return np.equal(labelled, 1 + int(np.argmax(sizes_of(labelled, count))))
 
 
-def components_from(
-    inside: NDArray[np.bool_], least: float, neighbours: Neighbours = Neighbours.CORNERS
-) -> NDArray[np.bool_]:
+def components_from(inside: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     """Return the components of at least so many voxels.
 
     Args:
         inside: of one label, shape (X, Y[, Z]).
         least: voxels; need not be whole.
-        neighbours: what connects voxels.
 
     Returns:
         the same shape.
     """
-    labelled, count = connected(inside, neighbours)
+    labelled, count = connected(inside, Connectivity.CORNERS)
     large = sizes_of(labelled, count) >= least
     return inside if large.all() else np.concatenate([[False], large]).take(labelled)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.postprocessing.components import Neighbours, bounding_box, connected
+from segkit.postprocessing.components import Connectivity, connected
+from segkit.volumes.boxes import occupied_box
 
 
 def holes_of(
@@ -31,7 +32,7 @@ def holes_of(
     Returns:
         the same shape, None where there is no hole. A hole that touches the box is open.
     """
-    outside, count = connected(~inside, Neighbours.FACES)
+    outside, count = connected(~inside, Connectivity.FACES)
     is_open = np.zeros(count + 1, dtype=bool)
     is_open[0] = True
     for axis in range(inside.ndim) if axes is None else axes:
@@ -40,12 +41,12 @@ def holes_of(
     if is_open.all():
         return None
     enclosed = ~is_open[outside] & free
-    box = bounding_box(enclosed)
+    box = occupied_box(enclosed)
     if box is None:
         return None
     # The label encloses the holes on all sides, so that it shows within one voxel of their box.
     around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-    pockets, count = connected(enclosed[around], Neighbours.FACES)
+    pockets, count = connected(enclosed[around], Connectivity.FACES)
     found = np.zeros_like(enclosed)
     found[around] = beside(pockets, count, inside[around])[pockets]
     return found

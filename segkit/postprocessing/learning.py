@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segkit.config.labels import Labels
 from segkit.config.rules import Rule, rule_in_words
 from segkit.foundation.counted import generator
-from segkit.postprocessing.tallies import Cases, Tally, tally
+from segkit.postprocessing.tallies import Tallies, Tally, tally
 
 FEWEST_CASES = 6  # the least for which the test can fall below LEVEL: 2 of 2^6 signs are 0.031
 PARTS = 5  # of the cross-validation
@@ -67,14 +67,14 @@ def learn_rules(masks: Iterable[tuple[str, NDArray[np.integer], NDArray[np.integ
 
     Args:
         masks: name of the case, predicted values (X, Y[, Z]), the expert's values of the same shape, and the volume of
-            a voxel in mm3. Cases of several folds may be pooled, each predicted by the network that did not see it.
+            a voxel in mm3. Tallies of several folds may be pooled, each predicted by the network that did not see it.
         labels: what the values mean.
     """
     cases = {name: tally(mask, reference, labels, voxel_mm3) for name, mask, reference, voxel_mm3 in masks}
     return rules_from_tallies(cases, labels)
 
 
-def rules_from_tallies(cases: Cases, labels: Labels) -> Learnt:
+def rules_from_tallies(cases: Tallies, labels: Labels) -> Learnt:
     """Learn rules from the tallies of cases; none where there are fewer than `FEWEST_CASES`.
 
     For each label two questions are asked one after the other: which components go (none, those below some volume, all

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segkit.config.labels import Labels
 from segkit.config.rules import Rule
 from segkit.postprocessing.applying import holes_in, least_voxels, part_of, written
-from segkit.postprocessing.components import Neighbours, connected, sizes_of
+from segkit.postprocessing.components import Connectivity, connected, sizes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Tally:
         return np.asarray(np.repeat(self.plain.sizes, self.plain.numbers) * self.voxel_mm3, np.float64)
 
 
-Cases = Mapping[str, Mapping[str, Tally]]  # case -> label -> tally
+Tallies = Mapping[str, Mapping[str, Tally]]  # case -> label -> tally
 
 
 def tally(
@@ -119,7 +119,7 @@ def components_of(inside: NDArray[np.bool_], scored: NDArray[np.bool_], hits: ND
         scored: voxels that count, the same shape.
         hits: voxels that the reference gives the label, the same shape.
     """
-    labelled, count = connected(inside, Neighbours.CORNERS)
+    labelled, count = connected(inside, Connectivity.CORNERS)
     each = np.stack([sizes_of(labelled, count), *(sizes_of(labelled[part], count) for part in (scored, hits))])
     sizes, rows = np.unique(each[0], return_inverse=True)
     numbers, *sums = (np.bincount(rows, weights, len(sizes)).astype(np.int64) for weights in (None, each[1], each[2]))

@@ -54,7 +54,7 @@ class Make(Protocol):
         """Return the plan."""
 
 
-class Size(NamedTuple):
+class StepSize(NamedTuple):
     """How large a step is; None: as without a budget.
 
     Attributes:
@@ -72,20 +72,20 @@ class Size(NamedTuple):
 # three minutes on the hippocampus many small steps beat few large ones (scripts/benchmarks/RESULTS.md). On a CPU fewer
 # than 16 channels save little, as oneDNN computes in blocks of 16; on a GPU small patches and narrow networks leave it
 # idle.
-CPU_SIZES: Mapping[int, tuple[Size, ...]] = {
+CPU_SIZES: Mapping[int, tuple[StepSize, ...]] = {
     2: (
-        *(Size(16, edge**2, 4) for edge in (96, 128, 192)),
-        *(Size(16, edge**2, 8) for edge in (192, 256)),
-        *(Size(32, edge**2, 8) for edge in (256, 384, 512)),
+        *(StepSize(16, edge**2, 4) for edge in (96, 128, 192)),
+        *(StepSize(16, edge**2, 8) for edge in (192, 256)),
+        *(StepSize(32, edge**2, 8) for edge in (256, 384, 512)),
     ),
     3: (
-        *(Size(16, voxels, 2) for voxels in (24**3, 32 * 32 * 24)),
-        *(Size(32, voxels, 2) for voxels in (32 * 32 * 24, 32**3, 40 * 40 * 32, 48**3, 64**3, 80**3, 96**3)),
+        *(StepSize(16, voxels, 2) for voxels in (24**3, 32 * 32 * 24)),
+        *(StepSize(32, voxels, 2) for voxels in (32 * 32 * 24, 32**3, 40 * 40 * 32, 48**3, 64**3, 80**3, 96**3)),
     ),
 }
-GPU_SIZES: Mapping[int, tuple[Size, ...]] = {
-    2: (*(Size(None, edge**2, 8) for edge in (128, 192, 256)), Size(None, None, 8), Size(None, None, None)),
-    3: (*(Size(None, edge**3, 2) for edge in (48, 64, 96)), Size(None, None, 2), Size(None, None, None)),
+GPU_SIZES: Mapping[int, tuple[StepSize, ...]] = {
+    2: (*(StepSize(None, edge**2, 8) for edge in (128, 192, 256)), StepSize(None, None, 8), StepSize(None, None, None)),
+    3: (*(StepSize(None, edge**3, 2) for edge in (48, 64, 96)), StepSize(None, None, 2), StepSize(None, None, None)),
 }
 
 
@@ -188,7 +188,7 @@ def candidates(make: Make, options: PlanOptions, network: Mapping[str, Any]) -> 
 
 
 def sized(
-    size: Size, make: Make, options: PlanOptions, network: Mapping[str, Any], unlimited: Plan, *, on_gpu: bool
+    size: StepSize, make: Make, options: PlanOptions, network: Mapping[str, Any], unlimited: Plan, *, on_gpu: bool
 ) -> Plan:
     """Return the plan for a size of step, on the grid that was planned without one."""
     limit = min(filter(None, (options.max_voxels, size.voxels)), default=None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from segkit.datasets.case import Case
+from segkit.datasets.case import Case, check_has
 from segkit.foundation.errors import DataError
 from segkit.foundation.hashing import array_hash, file_hash, value_hash
 from segkit.volumes.reading import read
@@ -37,9 +37,7 @@ def content_of(case: Case, channels: Iterable[str] | None = None) -> list[str | 
         DataError: when a channel is missing, or a file does not exist or cannot be read.
     """
     names = list(case.images if channels is None else channels)
-    absent = [name for name in names if name not in case.images]
-    if absent:
-        raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(case.images) or 'none'}")
+    check_has(case.images, names)
     images = [content_hash(case.images[name]) for name in names]
     earlier = [content_hash(case.previous)] if case.previous else []
     return [*images, content_hash(case.reference) if case.reference else None, *earlier]

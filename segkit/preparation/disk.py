@@ -9,12 +9,12 @@ from pathlib import Path
 
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
+from segkit.foundation.memory_size import size_text
 from segkit.preparation.positions import position_limit
 
 HALF = 2  # bytes of a float16
 INDEX = 6  # bytes of a position: three int16
 RECORDS = 1500  # bytes of a case's record, stamp and array headers
-GIGABYTE, MEGABYTE = 1e9, 1e6
 
 
 def disk_needed(shape: Sequence[int], *, channels: int, classes: int) -> int:
@@ -77,10 +77,3 @@ def check_disk(needed: Sequence[int], total: int, store: Path) -> None:
             "or set paths.cache to a folder on another disk"
         )
     say(f"{what} in {store}, which has {size_text(free)} free")
-
-
-def size_text(size: float) -> str:
-    """Write bytes for people, in MB or GB (10^6, 10^9 bytes)."""
-    if size >= GIGABYTE:
-        return f"{size / GIGABYTE:.1f} GB"
-    return f"{size / MEGABYTE:.1f} MB" if size < 10 * MEGABYTE else f"{size / MEGABYTE:.0f} MB"

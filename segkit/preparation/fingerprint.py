@@ -13,10 +13,11 @@ from segkit.config.channels import Channel
 from segkit.config.labels import IGNORED, Labels
 from segkit.datasets.case import Case
 from segkit.foundation.counted import generator
-from segkit.preparation.grids import Box, cropped, nonzero_box, orthogonal, reoriented
+from segkit.preparation.grids import cropped, nonzero_box, orthogonal, reoriented
 from segkit.preparation.intensity_transforms import on_scan
 from segkit.preparation.scans import Scan, read_reference, read_scan
 from segkit.preparation.standard_scale import PERCENTS, percentiles_of
+from segkit.volumes.boxes import Box
 
 SAMPLES = 10_000  # voxels a case whose intensities are kept
 MARGIN = 4  # without a reference, the middle of an image: a quarter off each side

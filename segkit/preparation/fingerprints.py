@@ -14,18 +14,15 @@ import numpy as np
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
 from segkit.datasets.case import Case
-from segkit.foundation.console import progress
+from segkit.datasets.side_by_side import over_cases, voxels_in
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import atomic_file
 from segkit.foundation.hashing import value_hash
-from segkit.foundation.parallel import parallel_map
 from segkit.foundation.strangers import load_array
 from segkit.preparation.contents import content_of
 from segkit.preparation.fingerprint import CaseFingerprint, fingerprint_case
-from segkit.preparation.pipeline import FEW_VOXELS, PROCESS
-from segkit.volumes.reading import read_grid
 
-LAYOUT = 3  # of what is stored and of the numbers in it; raised whenever either changes
+FORMAT = 3  # of what is stored and of the numbers in it; raised whenever either changes
 BYTES_PER_VOXEL = 16  # the file's values, their copy in one array, the reference, masks of nonzero and labelled voxels
 
 
@@ -55,22 +52,22 @@ def read_fingerprints(
     Returns:
         the fingerprints of the cases that can be used, in the order of `cases`, and the reason for each other by name.
     """
-    sizes = [voxels_of(case) for case in cases]
     read = partial(
         stored_fingerprint, channels=dict(channels), labels=labels, orientation=orientation, store=store,
         transforms=transforms,
     )  # fmt: skip
-    outcomes = parallel_map(
+    outcomes = over_cases(
         read,
         cases,
-        workers=1 if workers is None and sum(sizes) < FEW_VOXELS else workers,
-        bytes_each=PROCESS + max(sizes, default=0) * BYTES_PER_VOXEL,
-        name=lambda case: case.name,
+        [voxels_in(case.images.values()) for case in cases],
+        bytes_per_voxel=BYTES_PER_VOXEL,
+        workers=workers,
+        what="reading fingerprints",
         limit=limit,
     )
     found: dict[int, CaseFingerprint] = {}
     failed: dict[str, str] = {}
-    for outcome in progress(outcomes, len(cases), "reading fingerprints"):
+    for outcome in outcomes:
         if outcome.value is None:
             failed[outcome.name] = outcome.error or "it cannot be used"
         else:
@@ -104,7 +101,7 @@ def stored_fingerprint(
     wanted = [[name, channel.family, channel.onto] for name, channel in channels.items()]
     meaning = [sorted(labels.stored.items()), labels.membership, labels.in_colour]
     before = [list(transforms)] if transforms else []
-    key = value_hash([LAYOUT, content_of(case, channels), wanted, orientation, meaning, *before])
+    key = value_hash([FORMAT, content_of(case, channels), wanted, orientation, meaning, *before])
     path = store / "fingerprints" / f"{key}.npy"
     if known := kept_fingerprint(path):
         return known
@@ -130,11 +127,3 @@ def kept_fingerprint(path: Path) -> CaseFingerprint | None:
     shape, spacing = tuple(stored["shape"].tolist()), tuple(stored["spacing"].tolist())
     kept, labelled = float(stored["kept"]), bool(stored["labelled"])
     return CaseFingerprint(shape, spacing, stored["foreground"], kept, labelled, stored["percentiles"])
-
-
-def voxels_of(case: Case) -> int:
-    """Return how many voxels a case's files hold together, as their headers say; 0 where they cannot be read."""
-    try:
-        return int(np.prod(read_grid(next(iter(case.images.values()))).shape)) * len(case.images)
-    except Exception:  # noqa: BLE001 - the worker that reads the case says what is wrong with it
-        return 0

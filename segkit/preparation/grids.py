@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from segkit.config.plan import AXES, Plan
 from segkit.foundation.errors import DataError
+from segkit.volumes.boxes import Box, occupied_box
 from segkit.volumes.grid import Grid
 
-Box = tuple[slice, ...]
 AXIS_PAIRS = ("LR", "PA", "IS")
 
 
 def cropped(grid: Grid, box: Box) -> Grid:
-    """Return the part of a grid that `box` (slices with start and stop, one per axis) leaves."""
+    """Return the part of a grid that `box` leaves."""
     affine = grid.affine.copy()
     affine[:3, 3] = (grid.affine @ [*(part.start for part in box), 1])[:3]
     return Grid(tuple(part.stop - part.start for part in box), affine)
@@ -90,15 +90,4 @@ def target_grid(grid: Grid, plan: Plan) -> Grid:
 
 def nonzero_box(array: NDArray[np.generic]) -> Box:
     """Return the box of voxels that are not zero in any channel of (C, X, Y, Z); the whole array where all are."""
-    box = [slice(0, size) for size in array.shape[1:]]
-    # Axes whose slices lie together in memory go first: what they cut off, the others need not look at.
-    for axis in sorted(range(len(box)), key=lambda a: -abs(array.strides[a + 1])):
-        part = np.moveaxis(array[(slice(None), *box)], axis + 1, 0)
-        if part[0].any() and part[-1].any():
-            continue
-        inside = np.flatnonzero(part.any(axis=tuple(range(1, part.ndim))))
-        if not inside.size:
-            return tuple(slice(0, size) for size in array.shape[1:])
-        start = box[axis].start
-        box[axis] = slice(start + int(inside[0]), start + int(inside[-1]) + 1)
-    return tuple(box)
+    return occupied_box(array, leading=1) or tuple(slice(0, size) for size in array.shape[1:])

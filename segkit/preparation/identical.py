@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segkit.datasets import Case
-from segkit.preparation.store import content_hash
+from segkit.preparation.contents import content_hash
 from segkit.volumes.selection import bytes_of
 
 

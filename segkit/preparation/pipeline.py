@@ -13,6 +13,7 @@ from typing import TypeVar
 from segkit.config.labels import Labels
 from segkit.config.plan import Plan
 from segkit.datasets.case import Case
+from segkit.datasets.side_by_side import FEW_VOXELS, PROCESS
 from segkit.foundation.console import error, progress
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
@@ -24,9 +25,7 @@ from segkit.preparation.upkeep import keep_in_use
 from segkit.volumes.grid import as_3d
 from segkit.volumes.reading import read_grid
 
-FEW_VOXELS = 20_000_000  # prepared sooner in this process than others take to start
 FEW_TO_LOOK_UP = 100 * FEW_VOXELS  # their files are hashed sooner in this process
-PROCESS = 150_000_000  # bytes that a worker has loaded before it reads anything
 STRIDE = 7919  # a prime: processes that follow each other begin far apart
 SHOWN = 5  # names of failed cases in an error
 
@@ -34,11 +33,11 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Size:
+class CaseSize:
     """How large a case is, as far as headers and fingerprints tell.
 
     Attributes:
-        scan: voxels of the scan's grid.
+        scan: voxels of the scan's grid, or of a larger one that a channel has of its own.
         prepared: voxels of the prepared grid.
         sheared: whether the scan's grid is.
     """
@@ -100,7 +99,7 @@ def prepare_dataset(
 
 
 def prepare_missing(
-    cases: Sequence[Case], sizes: Mapping[str, Size], plan: Plan, labels: Labels, store: Path, workers: int | None,
+    cases: Sequence[Case], sizes: Mapping[str, CaseSize], plan: Plan, labels: Labels, store: Path, workers: int | None,
     limit: float | None = None,
 ) -> tuple[dict[str, PreparedCase], list[str]]:  # fmt: skip
     """Prepare cases side by side; return those that succeeded by name, and the names of the others."""
@@ -147,22 +146,24 @@ def in_a_list(function: Callable[[Case], Value], case: Case) -> list[Value]:
     return [function(case)]
 
 
-def size_of(case: Case, plan: Plan, fingerprint: CaseFingerprint | None) -> Size:
+def size_of(case: Case, plan: Plan, fingerprint: CaseFingerprint | None) -> CaseSize:
     """Return how large a case is and becomes; without a fingerprint, as if nothing were cropped."""
     try:
-        grid = as_3d(read_grid(case.images[next(iter(plan.inputs))]))
+        grid, *others = (as_3d(read_grid(case.images[name])) for name in (next(iter(plan.inputs)), *plan.onto))
     except Exception:  # noqa: BLE001 - whoever prepares the case says what is wrong with it
-        return Size()
+        return CaseSize()
     if fingerprint is None:
-        return Size(grid.shape, target_grid(orthogonal(grid), plan).shape, grid.is_sheared)
-    return Size(grid.shape, respaced_shape(fingerprint.shape, fingerprint.spacing, plan.spacing), grid.is_sheared)
+        prepared = target_grid(orthogonal(grid), plan).shape
+    else:
+        prepared = respaced_shape(fingerprint.shape, fingerprint.spacing, plan.spacing)
+    return CaseSize(max((each.shape for each in (grid, *others)), key=prod), prepared, grid.is_sheared)
 
 
-def disk_of(case: Case, size: Size, plan: Plan, labels: Labels) -> int:
+def disk_of(case: Case, size: CaseSize, plan: Plan, labels: Labels) -> int:
     """Return the bytes of disk that a case needs."""
     return disk_needed(size.prepared, channels=plan.width, classes=labels.classes if case.reference else 0)
 
 
-def voxels(sizes: Iterable[Size]) -> int:
+def voxels(sizes: Iterable[CaseSize]) -> int:
     """Return the voxels of all scans together."""
     return sum(prod(size.scan) for size in sizes)

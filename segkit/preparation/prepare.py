@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from segkit.config.plan import Plan
 from segkit.foundation.errors import DataError
-from segkit.preparation.grids import Box, cropped, nonzero_box, orthogonal, target_grid
+from segkit.preparation.grids import cropped, nonzero_box, orthogonal, target_grid
 from segkit.preparation.intensity_transforms import apply_transforms, on_scan
 from segkit.preparation.normalisation import normalise
 from segkit.preparation.resampling import image_onto, labels_onto
 from segkit.preparation.scans import Scan
 from segkit.preparation.splines import FloatArray, Order
+from segkit.volumes.boxes import Box
 from segkit.volumes.grid import Grid
 
 HALF_LIMIT = 6e4  # float16 ends at 65504

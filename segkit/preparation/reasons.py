@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from segkit.config.options import PlanOptions
 from segkit.config.plan import Plan
+from segkit.foundation.memory_size import GIGABYTE
 from segkit.preparation.pyramid import SMALLEST_FEATURE
-from segkit.preparation.sizing import ENOUGH, GIGABYTE, MOST_SEEN, Sized
+from segkit.preparation.sizing import ENOUGH, MOST_SEEN, Sized
 from segkit.preparation.target_spacing import FINE_PERCENTILE
 
 CONFIGURED = "as configured"

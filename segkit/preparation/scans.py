@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
+from segkit.datasets.case import check_has
 from segkit.foundation.errors import DataError
 from segkit.preparation.resampling import image_onto
 from segkit.volumes.grid import APART, Grid, as_3d
-from segkit.volumes.label_values import label_values
+from segkit.volumes.label_values import label_values, value_counts
 from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
@@ -50,9 +51,7 @@ def read_scan(images: Mapping[str, Location], channels: Mapping[str, Channel]) -
             fewer array channels than are declared for it.
         GeometryError: when the channels do not share one grid.
     """
-    absent = [name for name in channels if name not in images]
-    if absent:
-        raise DataError(f"the case has no channel {', '.join(absent)}; it has {', '.join(images) or 'none'}")
+    check_has(images, channels)
     together: dict[Location, dict[str, Channel]] = {}
     for name, channel in channels.items():
         together.setdefault(images[name], {})[name] = channel
@@ -129,22 +128,18 @@ def numbered(values: NDArray[Any], labels: Labels, what: str) -> NDArray[np.uint
     Raises:
         DataError: when a value is not declared; `what` names the file.
     """
-    if values.dtype == np.uint8:
-        table = np.zeros(256, np.uint8)
-        known = np.zeros(256, dtype=bool)
-        for value, index in labels.stored.items():
-            if value in range(256):
-                table[value], known[value] = index, True
-        found = np.bincount(values.reshape(-1, order="A"), minlength=256) > 0
-        unknown = np.flatnonzero(found & ~known).tolist()
-        classes: NDArray[np.uint8] = table[values]
-    else:
-        unknown = sorted(set(np.unique(values).tolist()) - set(labels.stored))
-        classes = np.zeros(values.shape, np.uint8)
-        for value, index in labels.stored.items():
-            if index:
-                classes[values == value] = index
+    present = value_counts(values)[0].tolist()
+    unknown = [value for value in present if value not in labels.stored]
     if unknown:
         shown = ", ".join(f"{value:g}" for value in unknown[:5])
         raise DataError(f"{what} holds the values {shown}, which data.labels does not declare")
+    numbers = {value: labels.stored[value] for value in present}
+    if values.dtype == np.uint8:  # one pass, however many labels
+        table = np.zeros(256, np.uint8)
+        table[list(numbers)] = list(numbers.values())
+        return np.asarray(table[values])
+    classes = np.zeros(values.shape, np.uint8)
+    for value, index in numbers.items():
+        if index:
+            classes[values == value] = index
     return classes

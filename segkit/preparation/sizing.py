@@ -16,7 +16,6 @@ CPU_BATCH = {2: 8, 3: 2}  # patches a step
 LEAST_BATCH = 2
 MOST_SEEN = 0.05  # of a data set's voxels in one step: a batch of all of it would be learnt by heart
 ENOUGH = 0.25  # of the median scan that a patch of low resolution sees
-GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,14 @@ from segkit.foundation.hashing import file_hash, value_hash
 from segkit.foundation.locks import lock
 from segkit.foundation.plain import to_yaml
 from segkit.foundation.strangers import load_array, load_yaml
-from segkit.preparation.contents import content_hash as content_hash
-from segkit.preparation.contents import content_of as content_of
-from segkit.preparation.contents import hashes as hashes
+from segkit.preparation.contents import content_of
 from segkit.preparation.positions import class_positions
 from segkit.preparation.prepare import prepare
 from segkit.preparation.resampling import labels_onto
 from segkit.preparation.scans import read_reference, read_scan
 from segkit.volumes.grid import Grid
 
-LAYOUT = 2  # of what is stored and of the numbers in it; raised whenever either changes
+FORMAT = 2  # of what is stored and of the numbers in it; raised whenever either changes
 IMAGE, REFERENCE, POSITIONS, RECORD = "image.npy", "reference.npy", "positions.npy", "case.yaml"
 USED = "used.json"  # sizes and times of the files when their checksums were last compared; its own time: last used
 VERIFIED_FOR = 30 * 86400.0  # seconds until checksums are compared again though nothing seems to have changed
@@ -100,7 +98,7 @@ def folder_of(case: Case, plan: Plan, labels: Labels, store: Path) -> Path:
         DataError: when a channel is missing, or a file does not exist or cannot be read.
     """
     meaning = [sorted(labels.stored.items()), labels.in_colour] if case.reference or case.previous else None
-    key = value_hash([LAYOUT, content_of(case, plan.inputs), decisions_of(plan), meaning])
+    key = value_hash([FORMAT, content_of(case, plan.inputs), decisions_of(plan), meaning])
     return store / key[:2] / key
 
 

@@ -131,7 +131,7 @@ def from_tree(found: Mapping[str, Any]) -> Manifest:
     """Return a manifest of what a file holds; what has not the form it should have is left out."""
     return Manifest(
         dict(found["labels"]) if is_declared(found.get("labels")) and found["labels"] else None,
-        [str(weights) for weights in found.get("weights") or []],
+        list(map(str, weights)) if isinstance(weights := found.get("weights"), list) else [],
         {name: known_of(entry) for name, entry in mapping(found.get("cases")).items() if is_entry(entry)},
         {name: str(reason) for name, reason in mapping(found.get("failed")).items()},
     )

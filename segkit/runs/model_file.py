@@ -149,6 +149,7 @@ def _well_formed(record: ModelRecord) -> Iterator[tuple[str, bool]]:
     is_cascade = type(record.previous) is int and 0 <= record.previous <= MOST_PREVIOUS
     yield "previous", is_cascade and bool(record.previous) == bool(record.plan.previous)
     yield "seen", isinstance(record.seen, list) and all(isinstance(each, str) for each in record.seen)
+    yield "training", isinstance(record.training, dict)
     yield "network", isinstance(network, dict) and isinstance(network.get("_target_"), str)
 
 

@@ -161,11 +161,14 @@ def _fold_count(config: Any) -> int:
     if isinstance(options.folds, int) and not options.file:
         return options.folds
     from segkit.datasets.dataset import open_dataset
+    from segkit.datasets.presence import strata_by_labels
     from segkit.datasets.splits import count_folds
     from segkit.preparation.identical import together_by_content
 
-    cases = list(open_dataset(config.data).cases.values())
-    return count_folds(cases, options, together=together_by_content(cases))
+    dataset = open_dataset(config.data)
+    cases = list(dataset.cases.values())
+    strata = strata_by_labels(cases, dataset.labels, options.stratify_by, config.workers)
+    return count_folds(cases, options, together=together_by_content(cases), strata=strata)
 
 
 def _checked(combination: Combination, call: Call) -> Any:

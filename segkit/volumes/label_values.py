@@ -13,7 +13,7 @@ from segkit.foundation.errors import DataError
 from segkit.volumes.formats.pictures import Palette
 from segkit.volumes.volume import Volume
 
-SLAB = 1 << 16  # voxels counted at a time
+SLAB = 1 << 22  # voxels counted at a time
 BYTES = 256  # values of a uint8
 
 
@@ -51,21 +51,30 @@ def as_colours(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.stack([channel % COLOUR_BASE for channel in channels]).astype(np.uint8)
 
 
-def voxels_of_values(mask: NDArray[np.integer]) -> dict[int, int]:
-    """Return how many voxels each value has that a mask holds, slab by slab, so that nothing as large is made.
+def value_counts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the values of an array, sorted, and how many voxels hold each; NaN is one value.
 
-    Args:
-        mask: of any shape and integer type.
+    They are counted slab by slab, so that nothing as large as the array is made.
     """
-    flat = mask.reshape(-1, order="A")
+    flat = array.reshape(-1, order="A")
     slabs = (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
-    if mask.dtype == np.uint8:
+    if array.dtype == np.uint8:
         table = np.zeros(BYTES, np.int64)
         for slab in slabs:
             table += np.bincount(slab, minlength=BYTES)
-        return {value: int(table[value]) for value in np.flatnonzero(table).tolist()}
-    counts: dict[int, int] = {}
+        values = np.flatnonzero(table)
+        return values.astype(np.uint8), table[values]
+    values, counts = flat[:0], np.zeros(0, np.int64)
     for slab in slabs:
-        for value, count in zip(*(each.tolist() for each in np.unique(slab, return_counts=True)), strict=True):
-            counts[value] = counts.get(value, 0) + count
-    return dict(sorted(counts.items()))
+        found, times = np.unique(slab, return_counts=True)
+        values, places = np.unique(np.concatenate([values, found]), return_inverse=True)
+        totals = np.zeros(values.size, np.int64)
+        np.add.at(totals, places, np.concatenate([counts, times]))
+        counts = totals
+    return values, counts
+
+
+def voxels_of_values(mask: NDArray[np.integer]) -> dict[int, int]:
+    """Return how many voxels each value has that a mask holds, in ascending order."""
+    values, counts = value_counts(mask)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

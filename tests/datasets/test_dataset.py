@@ -19,6 +19,16 @@ class Told(Layout):
         return Description({"T1": "mr", "T2": "mr"}, {"background": 0, "whole": [1, 2], "core": 2}, [1, 2])
 
 
+class Named(Layout):
+    """A third party's layout that gives its cases any names."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def cases(self, channels):
+        return [Case(name, {}) for name in self.names]
+
+
 @pytest.fixture
 def options(tmp_path):
     return configure("prepare", ["data=paired", f"data.root={tmp_path}"]).data
@@ -46,3 +56,12 @@ def test_a_strangers_layout_is_not_built(options):
         open_recorded(replace(options, layout={"_target_": "os.system", "command": "true"}), trust=())
     with pytest.raises(DataError, match=r"data\.layout"):
         open_recorded(replace(options, layout={"_target_": "segkit.networks.UNet"}), trust=())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [([], r"data\.layout: .*Named found no case"), (["a", "b", "a"], r"data\.layout has two cases called a;")],
+)
+def test_a_layout_finds_cases_and_each_once(names, message, options):
+    with pytest.raises(DataError, match=message):
+        open_dataset(replace(options, layout={"_target_": f"{__name__}.Named", "names": names}))

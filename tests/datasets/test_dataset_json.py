@@ -20,6 +20,7 @@ def test_channels_are_ordered_by_number_and_unique():
     assert names[10] == "T1_2"
     assert names[9] == "c9"
     assert channel_names({"modality": {"0": "CT"}}, "x.json") == ["CT"]
+    assert channel_names({"modality": {"0": "T1", "1": "T1", "2": "T1_2"}}, "x.json") == ["T1", "T1_2", "T1_2_2"]
 
 
 @pytest.mark.parametrize("declared", [None, {}, ["CT"], {"1": "CT"}, {"0": 3}, {"0": ""}])
@@ -47,7 +48,10 @@ def test_labels_of_both_forms(written, declared):
     assert declared_labels({"labels": written}, "x.json") == declared
 
 
-@pytest.mark.parametrize("labels", [None, {}, [1], {"a": 1.5}, {"a": True}, {"a": []}, {"a": "b"}, {"a": [1, "x"]}])
+@pytest.mark.parametrize(
+    "labels",
+    [None, {}, [1], {"a": 1.5}, {"a": True}, {"a": []}, {"a": "b"}, {"a": [1, "x"]}, {"a": "\u00b2"}, {"\u00b2": "a"}],
+)
 def test_labels_of_a_wrong_shape_are_refused(labels):
     with pytest.raises(DataError, match=r"x\.json: labels"):
         declared_labels({"labels": labels}, "x.json")

@@ -3,7 +3,7 @@ import numpy as np
 
 from segkit.config.labels import labels_from
 from segkit.datasets import Case
-from segkit.datasets.presence import label_presence
+from segkit.datasets.presence import label_presence, strata_by_labels
 
 
 def test_each_case_says_which_labels_it_has(tmp_path):
@@ -17,3 +17,5 @@ def test_each_case_says_which_labels_it_has(tmp_path):
     assert label_presence(cases, labels, workers=1) == {
         "none": "", "liver": "liver", "both": "liver, tumour", "empty": "", "broken": "",
     }  # fmt: skip
+    assert strata_by_labels(cases, labels, "labels", 1) == label_presence(cases, labels, workers=1)
+    assert strata_by_labels(cases, labels, "site", 1) is strata_by_labels(cases, labels, None, 1) is None

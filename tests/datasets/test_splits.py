@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segkit.config.options import SplitOptions
 from segkit.datasets import Case
-from segkit.datasets.splits import read_held_out, split_cases
+from segkit.datasets.splits import count_folds, read_held_out, split_cases
 from segkit.foundation.errors import DataError, UsageError
 
 REFERENCE = Path("reference.nii")
@@ -212,3 +212,26 @@ def test_a_written_split_is_used_again(tmp_path):
     path.write_text('{"training": ["z"], "validation": [], "held_out": []}')
     with pytest.raises(DataError, match="names z, which the data set does not have"):
         split_cases(cases_named("ab"), options(file=str(path)), "all")
+
+
+def test_folds_are_counted_as_they_are_dealt(tmp_path, held_out):
+    assert count_folds(cases_named("abcdef"), options(folds=3)) == 3
+    listed = options(held_out(text="a\n"), folds="leave_one_out")
+    cases = cases_named("abcdef", without_reference="f")
+    assert count_folds(cases, listed) == 4
+    assert count_folds(cases, listed, together=[{"b", "c"}]) == 3
+    folds = [split_cases(cases, listed, str(fold)).validation for fold in range(4)]
+    assert sorted(folds) == [("b",), ("c",), ("d",), ("e",)]
+    path = tmp_path / "split.json"
+    path.write_text('[{"train": ["a"], "val": ["b"]}, {"train": ["b"], "val": ["a"]}]')
+    assert count_folds(cases, options(file=str(path))) == 2
+    path.write_text('{"training": ["a"], "validation": ["b"], "held_out": []}')
+    assert count_folds(cases, options(file=str(path))) == 1
+
+
+def test_folds_are_counted_where_labels_are_the_strata():
+    kinds = dict(zip("abcdefgh", ["liver", ""] * 4, strict=True))
+    drawn = options(folds="leave_one_out", stratify_by="labels", held_out_fraction=0.25)
+    cases = cases_named("abcdefgh")
+    split = split_cases(cases, drawn, "all", strata=kinds)
+    assert count_folds(cases, drawn, strata=kinds) == len(split.training) == 6

@@ -1,7 +1,7 @@
 import pytest
 
 from segkit.foundation.errors import UsageError
-from segkit.foundation.memory_size import memory_bytes
+from segkit.foundation.memory_size import memory_bytes, size_text
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,7 @@ def test_amounts_as_people_write_them(text, expected):
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(UsageError, match=r"plan\.memory: .* is no amount of memory: write e\.g\. 8GB"):
         memory_bytes(text)
+
+
+def test_sizes_for_people():
+    assert [size_text(size) for size in (0, 1.25e6, 9.96e7, 2.5e9)] == ["0.0 MB", "1.2 MB", "100 MB", "2.5 GB"]

@@ -9,7 +9,7 @@ from segkit.config.plan import Normalisation
 from segkit.datasets import Case
 from segkit.foundation.errors import DataError
 from segkit.preparation import disk
-from segkit.preparation.disk import check_disk, disk_needed, memory_needed, size_text
+from segkit.preparation.disk import check_disk, disk_needed, memory_needed
 from segkit.preparation.store import prepare_case, total_bytes
 from segkit.volumes.grid import affine_from
 
@@ -99,7 +99,3 @@ def test_room_is_said(monkeypatch, tmp_path, capsys):
     check_disk([25_000_000], 1, tmp_path)
     said = f"preparing 1 of 1 cases needs about 25 MB of disk in {tmp_path}, which has 1000.0 GB free"
     assert said in capsys.readouterr().out
-
-
-def test_sizes_for_people():
-    assert [size_text(size) for size in (0, 1.25e6, 9.96e7, 2.5e9)] == ["0.0 MB", "1.2 MB", "100 MB", "2.5 GB"]

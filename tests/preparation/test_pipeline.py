@@ -104,6 +104,15 @@ def test_fingerprints_say_what_cropping_leaves(write_case, plan):
     assert size_of(Case("x", {"MR": case.images["MR"].with_name("none.nii")}), wanted, None).prepared == (0,)
 
 
+def test_a_channel_on_a_larger_grid_of_its_own_takes_its_memory(write_nifti, plan):
+    images = {"PET": np.zeros((10, 10, 8), np.float32), "CT": np.zeros((60, 50, 40), np.float32)}
+    places = {name: write_nifti(f"{name}.nii", image) for name, image in images.items()}
+    wanted = plan(normalisation=dict.fromkeys(images, Normalisation("none")), onto={"CT": "PET"})
+    size = size_of(Case("a", places), wanted, None)
+    assert (size.scan, size.prepared[0]) == ((60, 50, 40), 10)
+    assert size.memory(2) > 2 * images["CT"].nbytes
+
+
 def test_the_disk_that_was_said_is_within_a_tenth(write_nifti, plan, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(pipeline, "check_disk", lambda needed, *_: said.append(sum(needed)))

@@ -2,10 +2,8 @@ import os
 import pickle
 from dataclasses import replace
 
-import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK
 
 from segkit.config.labels import labels_from
 from segkit.config.plan import Normalisation
@@ -16,7 +14,7 @@ from segkit.preparation import store as module
 from segkit.preparation.prepare import prepare
 from segkit.preparation.resampling import labels_onto
 from segkit.preparation.scans import read_reference, read_scan
-from segkit.preparation.store import content_hash, folder_of, hashes, prepare_case, stored_case, total_bytes
+from segkit.preparation.store import folder_of, prepare_case, stored_case, total_bytes
 
 LABELS = labels_from({"background": 0, "first": 1, "second": 2})
 
@@ -178,39 +176,6 @@ def test_a_case_that_cannot_be_used_leaves_nothing(fault, write_case, plan, stor
     with pytest.raises((DataError, GeometryError), match=rf"{fault}/a\.nii"):
         prepare_case(write_case(**{fault: faults[fault]}), plan=plan(), labels=LABELS, store=store)
     assert prepared_folders(store) == []
-
-
-def test_hashes_by_role(write_case):
-    case = write_case()
-    found = hashes(case)
-    assert list(found) == ["MR", "reference"]
-    assert found["MR"] == content_hash(case.images["MR"])
-    assert list(hashes(replace(case, reference=None))) == ["MR"]
-
-
-def test_a_folder_of_slices_counts_as_its_files(tmp_path):
-    for name, content in (("2.dcm", b"two"), ("1.dcm", b"one")):
-        (tmp_path / name).write_bytes(content)
-    before = content_hash(tmp_path)
-    os.utime(tmp_path / "1.dcm", (0, 0))
-    assert content_hash(tmp_path) == before
-    (tmp_path / "1.dcm").write_bytes(b"ONE")
-    assert content_hash(tmp_path) != before
-
-
-@pytest.mark.parametrize("suffix", [".hdr", ".img", ".mhd", ".nhdr"])
-def test_voxels_in_a_second_file_count(suffix, tmp_path):
-    def write(value):
-        array = np.full((4, 3, 2), value, np.int16)
-        if suffix in (".hdr", ".img"):
-            nib.save(nib.Nifti1Pair(array, np.eye(4)), tmp_path / "a.hdr")
-        else:
-            SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(tmp_path / f"a{suffix}"))
-        return content_hash(tmp_path / f"a{suffix}")
-
-    first, second = write(1), write(2)
-    assert first != second
-    assert write(1) == first
 
 
 def test_the_size_on_disk(write_case, plan, store):

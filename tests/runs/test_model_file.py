@@ -123,6 +123,7 @@ BROKEN = {
     "smallest_mm3 is below zero": {"postprocessing": {"left": {"smallest_mm3": -1.0}}},
     "smallest_mm3 is no number": {"postprocessing": {"left": {"smallest_mm3": float("nan")}}},
     "smallest_mm3 is infinite": {"postprocessing": {"left": {"smallest_mm3": float("inf")}}},
+    "training is text": {"training": "long"},
     "plan is nothing": {"plan": None},
     "plan is malformed": {"plan": {**asdict(RECORD.plan), "patch": [8]}},
 }

@@ -101,3 +101,10 @@ def test_lines_that_say_nothing_are_passed_over(tmp_path, line):
         file.write(line + "\n")
     register.add("b", entry("b"))
     assert list(read_manifest(tmp_path).cases) == ["b"]
+
+
+@pytest.mark.parametrize("weights", [3, {"a": 1}, "hash", None])
+def test_weights_of_a_wrong_shape_are_none(tmp_path, weights):
+    (tmp_path / "predictions.json").write_text(json.dumps({"labels": LABELS, "weights": weights}))
+    assert read_manifest(tmp_path).weights == []
+    assert read_manifest(tmp_path).labels == LABELS

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from segkit.foundation.errors import DataError
 from segkit.volumes.grid import Grid
-from segkit.volumes.label_values import as_colours, label_values, voxels_of_values
+from segkit.volumes.label_values import as_colours, label_values, value_counts, voxels_of_values
 from segkit.volumes.volume import Volume
 
 GRID = Grid((2, 2), np.eye(4))
@@ -33,10 +33,19 @@ def test_several_channels_are_no_mask(channels, message):
         label_values(Volume(np.zeros((channels, 2, 2)), GRID), "a.nii")
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.float32])
 def test_voxels_are_counted_over_slabs(kind, monkeypatch):
     monkeypatch.setattr("segkit.volumes.label_values.SLAB", 7)
     mask = np.asfortranarray(np.random.default_rng(0).integers(0, 5, (4, 5, 6)).astype(kind))
-    mask[0, 0, 0] = np.iinfo(kind).max
+    mask[0, 0, 0] = 200
     values, counts = np.unique(mask, return_counts=True)
+    found, times = value_counts(mask)
+    assert found.dtype == kind
+    assert (found.tolist(), times.tolist()) == (values.tolist(), counts.tolist())
     assert voxels_of_values(mask) == dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def test_nan_is_one_value():
+    values, counts = value_counts(np.array([np.nan, 1, np.nan, 1, 1]))
+    assert (values[0], counts.tolist()) == (1, [3, 2])
+    assert np.isnan(values[1])

@@ -27,13 +27,7 @@ _MEANINGS = {
 
 
 def write_segmentation(
-    labels: NDArray[np.uint8],
-    series: Path,
-    names: Mapping[str, int],
-    file: Path,
-    uid: Callable[..., str],
-    *,
-    kind: str = "BINARY",
+    labels: NDArray[np.uint8], series: Path, names: Mapping[str, int], file: Path, uid: Callable[..., str]
 ) -> None:
     """Write a reference as DICOM SEG on the grid of its series.
 
@@ -43,7 +37,6 @@ def write_segmentation(
         names: name to label value, counted from 1; `background` is passed over.
         file: the SEG, in an existing folder.
         uid: gives the UID of a thing in this study, the same on every call, as `Study.uid` does.
-        kind: SegmentationType, BINARY or LABELMAP.
 
     Raises:
         DataError: when `series` has another number of slices than `labels`, or a name has no known meaning.
@@ -60,7 +53,7 @@ def write_segmentation(
     segmentation = Segmentation(
         source_images=slices,
         pixel_array=np.ascontiguousarray(labels.transpose(2, 1, 0)),
-        segmentation_type=kind,
+        segmentation_type="BINARY",
         segment_descriptions=[_described(value, name, uid) for value, name in shown],
         series_instance_uid=uid("segmentation series"),
         series_number=_SERIES_NUMBER,

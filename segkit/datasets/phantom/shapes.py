@@ -15,6 +15,7 @@ Field = NDArray[np.float32]  # signed distance in mm, shape (X, Y, Z), negative 
 Vector = Sequence[float] | NDArray[Any]  # two or three values
 
 _TINY = 1e-6
+_WAVES = 10  # of a displacement
 
 
 def ellipsoid(points: Points, centre: Vector, radii: Vector, tilt: Vector = ()) -> Field:
@@ -80,7 +81,7 @@ def layer(field: Field, depth: float) -> Field:
     return np.asarray(np.abs(field) - depth, np.float32)
 
 
-def bent(points: Points, rng: np.random.Generator, *, amplitude: float, count: int = 10) -> Points:
+def bent(points: Points, rng: np.random.Generator, *, amplitude: float) -> Points:
     """Move points by a smooth random displacement, so that shapes evaluated there come out deformed.
 
     The displacement is a sum of plane waves in space: it does not depend on the grid and never folds at the amplitudes
@@ -90,16 +91,15 @@ def bent(points: Points, rng: np.random.Generator, *, amplitude: float, count: i
         points: positions in mm, shape (3, X, Y, Z).
         rng: where directions, wavelengths, phases and amplitudes are drawn from.
         amplitude: standard deviation in mm of the displacement along each axis.
-        count: number of waves.
 
     Returns:
         Displaced positions in mm, shape (3, X, Y, Z).
     """
     moved = points.copy()
-    for _ in range(count):
+    for _ in range(_WAVES):
         direction = rng.normal(size=3)
         wave = 2 * np.pi / rng.uniform(100, 280) * direction / np.linalg.norm(direction)
-        push = rng.normal(scale=amplitude * np.sqrt(2 / count), size=3).astype(np.float32)
+        push = rng.normal(scale=amplitude * np.sqrt(2 / _WAVES), size=3).astype(np.float32)
         phase = np.tensordot(wave.astype(np.float32), points, 1) + rng.uniform(0, 2 * math.pi)
         moved += push[:, None, None, None] * np.cos(phase)
     return moved

@@ -14,12 +14,12 @@ from segkit.config.channels import Channel
 from segkit.config.labels import Labels
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
-from segkit.datasets.soundness.headers import disagreements, files_of, missing_files, unreadable
+from segkit.datasets.soundness.headers import disagreements, missing_files, read_by
 from segkit.datasets.soundness.mirrored import Mirroring, best_mirroring
-from segkit.datasets.soundness.voxels import levels, value_counts, voxel_hash
-from segkit.foundation.errors import DataError, SegkitError
+from segkit.datasets.soundness.voxels import levels, voxel_hash
+from segkit.foundation.errors import DataError
 from segkit.volumes.grid import APART, Grid, as_3d
-from segkit.volumes.label_values import label_values
+from segkit.volumes.label_values import label_values, value_counts
 from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
@@ -91,7 +91,7 @@ def examine(
     case: Case,
     channels: Mapping[str, Channel],
     labels: Labels,
-    tolerance: float | None = None,
+    tolerance: float = APART,
     look: Look | None = None,
 ) -> Examination:
     """Read the files of a case once and look for everything that can be wrong within it.
@@ -100,16 +100,16 @@ def examine(
         case: of the data set.
         channels: that it must have.
         labels: that its reference may hold.
-        tolerance: voxels that its grids may lie apart; None: 0.01.
+        tolerance: voxels that its grids may lie apart.
         look: makes a picture of the case while its voxels are in memory.
     """
     findings = list(missing_files(case, channels))
-    volumes = read_files(case, findings)
+    volumes = read_by(read, case, findings)
     images = {name: volumes[path] for name, path in case.images.items() if name in channels and path in volumes}
     grids = {name: volume.grid for name, volume in images.items()}
     drawn = volumes.get(case.reference) if case.reference else None
     everything = {**grids, **({"": drawn.grid} if drawn else {})}
-    findings += disagreements(case, everything, channels, APART if tolerance is None else tolerance)
+    findings += disagreements(case, everything, channels, tolerance)
     parts = dict(channel_parts(case, images, channels, findings))
     for name, part in parts.items():
         findings += image_faults(case.name, name, part, case.images[name])
@@ -142,18 +142,6 @@ def seen(
     name = next(iter(parts))
     fits = reference is not None and reference.values.shape == grids[name].shape
     return look(parts[name], grids[name], reference.values if reference is not None and fits else None)
-
-
-def read_files(case: Case, findings: list[Finding]) -> dict[Location, Volume]:
-    """Read every file of a case that is there; one that cannot be read becomes a finding."""
-    volumes: dict[Location, Volume] = {}
-    for path in dict.fromkeys(files_of(case).values()):
-        if path.exists():
-            try:
-                volumes[path] = read(path)
-            except SegkitError as error:
-                findings.append(unreadable(case.name, path, error))
-    return volumes
 
 
 def channel_parts(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,28 +15,35 @@ from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.reading import read_grid
 from segkit.volumes.selection import Location
 
+Read = TypeVar("Read")
 
-def examine_headers(case: Case, channels: Mapping[str, Channel], tolerance: float | None = None) -> list[Finding]:
+
+def examine_headers(case: Case, channels: Mapping[str, Channel]) -> list[Finding]:
     """Look at a case without reading a voxel.
 
     Args:
         case: of the data set.
         channels: that it must have.
-        tolerance: voxels that its grids may lie apart; None: 0.01.
 
     Returns:
         what makes it unusable: missing files, headers that cannot be read, grids that disagree.
     """
     findings = list(missing_files(case, channels))
-    read: dict[Location, Grid] = {}
+    read = read_by(read_grid, case, findings)
+    grids = {role: read[path] for role, path in files_of(case).items() if path in read}
+    return [*findings, *disagreements(case, grids, channels, APART)]
+
+
+def read_by(reader: Callable[[Location], Read], case: Case, findings: list[Finding]) -> dict[Location, Read]:
+    """Read every file of a case that is there, each once; one that cannot be read becomes a finding."""
+    found: dict[Location, Read] = {}
     for path in dict.fromkeys(files_of(case).values()):
         if path.exists():
             try:
-                read[path] = read_grid(path)
+                found[path] = reader(path)
             except SegkitError as error:
                 findings.append(unreadable(case.name, path, error))
-    grids = {role: read[path] for role, path in files_of(case).items() if path in read}
-    return [*findings, *disagreements(case, grids, channels, APART if tolerance is None else tolerance)]
+    return found
 
 
 def unreadable(case: str, path: Location, error: SegkitError) -> Finding:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.volumes.boxes import Box, occupied_box
+
 AROUND = 3  # voxels beyond the labels in which edges are compared
 FEWEST = 60  # faces between labels, below which chance decides
 MOST_VOXELS = 1 << 22  # around the labels; of a larger box only every second, third ... voxel is looked at
@@ -134,13 +136,9 @@ def _neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[A
     return moved[:-1], moved[1:]
 
 
-def _around(classes: NDArray[np.integer[Any]]) -> tuple[slice, ...]:
+def _around(classes: NDArray[np.integer[Any]]) -> Box:
     """Return the box of the labels with a margin, in steps that keep it small."""
-    sides = []
-    for axis in range(classes.ndim):
-        others = tuple(other for other in range(classes.ndim) if other != axis)
-        held = np.flatnonzero((classes > 0).any(axis=others))
-        sides.append((max(0, int(held[0]) - AROUND - 1), min(classes.shape[axis], int(held[-1]) + AROUND + 2)))
-    voxels = math.prod(stop - start for start, stop in sides)
-    step = max(1, math.ceil((voxels / MOST_VOXELS) ** (1 / classes.ndim)))
-    return tuple(slice(start, stop, step) for start, stop in sides)
+    box = occupied_box(classes > 0) or tuple(slice(0, size) for size in classes.shape)
+    sides = [slice(max(0, side.start - AROUND - 1), side.stop + AROUND + 1) for side in box]
+    step = max(1, math.ceil((classes[tuple(sides)].size / MOST_VOXELS) ** (1 / classes.ndim)))
+    return tuple(slice(side.start, side.stop, step) for side in sides)

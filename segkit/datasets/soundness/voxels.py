@@ -1,7 +1,8 @@
-"""What the voxels of one array say: which values, which levels, and whether another array holds the same."""
+"""What the voxels of one image say: which levels, and whether another image holds the same."""
 
 from __future__ import annotations
 
+import math
 from hashlib import blake2b
 from typing import Any
 
@@ -10,28 +11,17 @@ from numpy.typing import NDArray
 
 LEVELS = (1.0, 50.0, 99.0)  # percentiles of a channel's intensities
 SAMPLED = 1 << 20  # voxels that percentiles are taken from: of a large array every second, third ... one
-SLAB = 1 << 22  # voxels whose values are counted at a time
 
 
 def levels(array: NDArray[Any]) -> tuple[float, ...]:
     """Return the percentiles `LEVELS` of the finite voxels; () where there is none."""
     flat = array.reshape(-1, order="A")
-    flat = flat[:: max(1, -(-flat.size // SAMPLED))]
+    step = max(1, -(-flat.size // SAMPLED))
+    while math.gcd(step, flat.size) > 1:  # else 1024 x 1024 x 1024 voxels would be judged by their first column
+        step += 1
+    flat = flat[::step]
     flat = flat[np.isfinite(flat)] if flat.dtype.kind == "f" else flat
     return tuple(np.percentile(flat, LEVELS).tolist()) if flat.size else ()
-
-
-def value_counts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the values of an array, sorted, and how many voxels hold each; NaN is one value."""
-    flat = array.reshape(-1, order="A")
-    values, counts = flat[:0], np.zeros(0, np.int64)
-    for start in range(0, flat.size, SLAB):
-        found, times = np.unique(flat[start : start + SLAB], return_counts=True)
-        values, places = np.unique(np.concatenate([values, found]), return_inverse=True)
-        totals = np.zeros(values.size, np.int64)
-        np.add.at(totals, places, np.concatenate([counts, times]))
-        counts = totals
-    return values, counts
 
 
 def voxel_hash(array: NDArray[Any]) -> str:

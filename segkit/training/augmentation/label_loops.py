@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from segkit.foundation.compiling import compiled
 from segkit.training.augmentation.loops import at, cell_of, is_outside, locate_inside, row_of, weight
 
-# numba keeps compiled code per file and sees no change of loops.py: after one, remove __pycache__.
 MIXED = -1  # among the cells: the eight corners differ
 
 

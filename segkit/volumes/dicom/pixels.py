@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from segkit.foundation.errors import DataError
 from segkit.foundation.machine import available_memory
+from segkit.foundation.memory_size import size_text
 from segkit.volumes.dicom.datasets import guarded, quietly, read_dataset, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PLACED
@@ -24,7 +25,6 @@ PALETTE = "PALETTE COLOR"
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
 EXTRA = "pip install 'segkit[dicom]'"
 LIBJPEG = "pip install pylibjpeg pylibjpeg-libjpeg (its licence is the GPL)"
-GIGABYTE = 1e9
 READERS = 4  # files at a time
 
 
@@ -93,8 +93,8 @@ def _padding(plane: Plane) -> int | None:
 def _check_memory(file: DicomFile, wanted: int) -> None:
     if wanted > available_memory():
         raise DataError(
-            f"{file}: {tag_of('Rows')} x {tag_of('Columns')} of all slices ask for {wanted / GIGABYTE:.1f} GB, "
-            f"{available_memory() / GIGABYTE:.1f} GB are free"
+            f"{file}: {tag_of('Rows')} x {tag_of('Columns')} of all slices ask for {size_text(wanted)}, "
+            f"{size_text(available_memory())} are free"
         )
 
 

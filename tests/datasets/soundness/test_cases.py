@@ -8,8 +8,8 @@ from segkit.datasets import Case
 from segkit.datasets.soundness import examine, examine_headers, unusable
 from segkit.datasets.soundness.cases import Reference, classes_of, label_volumes
 from segkit.datasets.soundness.findings import ADVICE
-from segkit.datasets.soundness.voxels import value_counts
 from segkit.volumes.grid import Grid
+from segkit.volumes.label_values import value_counts
 from tests.datasets.soundness.conftest import CHANNELS, LABELS, SHAPE, volume
 
 NUDGED = np.eye(4) + np.eye(4, k=3) * 1e-6

@@ -195,7 +195,7 @@ def test_frames_of_a_compressed_enhanced_object(maker, tmp_path, syntax):
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken(maker, tmp_path, monkeypatch):
     folder = maker.save(tmp_path / "a", maker.series(3))
     monkeypatch.setattr(module, "available_memory", lambda: 100)
-    words = ("Rows (0028,0010) x Columns (0028,0011)", "GB are free")
+    words = ("Rows (0028,0010) x Columns (0028,0011)", "0.0 MB are free")
     maker.refused(lambda: read(folder), str(folder), *words)
 
 
