@@ -1,6 +1,6 @@
 """Prepare the same cases at the same new spacing with segkit and with nnU-Net, in turn, each on one core.
 
-python scripts/benchmarks/preparation.py [--data SEGKIT_DATA] [--work DIR] [--peer-python FILE] [--cases 60] [--repeats 3]
+python scripts/benchmarks/preparation.py [--data DIR] [--work DIR] [--peer-python FILE] [--cases 60] [--repeats 3]
 
 nnU-Net 2.8.1 runs in an environment of its own, made in WORK/nnunet unless --peer-python names one that has it. Its own
 preprocessor resamples with its defaults: cubic images, linear one-hot labels. Timed are the cases alone, in a process

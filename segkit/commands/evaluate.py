@@ -15,13 +15,13 @@ from segkit.evaluation.evaluate import (
     evaluate_pairs,
     evaluation_table,
     group_tables,
-    metrics_beside,
     write_evaluation,
 )
 from segkit.evaluation.grouping import Grouping, grouping_from
 from segkit.evaluation.nnunet_summary import write_nnunet_summary
 from segkit.evaluation.reliability_table import write_reliability
 from segkit.evaluation.settings import settings_of
+from segkit.evaluation.tables import metrics_beside
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.files import check_writable

@@ -16,14 +16,14 @@ from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import chosen
 from segkit.evaluation.settings import Settings, check_tolerances
 from segkit.evaluation.summary import Evaluation, Scores, summarise
-from segkit.evaluation.tables import evaluation_table, group_tables, metrics_beside, write_evaluation
+from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
 from segkit.foundation.console import progress
 from segkit.foundation.errors import DataError, SegkitError
 from segkit.foundation.parallel import Outcome, parallel_map
 from segkit.volumes.reading import read_grid
 from segkit.volumes.selection import Location
 
-__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "group_tables", "metrics_beside", "write_evaluation"]
+__all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "group_tables", "write_evaluation"]
 
 BYTES_PER_VOXEL = 22  # two files read as float64, the widest that is common, and a label that fills the image
 FEW_VOXELS = 100_000_000  # read and counted in about the time that other processes take to start
