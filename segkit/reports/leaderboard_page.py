@@ -56,6 +56,7 @@ def leaderboard_values(compared: Compared) -> dict[str, Any]:
         "metric": metric,
         "verdict": str(compared.get("verdict") or ""),
         "split": split,
+        "is_spent": split == "held-out" and not compared.get("baseline"),
         "comparisons": compared.get("comparisons"),
         "against": str(compared.get("against") or ""),
         "standings": rows,
