@@ -12,10 +12,10 @@ from segkit.evaluation.comparison.sentences import ALPHA
 from segkit.foundation.plain import plain
 from segkit.reports import parallel
 from segkit.reports.charts import words
+from segkit.reports.discretion import PATH, without_paths
 from segkit.reports.drawing import Drawing
 from segkit.reports.forest import Estimate, forest
 from segkit.reports.html import write_page
-from segkit.reports.run_record import PATH, without_paths
 from segkit.reports.scores import interval_of, number
 from segkit.runs.manifest import mapping
 

@@ -13,11 +13,11 @@ import numpy as np
 from segkit.foundation.errors import DataError
 from segkit.foundation.strangers import load_json
 from segkit.reports.charts import ends_of, words
+from segkit.reports.discretion import override_text, without_paths
 from segkit.reports.drawing import Drawing, colour_kind
 from segkit.reports.html import write_page
 from segkit.reports.leaderboard_page import brief, leaderboard_values
 from segkit.reports.run_page import Made
-from segkit.reports.run_record import override_text, without_paths
 from segkit.reports.scores import MEAN, Scores, interval_of, read_scores
 from segkit.reports.strips import strip_of, strips
 from segkit.runs.folder import RunFolder
