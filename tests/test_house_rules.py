@@ -3,242 +3,37 @@
 Each rule is a function from a parsed module to `(line, what is wrong and what to do)`, tried on small examples below.
 """
 
-import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "segkit"
-LOADER = "segkit/foundation/strangers.py"  # the one door for files of others
-LONGEST_FILE, LONGEST_FUNCTION = 320, 45
-VAGUE_NAMES = {"data", "item", "items", "info", "util", "utils", "helper", "helpers", "manager", "managers"}
-PICKLERS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
-RUNS_TEXT = {"eval", "exec", "builtins.eval", "builtins.exec"}
-YAML_LOADERS = {"yaml.load", "yaml.load_all"}
-UNSAFE_YAML = {"yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all"}
-# Calls that run what they fetch or read; Hydra's own instantiation follows a `_target_` at any depth.
-FOREIGN_CODE = {
-    *(
-        "torch.jit.load",
-        "torch.package.PackageImporter",
-        "torch.ops.load_library",
-        "runpy.run_path",
-        "runpy.run_module",
-    ),
-    *("hydra.utils.instantiate", "hydra.utils.call", "importlib.util.spec_from_file_location", "code.interact"),
-    *("ctypes.cdll.LoadLibrary", "numpy.ctypeslib.load_library", "os.execv", "os.execvp", "os.spawnv", "pty.spawn"),
-}
-NETWORK = {"requests", "urllib3", "httpx", "aiohttp", "ftplib", "smtplib", "http", "telnetlib", "xmlrpc", "pynetdicom"}
-NETWORK_MODULES = {"socket.socket", "socket.create_connection", "urllib.request.urlopen", "urllib.request.urlretrieve"}
-ON_REQUEST = (
-    "segkit/volumes/pacs/",
-    "segkit/datasets/decathlon_download.py",
-    "segkit/reports/serving.py",
-)  # what asks the network, when asked to
-READS_CHECKPOINTS = {"fit", "validate", "test", "predict"}  # of Lightning's Trainer, when handed `ckpt_path`
-
-Finding = tuple[int, str]
-AnyFunction = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-@dataclass(frozen=True)
-class Module:
-    """A parsed source file; `name` is its path from the project root, `origins` what each imported name stands for."""
-
-    name: str
-    text: str
-    tree: ast.Module
-    origins: dict[str, str]
-
-
-def parse(text: str, name: str = "segkit/volumes/example.py") -> Module:
-    tree = ast.parse(text, name)
-    return Module(name, text, tree, dict(_imported_names(tree)))
-
-
-def _imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0],) * 2
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
-
-
-def _dotted(node: ast.expr, module: Module) -> str:
-    """Name an expression in full, whatever aliases it was imported under: `np.load` is `numpy.load`."""
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value, module)}.{node.attr}"
-    return module.origins.get(node.id, node.id) if isinstance(node, ast.Name) else "?"
-
-
-def _calls(module: Module) -> Iterator[tuple[ast.Call, str, dict[str, ast.expr]]]:
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call):
-            yield node, _dotted(node.func, module), {word.arg: word.value for word in node.keywords if word.arg}
-
-
-def _says(keywords: dict[str, ast.expr], name: str, value: bool) -> bool:
-    given = keywords.get(name)
-    return isinstance(given, ast.Constant) and given.value is value
-
-
-def no_pickles(module: Module) -> Iterator[Finding]:
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            sources = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            sources = [node.module or ""]
-        else:
-            continue
-        for source in sources:
-            if source.split(".")[0] in PICKLERS:
-                yield (
-                    node.lineno,
-                    f"imports {source}: a pickle runs what its sender wrote; use safetensors, json or yaml",
-                )
-    for call, name, _ in _calls(module):
-        if name.endswith("read_pickle"):
-            yield call.lineno, f"calls {name}: a pickle runs what its sender wrote; use csv, json or safetensors"
-        target = call.args[0] if name in {"importlib.import_module", "__import__"} and call.args else None
-        if isinstance(target, ast.Constant) and str(target.value).split(".")[0] in PICKLERS:
-            yield call.lineno, f"imports {target.value} by name: a pickle runs what its sender wrote"
-
-
-def no_text_as_code(module: Module) -> Iterator[Finding]:
-    for call, name, keywords in _calls(module):
-        if name in RUNS_TEXT:
-            yield call.lineno, f"calls {name}: text is never run as code; use a table of functions or ast.literal_eval"
-        if name in SHELLS or ("shell" in keywords and not _says(keywords, "shell", value=False)):
-            yield call.lineno, f"calls {name} through a shell: pass a list of arguments to subprocess.run"
-
-
-def guarded_torch_load(module: Module) -> Iterator[Finding]:
-    for call, name, keywords in _calls(module):
-        restores = name.split(".")[-1] == "load_from_checkpoint" or (
-            name.split(".")[-1] in READS_CHECKPOINTS and "ckpt_path" in keywords
-        )
-        if name == "torch.load" and module.name != LOADER:
-            yield call.lineno, f"calls torch.load: only {LOADER} does; use its load_checkpoint"
-        elif (name == "torch.load" or restores) and not _says(keywords, "weights_only", value=True):
-            yield call.lineno, f"calls {name} without weights_only=True"
-
-
-def guarded_array_load(module: Module) -> Iterator[Finding]:
-    for call, name, keywords in _calls(module):
-        if name == "numpy.load" and not _says(keywords, "allow_pickle", value=False):
-            yield call.lineno, "calls np.load without allow_pickle=False"
-
-
-def no_pickle_allowed(module: Module) -> Iterator[Finding]:
-    for call, name, keywords in _calls(module):
-        if name != "numpy.load" and "allow_pickle" in keywords and not _says(keywords, "allow_pickle", value=False):
-            yield call.lineno, f"calls {name} with allow_pickle: an array of objects is a pickle"
-
-
-def no_foreign_code(module: Module) -> Iterator[Finding]:
-    for call, name, _ in _calls(module):
-        if name in FOREIGN_CODE or name.startswith("torch.hub."):
-            yield (
-                call.lineno,
-                f"calls {name}: it runs what a file or the network brings; build by strangers.resolve_target",
-            )
-        if name == "tempfile.mktemp":
-            yield call.lineno, "calls tempfile.mktemp: another process may take the name first; use foundation.files"
-
-
-def quiet_network(module: Module) -> Iterator[Finding]:
-    if module.name.startswith(ON_REQUEST):
-        return
-    for node in ast.walk(module.tree):
-        sources = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        sources += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        for source in sources:
-            if source.split(".")[0] in NETWORK:
-                yield node.lineno, f"imports {source}: only {', '.join(ON_REQUEST)} reach the network"
-    for call, name, _ in _calls(module):
-        if name in NETWORK_MODULES:
-            yield call.lineno, f"calls {name}: only {', '.join(ON_REQUEST)} reach the network"
-
-
-def safe_yaml(module: Module) -> Iterator[Finding]:
-    for call, name, keywords in _calls(module):
-        loader = keywords.get("Loader") or (call.args[1] if len(call.args) > 1 else None)
-        chosen = loader.func if isinstance(loader, ast.Call) else loader  # `Loader=safe_loader(text)` picks one
-        is_safe = chosen is not None and _dotted(chosen, module).endswith(("SafeLoader", "safe_loader"))
-        if name in UNSAFE_YAML or (name in YAML_LOADERS and not is_safe):
-            yield (
-                call.lineno,
-                f"calls {name}: use yaml.safe_load, or a Loader whose name ends in SafeLoader or safe_loader",
-            )
-
-
-def no_bulk_extraction(module: Module) -> Iterator[Finding]:
-    opens_archives = {origin.split(".")[0] for origin in module.origins.values()} & {"tarfile", "zipfile"}
-    for call, name, _ in _calls(module):
-        method = name.split(".")[-1]
-        if method in {"extractall", "unpack_archive"} or (method == "extract" and opens_archives):
-            yield call.lineno, f"calls {method}: members may leave their folder; check each name, then copy its stream"
-
-
-def short_files(module: Module) -> Iterator[Finding]:
-    lines = len(module.text.splitlines())
-    if lines > LONGEST_FILE:
-        yield lines, f"has {lines} lines, more than {LONGEST_FILE}: split it by what its parts are about"
-
-
-def short_functions(module: Module) -> Iterator[Finding]:
-    for node in ast.walk(module.tree):
-        if isinstance(node, AnyFunction):
-            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-            length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
-            if length > LONGEST_FUNCTION:
-                yield node.lineno, f"{node.name} has {length} lines of body, more than {LONGEST_FUNCTION}"
-
-
-def documented(module: Module) -> Iterator[Finding]:
-    for node, owner in _public_definitions(module.tree, ""):
-        decorators = {_dotted(each, module).split(".")[-1] for each in node.decorator_list}
-        if not decorators & {"overload", "override", "setter"} and not ast.get_docstring(node):
-            yield node.lineno, f"{owner}{node.name} is public and has no docstring"
-
-
-def _public_definitions(
-    parent: ast.Module | ast.ClassDef, owner: str
-) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, str]]:
-    for node in parent.body:
-        if isinstance(node, (*AnyFunction, ast.ClassDef)) and not node.name.startswith("_"):
-            yield node, owner
-            if isinstance(node, ast.ClassDef):
-                yield from _public_definitions(node, f"{owner}{node.name}.")
-
-
-def telling_names(module: Module) -> Iterator[Finding]:
-    path = Path(module.name)
-    for part in (*path.parent.parts, path.stem):
-        if part.strip("_").lower() in VAGUE_NAMES:
-            yield 1, f"'{part}' does not say what is inside: name it after what it is about"
-
-
-RULES: list[Callable[[Module], Iterator[Finding]]] = [
-    no_pickles,
-    no_text_as_code,
-    guarded_torch_load,
-    guarded_array_load,
-    no_pickle_allowed,
-    no_foreign_code,
-    quiet_network,
-    safe_yaml,
-    no_bulk_extraction,
+from tests.house_rules import readability, safety
+from tests.house_rules.modules import Finding, Module, parse
+from tests.house_rules.readability import (
+    LONGEST_FILE,
+    LONGEST_FUNCTION,
+    documented,
     short_files,
     short_functions,
-    documented,
     telling_names,
-]
+)
+from tests.house_rules.safety import (
+    LOADER,
+    guarded_array_load,
+    guarded_torch_load,
+    no_bulk_extraction,
+    no_foreign_code,
+    no_pickle_allowed,
+    no_pickles,
+    no_text_as_code,
+    quiet_network,
+    safe_yaml,
+)
+
+PACKAGE = Path(__file__).resolve().parent.parent / "segkit"
+Rule = Callable[[Module], Iterator[Finding]]
+RULES: list[Rule] = [*safety.RULES, *readability.RULES]
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +45,7 @@ def package() -> list[Module]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_package_keeps(rule: Callable[[Module], Iterator[Finding]], package: list[Module]):
+def test_the_package_keeps(rule: Rule, package: list[Module]):
     assert package
     findings = [f"{module.name}:{line}: {message}" for module in package for line, message in rule(module)]
     if findings:
@@ -312,17 +107,17 @@ SOUND = [
 ]
 
 
-def _examples(cases: list[tuple[Callable[[Module], Iterator[Finding]], str]]) -> list:
+def _examples(cases: list[tuple[Rule, str]]) -> list:
     return [pytest.param(*case, id=f"{case[0].__name__}-{number}") for number, case in enumerate(cases)]
 
 
 @pytest.mark.parametrize(("rule", "text"), _examples(BROKEN))
-def test_a_rule_finds_what_breaks_it(rule: Callable[[Module], Iterator[Finding]], text: str):
+def test_a_rule_finds_what_breaks_it(rule: Rule, text: str):
     assert len(list(rule(parse(text)))) == 1
 
 
 @pytest.mark.parametrize(("rule", "text"), _examples(SOUND))
-def test_a_rule_leaves_sound_code_alone(rule: Callable[[Module], Iterator[Finding]], text: str):
+def test_a_rule_leaves_sound_code_alone(rule: Rule, text: str):
     assert not list(rule(parse(text)))
 
 

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from measuring import segkit
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -75,11 +74,6 @@ def make(work: Path, cases: int, held_out: int, shape: Sequence[int]) -> Path:
     listed = "\n".join(f"case_{number:02}" for number in range(cases - held_out, cases))
     (data / "held_out.txt").write_text(listed)
     return data
-
-
-def segkit(*words: object) -> None:
-    """Run a command of segkit."""
-    subprocess.run([sys.executable, "-m", "segkit", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def trained(work: Path, data: Path, method: str, options: argparse.Namespace) -> Path:

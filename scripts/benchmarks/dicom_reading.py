@@ -21,10 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from measuring import kib_of
 
 SIZE = 512
 PEERS = ("segkit", "monai", "simpleitk")
-BYTES_PER_KILOBYTE = 1024
 TINY = "tiny"  # a series beside the measured one
 
 
@@ -66,17 +66,11 @@ def measure(peer: str, folder: Path) -> None:
     """Read once in this process and print seconds and bytes of memory taken at the peak."""
     read = reader_of(peer)
     read(folder.with_name(TINY))
-    before = peak_bytes()
+    before = kib_of("VmHWM")
     start = time.perf_counter()
     kept = read(folder)
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "bytes": peak_bytes() - before, "kept": kept is not None}))
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process has held; unlike getrusage's figure, its parent's does not count."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * BYTES_PER_KILOBYTE
+    print(json.dumps({"seconds": seconds, "bytes": 1024 * (kib_of("VmHWM") - before), "kept": kept is not None}))
 
 
 def run(peer: str, folder: Path) -> dict[str, float]:

@@ -13,22 +13,16 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
+from measuring import segkit
 from scipy.stats import spearmanr
 
 RESAMPLES = 2000
 WORST, FLAGGED = 0.1, (0.1, 0.2)  # shares of the cases
 Pairs = dict[str, dict[str, tuple[float, float]]]  # label to case to expected and real Dice
-
-
-def segkit(*words: object) -> None:
-    """Run a command of segkit."""
-    subprocess.run([sys.executable, "-m", "segkit", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def pairs_of(masks: Path, scores: Path) -> Pairs:

@@ -14,22 +14,16 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from measuring import segkit
 
 VALIDATION, FEW = 40, 20
 RESAMPLES = 5000
 NETWORK = ("network=residual_unet", "network.features=[24,48,96,192]")
 AUGMENTATION = ("augmentation.mirror=0",)  # front and back look different
-
-
-def segkit(*words: object) -> None:
-    """Run a command of segkit."""
-    subprocess.run([sys.executable, "-m", "segkit", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def dealt(data: Path) -> tuple[list[str], list[str], list[str]]:

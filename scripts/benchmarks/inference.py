@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from measuring import kib_of
 from scipy import ndimage
+from timed import Timed
 from torch import nn
 from training import peers_python
 
@@ -70,21 +71,6 @@ class Work:
 
 CT = Work("ct", (256, 256, 300), 0.75, 1.5, (96, 96, 96), 25, memories=("2GB", "300MB", "250MB"))
 COHORT = Work("cohort", (36, 50, 35), 1.0, 1.0, (40, 56, 40), 3, 200)
-
-
-class Timed(nn.Module):
-    """Counts the seconds in a network."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network, self.seconds = network, 0.0
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Run the network."""
-        began = time.perf_counter()
-        logits: torch.Tensor = self.network(batch)
-        self.seconds += time.perf_counter() - began
-        return logits
 
 
 def banded(classes: int) -> nn.Conv3d:

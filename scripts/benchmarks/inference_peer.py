@@ -20,25 +20,11 @@ from typing import Any
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from timed import Timed
 from torch import nn
 
 RESAMPLING = "resample_data_or_seg_to_shape"
 NAME = "3d_fullres"
-
-
-class Timed(nn.Module):
-    """Counts the seconds in a network."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network, self.seconds = network, 0.0
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Run the network."""
-        began = time.perf_counter()
-        logits: torch.Tensor = self.network(batch)
-        self.seconds += time.perf_counter() - began
-        return logits
 
 
 def plans_of(told: dict[str, Any]) -> dict[str, Any]:

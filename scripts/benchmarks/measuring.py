@@ -1,15 +1,22 @@
-"""How long a call takes and how much memory, for benchmarks that give each contestant a process of its own (Linux)."""
+"""What benchmarks share: a command of segkit, how long a call takes and how much memory a process (Linux)."""
 
 from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ONE_CORE = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def segkit(*words: object) -> None:
+    """Run a command of segkit, quietly unless it fails."""
+    subprocess.run([sys.executable, "-m", "segkit", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def measured(call: Callable[[], Any], repeats: int) -> tuple[Any, dict[str, float]]:

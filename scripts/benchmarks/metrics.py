@@ -4,10 +4,10 @@
 
 Each contestant has a process of its own and one thread. The time is the processor's, from label arrays in memory to
 figures per label, so that others on the machine count little; the memory is what a process needs beside the arrays at
-its peak. Figures that one convention makes equal are compared and must agree within
-1e-6: surface-distance's with elements weighted by area, MONAI's and MedPy's with boundary voxels. `--islands` scatters
-3,000 pieces of the first label over the mask. MedPy knows no cropping and is given the labels' boxes, to its favour; it
-is installed into a virtual environment in the folder for temporary files when it is first needed.
+its peak. Figures that one convention makes equal are compared and must agree within 1e-6: surface-distance's with
+elements weighted by area, MONAI's and MedPy's with boundary voxels. `--islands` scatters 3,000 pieces of the first
+label over the mask. MedPy knows no cropping and is given the labels' boxes, to its favour; it is installed into a
+virtual environment in the folder for temporary files when it is first needed.
 """
 
 from __future__ import annotations

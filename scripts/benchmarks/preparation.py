@@ -35,7 +35,6 @@ from segkit.foundation.files import write_yaml
 from segkit.preparation.store import PreparedCase, prepare_case
 
 HERE = Path(__file__).resolve().parent
-DATA = HERE.parent.parent.parent / "shared" / "data"
 PEER, TORCH = "nnunetv2==2.8.1", "torch==2.13.0"
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 CORE = "0"
@@ -288,7 +287,7 @@ def run(cohort: Cohort, python: Path, work: Path, repeats: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SEGKIT_DATA", DATA)))
+    parser.add_argument("--data", type=Path, default=os.environ.get("SEGKIT_DATA"), help="folder of real scans")
     parser.add_argument("--work", type=Path, default=Path("preparation_benchmark"), help="folder for all that is made")
     parser.add_argument("--peer-python", type=Path, help="a Python with nnU-Net 2.8.1; default: an environment is made")
     parser.add_argument("--cases", type=int, default=60, help="of hippocampus")
@@ -302,6 +301,8 @@ def main() -> None:
         (cohort,) = [cohort for cohort in cohorts(work) if cohort.number == int(number)]
         inside(cohort, Normalisation(**json.loads(how)), Path(store))
         return
+    if arguments.data is None:
+        parser.error("name the folder that holds hippocampus/ and ct_many_labels/ by --data or SEGKIT_DATA")
     python = arguments.peer_python or peer_environment(work)
     lay_out(work, arguments.data, arguments.cases)
     for cohort in cohorts(work):

@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from measuring import kib_of
+
 from segkit.config.plan import Plan
 
 PLANS: dict[str, dict[str, Any]] = {
@@ -114,12 +116,6 @@ def that_fits(plan: Plan, network: dict[str, Any], limit: int) -> dict[str, Any]
     return scaled
 
 
-def resident(what: str) -> int:
-    """Return `VmRSS`, what this process holds in memory, or `VmHWM`, the most it ever held, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(what)).split()[1]) * 1024
-
-
 def train(plan: dict[str, Any], steps: int) -> None:
     """Train on noise."""
     import torch
@@ -141,9 +137,9 @@ def trained(plan: dict[str, Any]) -> int:
     """Train two steps and return the peak of this process's memory above its start."""
     # What the first step of any training loads is not the plan's.
     train({"network": {"features": [4, 4], "dims": 3, "levels": 2}, "patch": [16, 16, 16], "batch": 1}, steps=2)
-    before = resident("VmRSS")
+    before = kib_of("VmRSS")
     train(plan, steps=2)
-    return resident("VmHWM") - before
+    return 1024 * (kib_of("VmHWM") - before)
 
 
 def measured(plan: dict[str, Any]) -> int:

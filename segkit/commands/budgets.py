@@ -22,13 +22,15 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
     from segkit.preparation.budget import MOST_MEMBERS, Budget
     from segkit.training.step_cost import EstimatedSteps, MeasuredSteps
 
-    device, source = choose_device(config.device), "estimated from its operations"
-    cost: MeasuredSteps | EstimatedSteps = EstimatedSteps(device, training.precision)
+    device = choose_device(config.device)
+    cost: MeasuredSteps | EstimatedSteps
     if config.plan.measure:
         cost, source = (
             MeasuredSteps(device, training.precision, Path(config.paths.cache)),
             "timed here without augmentation",
         )
+    else:
+        cost, source = EstimatedSteps(device, training.precision), "estimated from its operations"
     return Budget(
         parse_duration(training.budget),
         lambda step: training.accumulate * cost(step),

@@ -58,7 +58,7 @@ def check(config: CheckConfig) -> list[Finding]:
             *split_faults(dataset, examined),
         ]
     )
-    report(findings, len(dataset.cases), Path(config.data.root))
+    show(findings, len(dataset.cases), Path(config.data.root))
     check_prepared(dataset, Path(config.paths.cache))
     write_json(output / RESULT, [asdict(finding) for finding in findings])
     write_dataset_page(dataset, examined, findings, output / PAGE)
@@ -145,7 +145,7 @@ def words_of(label: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in WORDS.findall(label))
 
 
-def report(findings: Sequence[Finding], cases: int, root: Path) -> None:
+def show(findings: Sequence[Finding], cases: int, root: Path) -> None:
     """Print a table of the findings, errors first, with files as seen from `root`, and how many there are."""
     of_code: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:

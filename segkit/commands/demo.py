@@ -27,7 +27,7 @@ def demo(config: DemoConfig) -> Evaluation:
         the evaluation of the held-out cases.
     """
     output = Path(config.output)
-    say("1. a cohort of synthetic CT scans, each a DICOM series with its NIfTI reference")
+    say("1. a cohort of synthetic CT scans, each a DICOM series with a DICOM SEG as its reference")
     cohort = make_cohort(output / "cohort", cases=config.cases, held_out=HELD_OUT, seed=config.seed)
     paths_written([cohort.folder])
     say("2. a U-Net trained on all but the held-out ones")
@@ -36,11 +36,12 @@ def demo(config: DemoConfig) -> Evaluation:
     options = ["experiment=demo", f"training.budget={config.budget}", f"seed={config.seed}", f"device={config.device}"]
     train(configure("train", [*dataset, *options, f"output={run}", f"paths.cache={output / 'cache'}"]))
     say("3. masks of the held-out scans, and their Dice against the references")
-    evaluation = evaluate(configure("evaluate", [f"run={run}"]))
+    evaluation = evaluate(configure("evaluate", [f"run={run}", f"device={config.device}"]))
     compare_with_threshold(cohort, evaluation)
     say("what one would type next:")
     for line in next_commands(cohort, run, output):
         say(f"  {line}")
+    paths_written([output])
     return evaluation
 
 
@@ -64,7 +65,7 @@ def next_commands(cohort: Cohort, run: Path, output: Path) -> list[str]:
     scan = next(iter(sorted(cohort.twins.iterdir())))
     root, model, masks, image = (shlex.quote(str(path)) for path in (cohort.folder, run, output / "masks", scan))
     return [
+        f"segkit report run={model}",
         f"segkit predict run={model} input={image} output={masks}",
-        f"segkit train data=phantom_ct data.root={root} training.budget=5min network=residual_unet",
         f"segkit train -m data=phantom_ct data.root={root} training.budget=1min seed=1,2,3",
     ]

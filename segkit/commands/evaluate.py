@@ -21,7 +21,8 @@ from segkit.evaluation.grouping import Grouping, grouping_from
 from segkit.evaluation.nnunet_summary import write_nnunet_summary
 from segkit.evaluation.reliability_table import write_reliability
 from segkit.evaluation.settings import settings_of
-from segkit.foundation.console import paths_written, table
+from segkit.evaluation.tables import metrics_beside
+from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.files import check_writable
 from segkit.studies.launching import cases_spread
@@ -56,15 +57,23 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
             grouping=grouping_of(config, masks),
             unlabelled=masks.unlabelled,
         )
-    table(title_of(evaluation), *evaluation_table(evaluation))
-    for title, rows in group_tables(evaluation):
-        table(title, *rows)
+    show(evaluation)
     written = write_evaluation(evaluation, masks.output, masks.source)
     paths_written([*written, *write_extras(evaluation, masks, config)])
     if evaluation.failed:
         names = ", ".join(list(evaluation.failed)[:5])
         raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {names}")
     return evaluation
+
+
+def show(evaluation: Evaluation) -> None:
+    """Print a table of the labels and one of each column of groups, and say where the other metrics stand."""
+    by_label = evaluation_table(evaluation)
+    table(title_of(evaluation), *by_label)
+    for title, by_group in group_tables(evaluation):
+        table(title, *by_group)
+    if others := metrics_beside(evaluation, by_label):
+        say(f"summary.json has {', '.join(others)} too, and the intervals of all")
 
 
 def write_extras(evaluation: Evaluation, masks: Masks, config: EvaluateConfig) -> list[Path]:

@@ -102,5 +102,5 @@ def class_names(study: Study) -> list[str]:
     """Return the name of each stored class but the background; of regions, the values."""
     if not study.labels.is_regions:
         return list(study.labels.foreground)
-    values = sorted(study.labels.stored.items(), key=lambda item: item[1])
+    values = sorted(study.labels.stored.items(), key=lambda stored: stored[1])
     return [str(value) for value, place in values if 0 < place < study.labels.classes]

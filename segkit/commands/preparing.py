@@ -98,9 +98,9 @@ def prepare_study(
     else:
         usable = usable_dataset(dataset, workers)
         split = shortened(split_dataset(usable.dataset, config.training.fold, workers), most)
-        before_all = config.preprocessing.on_scan or []
+        on_scan = config.preprocessing.on_scan or []
         usable, found = with_fingerprints(
-            usable, split, plan.orientation, cache, workers, before_all, config.training.stalled_seconds
+            usable, split, plan.orientation, cache, workers, on_scan, config.training.stalled_seconds
         )
         split = without(split, usable.left_out)
         made = plan_dataset(
@@ -171,22 +171,11 @@ def plan_dataset(
     """
     previous = dataset.labels.classes - 1 if dataset.options.previous else 0
     if options.file:
-        plan = plan_from(load_yaml(Path(options.file)), where=options.file)
-        if list(plan.normalisation) != list(dataset.channels):
-            raise DataError(
-                f"{options.file} is for the channels {', '.join(plan.normalisation)}; the data set has "
-                f"{', '.join(dataset.channels)}"
-            )
-        from segkit.networks.building import check_patch, leaves_features  # PyTorch takes 2 s to load
-
-        check_patch(network, plan)
-        reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}  # that was another training's
-        features = plan.features if leaves_features(network) else None
-        transforms = tuple(dict(each) for each in preprocessing.transforms)
-        on_scan = tuple(dict(each) for each in preprocessing.on_scan or ())
-        return replace(
-            plan, on_scan=on_scan, transforms=transforms, features=features, previous=previous, reasons=reasons
+        plan = plan_of_file(options.file, list(dataset.channels), network)
+        transforms, on_scan = (
+            tuple(dict(each) for each in listed or ()) for listed in (preprocessing.transforms, preprocessing.on_scan)
         )
+        return replace(plan, on_scan=on_scan, transforms=transforms, previous=previous)
     from segkit.preparation.budget import enlarged, plan_within
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
@@ -197,6 +186,25 @@ def plan_dataset(
     )  # fmt: skip
     made = plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
     return enlarged(made, options.members, CONFIGURED) if options.members else made
+
+
+def plan_of_file(file: str, channels: Sequence[str], network: Mapping[str, Any]) -> Plan:
+    """Return the plan of a file, without what it says of another training's budget and network.
+
+    Raises:
+        DataError: when it cannot be read, or is of other channels.
+        UsageError: when the network does not take the patch.
+    """
+    plan = plan_from(load_yaml(Path(file)), where=file)
+    if list(plan.normalisation) != channels:
+        raise DataError(
+            f"{file} is for the channels {', '.join(plan.normalisation)}; the data set has {', '.join(channels)}"
+        )
+    from segkit.networks.building import check_patch, leaves_features  # PyTorch takes 2 s to load
+
+    check_patch(network, plan)
+    reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}
+    return replace(plan, features=plan.features if leaves_features(network) else None, reasons=reasons)
 
 
 def announce(study: Study) -> None:

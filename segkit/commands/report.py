@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,8 +40,7 @@ def report(config: ReportConfig) -> Path:
     if is_study(folder):
         check_writable(page.parent)
         made = write_study_page(folder, page)
-        written = write_charts(made.drawings, Path(config.figures)) if config.figures else []
-        paths_written([page, *written[:1]])
+        paths_written([page, *([charts(made, Path(config.figures))] if config.figures else [])])
         return page
     if not RunFolder(folder).is_run:
         raise DataError(f"{folder} is neither a run folder (it has no config.yaml) nor a study (no study.json)")
@@ -84,18 +82,22 @@ def serve(record: RunRecord, options: Options) -> None:
         server.serve_forever()
 
 
-def figures(config: ReportConfig, record: RunRecord, made: Made, options: Options) -> Sequence[Path]:
+def charts(made: Made, folder: Path) -> Path:
+    """Write the charts of a page into a folder, and return it."""
+    check_writable(folder)
+    write_charts(made.drawings, folder)
+    return folder
+
+
+def figures(config: ReportConfig, record: RunRecord, made: Made, options: Options) -> list[Path]:
     """Write charts, tables and cases where a folder for them is named, and return that folder."""
     if not config.figures:
         return []
-    folder = Path(config.figures)
-    check_writable(folder)
-    write_charts(made.drawings, folder)
+    folder = charts(made, Path(config.figures))
     if record.scores.cases:
         write_tables(record.scores, folder)
     names = [name for name in viewer_order(record) if name not in made.unread]
-    wanted = chosen(names, config.cases)
-    if wanted:
+    if wanted := chosen(names, config.cases):
         called = shown_names(record, is_anonymous=options.is_anonymous)
         looks = looks_of(record, options)
         write_cases([record.files[name] for name in wanted], [called[name] for name in wanted], looks, folder)

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from segkit.commands.assembling import build_module, model_record, patches_of
 from segkit.commands.cascade import (
     EarlierStage,
     compare_resolutions,
@@ -30,43 +31,30 @@ from segkit.config.call import Call
 from segkit.config.checks import EACH
 from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
-from segkit.config.labels import swapped_classes, swapped_outputs
 from segkit.config.rules import plain_rules
 from segkit.config.targets import check_signatures
 from segkit.datasets.dataset import completed
 from segkit.foundation.allocator import keep_freed_memory
-from segkit.foundation.building import build
 from segkit.foundation.console import paths_written, say
 from segkit.foundation.errors import StoppedError, UsageError
 from segkit.foundation.files import check_writable, write_json
 from segkit.foundation.hashing import file_hash
 from segkit.foundation.journal import logged_to
 from segkit.foundation.locks import lock
-from segkit.networks.building import initial_network, network_arguments
 from segkit.networks.precision import choose_device
 from segkit.runs.environment import environment
 from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
-from segkit.runs.model_file import ModelRecord, read_record, write_model, write_record
-from segkit.training.building import (
-    build_augmentation,
-    build_optimizer,
-    check_strangers_config,
-    training_flips,
-)
+from segkit.runs.model_file import read_record, write_model, write_record
+from segkit.training.building import check_strangers_config
 from segkit.training.clock import Clock
-from segkit.training.fine_tuning import freeze
 from segkit.training.fit import fit, make_clock
 from segkit.training.lightning_parts import build_callbacks, build_plugins, build_profiler
 from segkit.training.loggers import build_logger, check_extra
 from segkit.training.module import Segmentation
 from segkit.training.outside_weights import start_from
-from segkit.training.partial_labels import annotated_outputs
-from segkit.training.patches import Patches
 from segkit.training.ranks import check_output_is_named, hand_over, handed_over, machines_of, rank, share_of
 from segkit.training.rules import announce, evidence_of, learn_on
-from segkit.training.validation import Validator
 from segkit.training.validations import early_end
-from segkit.version import __version__
 
 SAVING_SECONDS = 60.0
 LOOKING_SECONDS = 0.5  # between two looks at what the first of several processes has decided
@@ -222,21 +210,6 @@ def follow(config: TrainConfig, folder: RunFolder, device: torch.device) -> None
     fitted(config, folder, device, study, build_module(config, study, model_record(config, study), clock), clock)
 
 
-def patches_of(config: TrainConfig, study: Study) -> Patches:
-    """Return what a training reads."""
-    training = study.of("training")
-    return Patches(
-        training,
-        study.of("validation"),
-        study.plan,
-        seed=config.seed,
-        foreground=config.training.foreground,
-        workers=config.training.workers,
-        stalled_after=config.training.stalled_seconds,
-        annotated=annotated_outputs(training, study.dataset.unlabelled, study.labels),
-    )
-
-
 def start_from_outside(network: nn.Module, weights: Path, folder: RunFolder) -> None:
     """Begin with weights from elsewhere, and record which file they came from and what was taken."""
     taken = start_from(network, weights)
@@ -254,51 +227,3 @@ def learn_postprocessing(folder: RunFolder, module: Segmentation, study: Study, 
     write_json(folder.postprocessing, evidence_of(learnt))
     if learnt.rules:
         write_record(folder.model, replace(read_record(folder.model), postprocessing=plain_rules(learnt.rules)))
-
-
-def model_record(config: TrainConfig, study: Study) -> ModelRecord:
-    """Return all that prediction needs beside the weights, which a training starts from too."""
-    data = study.dataset.options
-    swapped = swapped_outputs(study.labels, data.mirrored)
-    return ModelRecord(
-        name=config.name,
-        labels=dict(data.labels or {}),
-        region_order=list(study.labels.region_order),
-        mirrored=data.mirrored,
-        flips=list(training_flips(config.augmentation, study.plan, swapped)),
-        plan=study.plan,
-        network=network_arguments(config.network, study.plan, out_channels=study.labels.outputs),
-        segkit=__version__,
-    )
-
-
-def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: Clock) -> Segmentation:
-    """Return the LightningModule of a config."""
-    labels, mirrored = study.labels, study.dataset.options.mirrored
-    cases = study.dataset.cases
-    references = {name: case.reference for name, case in cases.items() if case.reference is not None}
-    network = initial_network(record.network, config.seed)
-    freeze(network, config.training.frozen or ())
-    return Segmentation(
-        network,
-        loss=build(config.loss),
-        optimizer=build_optimizer(config.optimizer),
-        schedule=build(config.schedule),
-        augmentation=build_augmentation(
-            config.augmentation, study.plan, swapped_classes(labels, mirrored), config.seed
-        ),
-        regions=labels.membership if labels.is_regions else None,
-        validator=Validator(
-            study.plan,
-            config.inference,
-            labels,
-            flips=tuple(record.flips),
-            swapped=swapped_outputs(labels, mirrored),
-            references=references,
-            unlabelled=study.dataset.unlabelled,
-        ),
-        slice_axis=study.plan.slice_axis,
-        progress=clock.progress,
-        rates=config.training.rates,
-        seed=config.seed,
-    )

@@ -10,12 +10,13 @@ from segkit.config.channels import Channel
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset
 from segkit.datasets.soundness import examine_headers, unusable
-from segkit.foundation.console import error, warn
+from segkit.foundation.console import error, progress, warn
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.selection import has_many_files
 
-SHOWN = 5
+SHOWN = 5  # cases that a message names
+FEW = 100  # cases, looked at in a moment
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def usable_dataset(dataset: Dataset, workers: int | None) -> Usable:
     of_slices = any(has_many_files(place) for case in cases for place in case.images.values())
     look = partial(header_fault, channels=dict(dataset.channels))
     outcomes = parallel_map(look, cases, workers=workers if of_slices else 1, name=lambda case: case.name)
-    faults = {outcome.name: outcome.error or outcome.value for outcome in outcomes}
+    shown = outcomes if len(cases) <= FEW else progress(outcomes, len(cases), "looking at headers")
+    faults = {outcome.name: outcome.error or outcome.value for outcome in shown}
     return Usable(dataset).leaving_out({name: fault for name, fault in faults.items() if fault})
 
 

@@ -8,13 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.override_parser.types import Override
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
-from hydra.types import RunMode
-from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -22,6 +17,7 @@ from yaml import YAMLError
 from segkit.config.checks import check_config
 from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.groups import Sources, choices, config_sources, groups, not_chosen, unknown_choice
+from segkit.config.hydra_loader import hydra_config
 from segkit.config.keys import keys_of, path_keys, unknown_key
 from segkit.config.literal_paths import escaped, located
 from segkit.config.overrides import Overrides, read_overrides, schema_of
@@ -106,7 +102,7 @@ def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
     lines = [override.input_line for override in (*read.choices, *read.values) if override.input_line]
     lines += _yielding_length(read)
     try:
-        config = _hydra(command, lines, sources)
+        config = hydra_config(command, lines, sources, _tables(command))
     except MissingConfigException as error:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         if not group:
@@ -133,6 +129,10 @@ def _check_optional_groups(command: str, read: Overrides, sources: Sources) -> N
             raise not_chosen(group, choices(sources, group))
 
 
+def _tables(command: str) -> list[str]:
+    return [name for name, key in keys_of(schema_of(command)).items() if key.is_table]
+
+
 def _yielding_length(read: Overrides) -> list[str]:
     """Return the override that drops an experiment's length where the other way to say how long was typed."""
     lengths = ("training.budget", "training.steps")
@@ -140,23 +140,6 @@ def _yielding_length(read: Overrides) -> list[str]:
     typed_keys = [override.key_or_group for override in read.values if override.key_or_group in lengths]
     given = [override for override in read.values if override.key_or_group in lengths and override.value() is not None]
     return [f"{key}=null" for key in lengths if given and key not in typed_keys]
-
-
-def _hydra(command: str, lines: Sequence[str], sources: Sources) -> DictConfig:
-    # Hydra's public compose() looks for the root config in one folder only, and always before any other folder, so a
-    # user's folder could not win. The loader behind it takes the folders in our order, and leaves no global state.
-    search_path = ConfigSearchPathImpl()
-    search_path.append("hydra", "pkg://hydra.conf")
-    for folder in sources:
-        search_path.append("segkit", f"file://{folder}")
-    search_path.append("schema", "structured://")
-    Plugins.instance()  # registers the readers of these schemes
-    setbase("1.3")  # the loader asks whose behaviour is wanted, which hydra.main would have set
-    words = ["hydra.job.name=segkit", *lines]
-    config = ConfigLoaderImpl(search_path).load_configuration(command, words, RunMode.RUN, from_shell=False)
-    with open_dict(config):
-        del config["hydra"]
-    return config
 
 
 def _explained(command: str, read: Overrides, sources: Sources, error: Exception) -> UsageError:
@@ -167,7 +150,8 @@ def _explained(command: str, read: Overrides, sources: Sources, error: Exception
             return not_chosen(group, choices(sources, group))
     # Which key does not exist shows once everything but the keys is composed.
     with suppress(*_REFUSALS):
-        config = _hydra(command, [override.input_line or "" for override in read.choices], sources)
+        lines = [override.input_line or "" for override in read.choices]
+        config = hydra_config(command, lines, sources, _tables(command))
         for override in read.values:
             if not override.is_add() and not override.is_force_add() and not _exists(config, override):
                 known = [*keys_of(schema_of(command)), *_open_keys(config)]

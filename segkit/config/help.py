@@ -16,6 +16,7 @@ from segkit.config.typed import MISSING
 _KEY = re.compile(r" *(?P<name>[\w-]+):(?P<value>| .*?)(?: +# *(?P<meaning>.*))?")
 _LEFT = 34  # columns of `key=value` before its meaning
 _WIDEST = 120
+_SELF = "_self_"  # of a defaults list: where a yaml's own keys come among those of the files that it builds on
 FLAGS = (
     ("--help", "this text; with GROUP=CHOICE words, the keys of that choice"),
     ("--cfg job", "print the composed config and stop"),
@@ -117,13 +118,13 @@ def documented(sources: Sources, name: str) -> list[Line]:
     if path is None:
         return []
     group = name.rpartition("/")[0]
+    defaults = [entry for entry in read_defaults(sources, name) if isinstance(entry, str)]
     lines: dict[str, Line] = {}
-    for entry in read_defaults(sources, name):
-        if isinstance(entry, str) and entry != "_self_":
-            lines |= {line.name: line for line in documented(sources, f"{group}/{entry}".lstrip("/"))}
-    for line in read_lines(path):
-        before = lines.get(line.name)
-        lines[line.name] = replace(line, meaning=before.meaning) if before and not line.meaning else line
+    for entry in defaults if _SELF in defaults else [*defaults, _SELF]:
+        found = read_lines(path) if entry == _SELF else documented(sources, f"{group}/{entry}".lstrip("/"))
+        for line in found:
+            before = lines.get(line.name)
+            lines[line.name] = replace(line, meaning=before.meaning) if before and not line.meaning else line
     return list(lines.values())
 
 

@@ -18,8 +18,9 @@ from segkit.foundation.files import write_json, write_text
 COLUMNS = ("case", "label", "metric", "value")
 MAIN = "dice"  # stands first, with its interval, where it is among the metrics
 MEAN = "mean"  # the row of the mean over labels
-WIDEST = 7  # metrics that are shown side by side
-FEW_LABELS = 5  # that are shown side by side when metrics are too many
+TELLING = (MAIN, "nsd", "hd95", "assd")  # shown before the others, which tell less beside Dice
+WIDEST = 80  # characters of a table, its lines included: a terminal's width where nobody chose another
+LINES = 3  # characters beside a cell
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -107,13 +108,17 @@ def rules(evaluation: Evaluation) -> dict[str, str]:
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Return columns and rows for the console: a row per label, then their mean; means over cases.
 
-    Dice stands first with its 95% interval; `n` counts the cases that have a value for it. Of many metrics and few
-    labels each metric is a row instead.
+    Dice stands first with its 95% interval, then the metrics for which a terminal has room; `n` counts the cases that
+    have a value for the first, `left out` those that have none.
     """
-    parts = {**evaluation.labels, MEAN: evaluation.mean}
-    if len(evaluation.mean) > WIDEST and len(evaluation.labels) <= FEW_LABELS:
-        return _metric_rows(parts, units_of(evaluation), len(evaluation.scores))
-    return _rows("label", parts, units_of(evaluation))
+    mean = {MEAN: evaluation.mean} if len(evaluation.labels) > 1 else {}
+    return _rows("label", {**evaluation.labels, **mean}, units_of(evaluation))
+
+
+def metrics_beside(evaluation: Evaluation, shown: Table) -> list[str]:
+    """Return the metrics for which a table had no room."""
+    units = units_of(evaluation)
+    return [name for name in evaluation.mean if _heading(name, units) not in shown[0]]
 
 
 def group_tables(evaluation: Evaluation) -> Iterator[tuple[str, Table]]:
@@ -128,35 +133,29 @@ def units_of(evaluation: Evaluation) -> dict[str, str]:
     return {metric.name: metric.unit for metric in evaluation.metrics or metrics()}
 
 
-def ordered_metrics(names: Sequence[str]) -> list[str]:
-    """Return the names with Dice first."""
-    return sorted(names, key=lambda name: name != MAIN)
-
-
 def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str]) -> Table:
-    first, *others = ordered_metrics(list(next(iter(parts.values()))))[:WIDEST]
-    shown = [_heading(name, units) for name in (first, *others)]
-    columns = [heading, shown[0], "95% interval", *shown[1:], "n", "left out"]
-    rows = []
-    for name, by_metric in parts.items():
-        main = by_metric[first]
-        means = [_shown(by_metric[other].mean) for other in others]
-        rows.append([name, _shown(main.mean), _interval(main), *means, str(main.n), str(main.left_out)])
-    return columns, rows
+    names = next(iter(parts.values()))
+    first, *others = sorted(names, key=lambda name: TELLING.index(name) if name in TELLING else len(TELLING))
+    main = [by_metric[first] for by_metric in parts.values()]
+    columns = [[heading, *parts], _column(first, parts, units), ["95% interval", *map(_interval, main)]]
+    counts = [["n", *(str(one.n) for one in main)]]
+    if any(one.left_out for one in main):
+        counts.append(["left out", *(str(one.left_out) for one in main)])
+    for name in others:
+        means = _column(name, parts, units)
+        if _width([*columns, means, *counts]) > WIDEST:
+            break
+        columns.append(means)
+    heads, *rows = map(list, zip(*columns, *counts, strict=True))
+    return heads, rows
 
 
-def _metric_rows(parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str], cases: int) -> Table:
-    names = ordered_metrics(list(parts[MEAN]))
-    return ["metric", *parts], [
-        [_heading(name, units), *(_cell(by_metric[name], cases) for by_metric in parts.values())] for name in names
-    ]
+def _column(name: str, parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str]) -> list[str]:
+    return [_heading(name, units), *(_shown(by_metric[name].mean) for by_metric in parts.values())]
 
 
-def _cell(one: Statistics, cases: int) -> str:
-    """Return mean and interval, and how many cases they are of where these are not all."""
-    finite = one.n - one.infinite
-    interval = "" if math.isnan(one.ci95[0]) else f" [{_shown(one.ci95[0])}, {_shown(one.ci95[1])}]"
-    return f"{_shown(one.mean)}{interval}{'' if finite == cases else f' n={finite}'}"
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + LINES for column in columns) + 1
 
 
 def _heading(name: str, units: Mapping[str, str]) -> str:

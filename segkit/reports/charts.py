@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from segkit.reports.axes import Scale, axis_below, axis_left, scale_of, spans_decades
 from segkit.reports.drawing import Dot, Drawing, Line, Mark, Words, colour_kind
-from segkit.reports.scores import MEAN, Scores, interval_of, number
-from segkit.reports.strips import Strip, strips
+from segkit.reports.scores import MEAN, Scores, number
+from segkit.reports.strips import strip_of, strips
 from segkit.training.curves import Curves, thinned
 
 WIDTH, HEIGHT = 400.0, 300.0
@@ -86,20 +86,16 @@ def _legend(entries: Sequence[tuple[str, str]]) -> list[Mark]:
 def score_chart(scores: Scores, metric: str) -> Drawing:
     """Draw how a metric is spread over cases: the mean over the labels, and each label."""
     unit = scores.unit(metric)
-    rows = [] if len(scores.labels) == 1 else [_strip(scores, MEAN, metric, scores.means[metric], "ink")]
-    for index, label in enumerate(scores.labels, start=1):
-        rows.append(_strip(scores, label, metric, scores.values[metric][:, index - 1], colour_kind(index)))
+    rows = [
+        strip_of(label, colour_kind(index), scores.values[metric][:, index - 1], scores.statistics(label, metric))
+        for index, label in enumerate(scores.labels, start=1)
+    ]
+    if len(rows) > 1:
+        rows.insert(0, strip_of(MEAN, "ink", scores.means[metric], scores.statistics(MEAN, metric)))
     everything = scores.values[metric][np.isfinite(scores.values[metric])]
     axis = f"{words(metric)} [{unit}]" if unit else words(metric)
     title = f"{words(metric)[:1].upper()}{words(metric)[1:]} by label"
     return strips(f"scores_{metric}", title, rows, scores.cases, axis, also=ends_of(everything, unit))
-
-
-def _strip(scores: Scores, label: str, metric: str, values: Numbers, kind: str) -> Strip:
-    statistics = scores.statistics(label, metric)
-    mean, interval = statistics.get("mean"), interval_of(statistics)
-    note = number(mean) + (f" ({number(interval[0])} to {number(interval[1])})" if interval else "")
-    return Strip(label, kind, values, note, mean if isinstance(mean, int | float) else None, interval)
 
 
 def ends_of(values: Numbers, unit: str) -> tuple[float, ...]:

@@ -16,11 +16,11 @@ from segkit.datasets.dataset import Dataset
 from segkit.datasets.soundness import Examination, Finding
 from segkit.datasets.soundness.findings import ERROR
 from segkit.reports.cohort_charts import intensity_chart, scatter, volumes_chart
+from segkit.reports.discretion import ANY_FOLDER
 from segkit.reports.drawing import Drawing
 from segkit.reports.html import write_page
 from segkit.reports.looking import Places, Seen
 from segkit.reports.pictures import contoured, label_colours, picture_url, plane_of, sized
-from segkit.reports.run_record import ANY_FOLDER
 from segkit.training.worst_case import reference_places
 from segkit.volumes.grid import Grid, as_3d
 from segkit.volumes.selection import without_folders

@@ -96,6 +96,14 @@ def colour_kind(index: int) -> str:
     return f"c{(index - 1) % PALETTE + 1}"
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters, both its ends kept: runs may differ in their last choice alone."""
+    if len(text) <= most:
+        return text
+    kept = max(most - 1, 2)
+    return f"{text[: kept - kept // 2]}…{text[-(kept // 2) :]}"
+
+
 def palette(colours: Sequence[str] = ON_WHITE, base: Mapping[str, str] = LIGHT) -> dict[str, str]:
     """Return the colour of each kind."""
     return {**base, **{f"c{number}": colour for number, colour in enumerate(colours, start=1)}}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segkit.reports.axes import Scale, axis_below, scale_of
-from segkit.reports.drawing import Dot, Drawing, Line, Mark, Words
+from segkit.reports.drawing import Dot, Drawing, Line, Mark, Words, shortened
 
 WIDTH, LEFT, RIGHT = 520.0, 4.0, 516.0
 ROW, TOP = 38.0, 8.0  # height of a row, above the first
@@ -65,8 +65,7 @@ def forest(
 
 
 def _row(row: Estimate, top: float, scale: Scale) -> list[Mark]:
-    room = int((RIGHT - LEFT) / LETTER) - len(row.note)
-    name = row.name if len(row.name) <= room else f"{row.name[: room - 1]}…"
+    name = shortened(row.name, int((RIGHT - LEFT) / LETTER) - len(row.note))
     marks: list[Mark] = [Words(LEFT, top + 14, name, "ink", size=12.5, bold=True)]
     if row.note:
         marks.append(Words(RIGHT, top + 14, row.note, "muted", "end", 12))

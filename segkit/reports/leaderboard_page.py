@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from segkit.evaluation.comparison.sentences import ALPHA
 from segkit.foundation.plain import plain
 from segkit.reports import parallel
 from segkit.reports.charts import words
+from segkit.reports.discretion import PATH, without_paths
 from segkit.reports.drawing import Drawing
 from segkit.reports.forest import Estimate, forest
 from segkit.reports.html import write_page
-from segkit.reports.run_record import without_paths
 from segkit.reports.scores import interval_of, number
 from segkit.runs.manifest import mapping
 
@@ -56,6 +56,7 @@ def leaderboard_values(compared: Compared) -> dict[str, Any]:
         "metric": metric,
         "verdict": str(compared.get("verdict") or ""),
         "split": split,
+        "is_spent": split == "held-out" and not compared.get("baseline"),
         "comparisons": compared.get("comparisons"),
         "against": str(compared.get("against") or ""),
         "standings": rows,
@@ -120,7 +121,7 @@ def scores_chart(rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> D
     """Draw the mean of each run with its interval."""
     estimates = [
         Estimate(
-            _brief(row), _value(row["mean"]), row["interval"], row["kind"],
+            brief(row["name"], row["choices"].values()), _value(row["mean"]), row["interval"], row["kind"],
             number(row["mean"], 4),
         )
         for row in rows
@@ -148,10 +149,10 @@ def effects_chart(compared: Compared, metric: str) -> Drawing | None:
     return forest("effects", title, caption, estimates, f"difference in {metric}", zero=True)
 
 
-def _brief(row: Mapping[str, Any]) -> str:
+def brief(name: str, choices: Iterable[str]) -> str:
     """Return what tells a run from the others in the fewest letters: its name, or the values of its choices."""
-    choices = ", ".join(row["choices"].values())
-    return choices if choices and len(choices) < len(row["name"]) else str(row["name"])
+    values = ", ".join(choices)
+    return values if values and len(values) < len(name) and PATH not in values else name
 
 
 def _value(found: object) -> float:

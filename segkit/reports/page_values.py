@@ -9,9 +9,10 @@ from segkit.config.rules import Rule, rule_in_words
 from segkit.foundation.durations import format_duration
 from segkit.reports.case_sheets import CaseSheet
 from segkit.reports.charts import words
+from segkit.reports.discretion import message_text, override_text, settings, without_paths
 from segkit.reports.drawing import Drawing, colour_kind
 from segkit.reports.page_cases import legend, worst_cases
-from segkit.reports.run_record import RunRecord, message_text, override_text, settings, without_paths
+from segkit.reports.run_record import RunRecord
 from segkit.reports.scores import MEAN, Scores, interval_of, number, worst_first
 from segkit.runs.manifest import mapping
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segkit.reports.axes import scale_of, shown, spans_decades
-from segkit.reports.drawing import Drawing, Line, Mark, Words
+from segkit.reports.drawing import Drawing, Line, Mark, Words, shortened
 
 APART, LEFT, TOP, BOTTOM = 170.0, 160.0, 52.0, 330.0  # pixels between axes, before the first, above and below them
 RIGHT, BELOW = 60.0, 16.0  # after the last axis, under them
@@ -105,10 +105,13 @@ def _drawn(axis: Axis, x: float, *, is_low: bool) -> list[Mark]:
     """Return an axis with its ticks; names stand at two heights, so that neighbours do not run into each other."""
     marks: list[Mark] = [
         Line([(x, TOP), (x, BOTTOM)], "muted", 1),
-        Words(x, 34.0 if is_low else 16.0, _cut(axis.name), "ink", "middle", 13, bold=True),
+        Words(x, 34.0 if is_low else 16.0, shortened(axis.name, LONGEST), "ink", "middle", 13, bold=True),
     ]
     for y, text in axis.ticks:
-        marks += [Line([(x - 4, y), (x, y)], "muted", 1), Words(x - 8, y + 4, _cut(text), "muted", "end", 11.5)]
+        marks += [
+            Line([(x - 4, y), (x, y)], "muted", 1),
+            Words(x - 8, y + 4, shortened(text, LONGEST), "muted", "end", 11.5),
+        ]
     return marks
 
 
@@ -125,7 +128,3 @@ def _line(axes: Sequence[Axis], path: Path, number: int) -> Line:
     )
     width = {WINNER: 3.5, LIKE_IT: 2.0}.get(path.kind, 1.5)
     return Line(places, path.kind, width, title=f"{path.name}: {told}", run=number)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segkit.reports.axes import Scale, axis_below, scale_of, spans_decades
-from segkit.reports.drawing import Box, Dot, Drawing, Line, Mark, Words
-from segkit.reports.scores import number
+from segkit.reports.drawing import Box, Dot, Drawing, Line, Mark, Words, shortened
+from segkit.reports.scores import interval_of, number
 
 WIDTH, LEFT, RIGHT = 400.0, 4.0, 396.0
 ROW, STRIP, TOP = 58.0, 26.0, 8.0  # height of a row, of its points, above the first
+LETTER = 7.2  # pixels of a letter of a name, about; those of notes are narrower
 MOST_DOTS = 3000  # of a chart; beyond, boxes alone tell it
 WHISKER = 1.5  # interquartile ranges
 
@@ -38,6 +40,20 @@ class Strip:
     note: str = ""
     mean: float | None = None
     interval: Sequence[float] | None = None
+
+
+def strip_of(name: str, kind: str, values: NDArray[np.float64], statistics: Mapping[str, Any]) -> Strip:
+    """Return a row with its mean and interval, in figures too.
+
+    Args:
+        name: of the row.
+        kind: its colour.
+        values: one per case, NaN where there is none.
+        statistics: of these values, as `summary.json` has them.
+    """
+    mean, interval = statistics.get("mean"), interval_of(statistics)
+    note = number(mean) + (f" ({number(interval[0])} to {number(interval[1])})" if interval else "")
+    return Strip(name, kind, values, note, mean if isinstance(mean, int | float) else None, interval)
 
 
 def strips(
@@ -69,7 +85,8 @@ def strips(
 
 def _row(row: Strip, top: float, scale: Scale, cases: Sequence[str]) -> list[Mark]:
     middle = top + ROW - STRIP / 2 - 8
-    marks: list[Mark] = [Words(LEFT, top + 18, row.name, "ink", size=13.5, bold=True)]
+    name = shortened(row.name, int((RIGHT - LEFT) / LETTER) - len(row.note))
+    marks: list[Mark] = [Words(LEFT, top + 18, name, "ink", size=13.5, bold=True)]
     if row.note:
         marks.append(Words(RIGHT, top + 18, row.note, "muted", "end", 12.5))
     finite = np.flatnonzero(np.isfinite(row.values) & ((row.values > 0) | (not scale.is_log)))

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from segkit.foundation.errors import DataError
 from segkit.foundation.strangers import load_json
-from segkit.reports.charts import words
+from segkit.reports.charts import ends_of, words
+from segkit.reports.discretion import override_text, without_paths
 from segkit.reports.drawing import Drawing, colour_kind
 from segkit.reports.html import write_page
-from segkit.reports.leaderboard_page import leaderboard_values
+from segkit.reports.leaderboard_page import brief, leaderboard_values
 from segkit.reports.run_page import Made
-from segkit.reports.run_record import override_text, without_paths
-from segkit.reports.scores import MEAN, Scores, interval_of, number, read_scores
-from segkit.reports.strips import Strip, strips
+from segkit.reports.scores import MEAN, Scores, interval_of, read_scores
+from segkit.reports.strips import strip_of, strips
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import mapping
 
@@ -48,6 +50,11 @@ class Run:
     reason: str = ""
     scores: Scores = field(default_factory=Scores)
     page: str | None = None
+
+    @property
+    def brief(self) -> str:
+        """What tells it from the others in the fewest letters."""
+        return brief(self.name, [word.partition("=")[2] for word in self.choices])
 
     @property
     def mean(self) -> float:
@@ -143,10 +150,13 @@ def remarks(runs: Sequence[Run], scored: Sequence[Run], compared: Mapping[str, A
     said = []
     if len(scored) < len(runs):
         missing = len(runs) - len(scored)
-        said.append(f"{missing} of {len(runs)} runs have not been evaluated: segkit evaluate run=RUN scores one.")
+        said.append(
+            f"{missing} of {len(runs)} runs have not been evaluated: segkit compare runs=STUDY does that first."
+        )
     if len(scored) > 1 and not compared:
         said.append(
-            "Whether the best run is better by more than luck: segkit compare tells, and this page then shows it."
+            "Whether the best run is better by more than luck: segkit compare runs=STUDY tells, and segkit report "
+            "run=STUDY then shows it here."
         )
     return said
 
@@ -154,16 +164,13 @@ def remarks(runs: Sequence[Run], scored: Sequence[Run], compared: Mapping[str, A
 def runs_chart(runs: Sequence[Run]) -> Drawing:
     """Draw how the main metric is spread over the cases of each run, the best run first."""
     shown = [run for run in runs if run.scores.cases == runs[0].scores.cases][:MOST_ROWS]
-    rows = []
-    for index, run in enumerate(shown, start=1):
-        told = run.scores.statistics(MEAN, run.scores.main)
-        interval = interval_of(told)
-        note = number(told.get("mean")) + (f" ({number(interval[0])} to {number(interval[1])})" if interval else "")
-        mean = told.get("mean") if isinstance(told.get("mean"), int | float) else None
-        values = run.scores.means[run.scores.main]
-        rows.append(Strip(run.name, colour_kind(index), values, note, mean, interval))
-    main = words(runs[0].scores.main)
-    return strips("runs", f"{main} of each run", rows, runs[0].scores.cases, f"mean {main} of a case")
+    name = runs[0].scores.main
+    rows = [
+        strip_of(run.brief, colour_kind(index), run.scores.means[name], run.scores.statistics(MEAN, name))
+        for index, run in enumerate(shown, start=1)
+    ]
+    main, ends = words(name), ends_of(np.concatenate([row.values for row in rows]), runs[0].scores.unit(name))
+    return strips("runs", f"{main} of each run", rows, runs[0].scores.cases, f"mean {main} of a case", also=ends)
 
 
 def run_row(run: Run, labels: Sequence[str]) -> dict[str, Any]:

@@ -195,42 +195,6 @@ def test_groups_and_calibration_are_shown_where_the_evaluation_has_them(scored_r
     assert "Calibration of outer" not in page.text
 
 
-WAITING = {"name": "a", "state": "waiting", "overrides": ["x=1"]}
-
-
-@pytest.mark.parametrize(("trials", "said"), [([], "no runs yet"), ([WAITING], "not been evaluated")])
-def test_a_study_without_runs_or_scores_says_what_to_do(trials, said, tmp_path):
-    (tmp_path / "study").mkdir()
-    write_json(tmp_path / "study" / "study.json", {"trials": trials})
-    assert said in page_of(tmp_path / "study").text
-
-
-def test_a_study_ranks_its_runs_and_leads_to_their_pages(scored_run, tmp_path):
-    runs = [scored_run(f"study/lr={index}", cases=2 + index) for index in (2, 0)]
-    report(configure("report", [f"run={runs[0]}"]))
-    finished = {"state": "finished", "seconds": 1800}
-    entries = [
-        {"name": run.name, "run": f"/gone/{run.name}", "overrides": ["a=b", run.name], **finished} for run in runs
-    ]
-    failed = {"name": "lr=9", "run": "/gone/lr=9", "overrides": ["a=b", "lr=9"]}
-    failed |= {"state": "failed", "reason": "/home/DOE/x: broken"}
-    write_json(tmp_path / "study" / "study.json", {"trials": [*entries, failed]})
-    standing = {"rank": 1, "name": "lr=0", "score": {"mean": 0.9, "ci95": [0.8, 1.0]}, "difference": None}
-    compared = {"verdict": "lr=0 leads", "standings": [standing], "effects": []}
-    write_json(tmp_path / "study" / "comparison.json", compared)
-    page = page_of(tmp_path / "study")
-    rows = [cells for _, cells in page.tables["run-table"][1:]]
-    assert [row[0][2] for row in rows] == ["lr=0", "lr=2", "lr=9"]
-    summaries = [json.loads((run / "evaluation" / "summary.json").read_text()) for run in runs[::-1]]
-    means = [summary["mean"]["dice"]["mean"] for summary in summaries]
-    assert [float(row[1][3][0]) for row in rows[:2]] == means
-    assert float(rows[0][-3][3][0]) == 0.5
-    assert [row[-1][2] for row in rows] == ["lr=0", "lr=2", "lr=9"]
-    assert page.attributes("a", "href").count("lr%3D2/report.html") == 1
-    assert "lr=0 leads" in page.text
-    assert "DOE" not in page.text
-
-
 def test_five_hundred_cases_make_a_page(scored_run):
     run = scored_run(cases=500)
     page = page_of(run, "workers=1")

@@ -208,6 +208,35 @@ def test_the_users_own_conf_wins(mine, folder):
     assert "em_membranes, hippocampus, lungs, msd" in refusal("train", "data=x", config_dirs=[mine])
 
 
+@pytest.mark.parametrize(
+    ("labels", "channels", "expected"),
+    [
+        ("{background: 0, left: 1}", "{CT: ct}", ({"background": 0, "left": 1}, {"CT": "ct"})),
+        ("null", "null", (None, None)),
+        ("${data.columns}", "???", (None, {"image": "mr"})),
+    ],
+)
+def test_labels_of_a_yaml_replace_those_of_the_data_set_that_it_builds_on(mine, labels, channels, expected):
+    with (mine / "data" / "lungs.yaml").open("a") as file:
+        file.write(f"labels: {labels}\nchannels: {channels}\n")
+    config = configure("check", ["data=lungs"], config_dirs=[mine])
+    assert (config.data.labels, config.data.channels) == expected
+
+
+def test_one_label_of_a_yaml_can_be_typed_and_an_experiments_replace_them_all(mine):
+    with (mine / "data" / "lungs.yaml").open("a") as file:
+        file.write("labels: {background: 0, left: 1}\n")
+    words = ["data=lungs", "training.steps=1"]
+    typed = configure("train", [*words, "data.labels.left=5"], config_dirs=[mine])
+    assert typed.data.labels == {"background": 0, "left": 5}
+    (mine / "experiment").mkdir()
+    (mine / "experiment" / "whole.yaml").write_text(
+        "# @package _global_\n# W.\ndata:\n  labels: {background: 0, lung: 2}\n"
+    )
+    whole = configure("train", [*words, "experiment=whole"], config_dirs=[mine])
+    assert whole.data.labels == {"background": 0, "lung": 2}
+
+
 def test_mistakes_in_the_users_own_conf(mine):
     assert "there is no folder nowhere" in refusal("train", *TRAIN, config_dirs=["nowhere"])
     (mine / "data" / "bad.yaml").write_text("# Bad.\nname: [\n")

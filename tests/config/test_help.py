@@ -47,6 +47,12 @@ def test_a_choice_shows_the_keys_that_it_builds_on():
     assert "features" in lines
 
 
+def test_keys_come_in_the_order_of_the_defaults_list():
+    names = [line.name for line in documented(SOURCES, "inspect")]
+    assert names[:3] == ["output", "patches", "seed"]
+    assert "workers" in names[3:]
+
+
 def test_the_first_comment_says_what_a_command_does_and_how_to_call_it():
     what, example = summary(SOURCES, "train")
     assert what == "Train a network on one data set"

@@ -32,9 +32,10 @@ def test_it_prints_the_baseline_and_three_commands_that_run(demo, uninterrupted_
         assert organ in demo.stdout
     commands = [line.strip() for line in demo.stdout.splitlines() if line.startswith("  segkit ")]
     assert len(commands) == 3
-    predicted = uninterrupted_line(*shlex.split(commands[0])[1:])
+    report, predict, sweep = commands
+    predicted = uninterrupted_line(*shlex.split(predict)[1:])
     assert "masks" in predicted.stdout
-    for command in commands[1:]:
+    for command in (report, sweep):
         words = [word for word in shlex.split(command)[1:] if word != "-m"]
         swept = [word for word in words if "seed" not in word]
         uninterrupted_line(*swept, "--cfg", "job")

@@ -1,6 +1,8 @@
 import csv
 import json
 import math
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 
@@ -8,7 +10,8 @@ from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import chosen
 from segkit.evaluation.settings import Settings
 from segkit.evaluation.summary import summarise
-from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
+from segkit.evaluation.tables import evaluation_table, group_tables, metrics_beside, write_evaluation
+from segkit.foundation.console import table
 
 NAMES = [metric.name for metric in chosen(Settings(compute=("overlap",)))]
 
@@ -63,11 +66,11 @@ def test_summary_json_has_the_agreed_shape(evaluation, tmp_path):
 
 def test_the_console_table(evaluation):
     columns, rows = evaluation_table(evaluation)
-    assert columns[:4] == ["label", "dice", "95% interval", "iou"]
-    assert columns[-3:] == ["volume_difference [ml]", "n", "left out"]
+    assert columns == ["label", "dice", "95% interval", "iou", "precision", "n", "left out"]
+    assert metrics_beside(evaluation, (columns, rows)) == ["sensitivity", "volume_difference"]
     assert [row[0] for row in rows] == ["liver", "rare", "mean"]
     assert rows[0][1:3] == ["0.567", "0.333 to 0.800"]
-    assert rows[1][1:] == ["-"] * 6 + ["0", "2"]
+    assert rows[1][1:] == ["-"] * 4 + ["0", "2"]
     assert all(len(row) == len(columns) for row in rows)
 
 
@@ -90,18 +93,19 @@ def test_groups_and_patients_stand_in_the_summary(tmp_path):
     assert [row[:2] for row in rows] == [["A", "0.200"], ["B", "0.300"]]
 
 
-def test_of_many_metrics_each_is_a_row():
-    names = ["iou", *(f"m{at}" for at in range(9)), "dice"]
-    scores = {
-        f"c{at}": {"liver": dict.fromkeys(names, at / 4), "rare": dict.fromkeys(names, math.nan)} for at in range(4)
-    }
-    scores["c0"]["liver"]["iou"] = math.inf
-    evaluation = summarise(scores, ["liver", "rare"], names, failed={}, resamples=300, seed=4)
+@pytest.mark.parametrize("labels", [1, 2, 100])
+def test_the_console_table_fits_a_terminal_whatever_is_computed(labels, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    metrics = [metric.name for metric in chosen(Settings(compute=("all",)))]
+    names = [f"organ {number}" for number in range(labels)]
+    scores = {f"c{at}": {name: dict.fromkeys(metrics, at / 4) for name in names} for at in range(4)}
+    evaluation = summarise(scores, names, metrics, failed={}, resamples=300, seed=4)
     columns, rows = evaluation_table(evaluation)
-    assert columns == ["metric", "liver", "rare", "mean"]
-    assert [row[0] for row in rows][:2] == ["dice", "iou"]
-    low, high = evaluation.labels["liver"]["dice"].ci95
-    assert rows[0][1] == f"0.375 [{low:.3f}, {high:.3f}]"
-    assert rows[0][2] == "- n=0"
-    assert rows[1][1].startswith("0.500 [")
-    assert rows[1][1].endswith("n=3")
+    assert columns == ["label", "dice", "95% interval", "nsd", "hd95 [mm]", "assd [mm]", "n"]
+    assert [row[0] for row in rows] == [*names, *(["mean"] if labels > 1 else [])]
+    assert set(metrics_beside(evaluation, (columns, rows))) == {*metrics} - {"dice", "nsd", "hd95", "assd"}
+    out = StringIO()
+    out.isatty = lambda: True
+    with redirect_stdout(out):
+        table("4 cases", columns, rows)
+    assert "│ organ 0" in out.getvalue()  # a row of a table; too wide for the terminal, it would be a list

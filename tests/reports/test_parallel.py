@@ -37,7 +37,7 @@ def test_each_run_is_a_line_through_its_values_and_the_best_lies_on_top():
 def test_a_long_value_is_cut_on_its_axis_alone():
     long = "a_network_with_a_very_long_name"
     drawing = parallel(["network", "Dice"], [Path("a", [long, 0.9], WINNER), Path("b", ["unet", 0.8], OTHER)])
-    assert any(isinstance(mark, Words) and mark.text.endswith("…") for mark in drawing.marks)
+    assert any(isinstance(mark, Words) and mark.text == "a_network_w…_long_name" for mark in drawing.marks)
     assert any(isinstance(mark, Line) and long in mark.title for mark in drawing.marks)
 
 

@@ -16,6 +16,7 @@ from segkit.datasets.phantom.baseline import Pair
 from segkit.datasets.phantom.dicom import Study, write_series
 from segkit.datasets.phantom.scanner import reference_of, scan
 from segkit.datasets.phantom.segmentation import write_segmentation
+from segkit.foundation.console import progress
 from segkit.foundation.counted import generator
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import atomic_folder, read_json, write_json, write_text
@@ -146,7 +147,8 @@ def _is_written(folder: Path, recipe: Mapping[str, Any]) -> bool:
 
 def _write_all(tasks: list[_Task], workers: int | None) -> None:
     """Write every case; the first failure is the message, since a cohort is whole or absent."""
-    for outcome in parallel_map(_write_case, tasks, workers=workers, name=lambda task: task.case):
+    outcomes = parallel_map(_write_case, tasks, workers=workers, name=lambda task: task.case)
+    for outcome in progress(outcomes, len(tasks), "making scans"):
         if outcome.error is not None:
             raise CasesFailedError(f"{outcome.item.case} could not be made: {outcome.error}")
 

@@ -62,6 +62,7 @@ def compare(methods: Sequence[Method], question: Question, clusters: Mapping[str
         standings=tuple(standings[at] for at in order),
         p=_matrix(order, tested), tau=ranks.tau, effects=tuple(_effects(methods, paired, sign, question)),
         verdict="", rules=rules_of(question), split=question.split,
+        baseline=question.baseline,
     )  # fmt: skip
     differences = _differences(paired, against, methods, tested, sign, question)
     told = tuple(

@@ -158,6 +158,7 @@ class Comparison:
         verdict: what one may say of the winner.
         rules: how the figures are made.
         split: part of the data set that the cases are of; empty where nobody knows.
+        baseline: the method that was named beforehand; None where the best was found by looking.
     """
 
     metric: str
@@ -176,3 +177,4 @@ class Comparison:
     verdict: str
     rules: Mapping[str, str]
     split: str = ""
+    baseline: str | None = None
