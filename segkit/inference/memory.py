@@ -105,12 +105,14 @@ def held_bytes(stream: Stream, way: Route, rows: int, chunk: int) -> int:
 
 def window_bytes(stream: Stream, activation: int) -> int:
     """Return the bytes that one window takes: on its way through the network, or as logits where those are more."""
-    flips = max(len(flips_of(stream.options.mirror, axes)) for axes in stream.flips)
-    copies = 1 if flips == 1 else 3  # the logits as float32; of flips their mean too, and a turned copy
+    is_turned = any(len(flips_of(stream.options.mirror, axes)) > 1 for axes in stream.flips)
     voxels = math.prod(stream.plan.patch)
     half = HALF if uses_bf16(stream.options.precision, stream.device) else 0
-    logits = voxels * len(stream.swapped) * (FLOAT * copies + half)
-    return max(activation, logits) + 2 * voxels * len(stream.image) * stream.plan.slices * FLOAT
+    copies = 2 if is_turned else 1  # of the logits as float32: of a flip a turned one too
+    logits = voxels * len(stream.swapped)
+    mean = FLOAT * logits if is_turned else 0  # over the flips so far, beside the next one
+    images = 2 * voxels * len(stream.image) * stream.plan.slices * FLOAT
+    return mean + max(activation, logits * (FLOAT * copies + half)) + images
 
 
 def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:

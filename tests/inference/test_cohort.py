@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -240,6 +242,15 @@ def test_an_earlier_stage_computes_in_the_thread_that_computes(tmp_path, scans):
     cohort = predict_cohort(model, scans, tmp_path / "masks", "auto")
     assert threads == dict.fromkeys(("a.bin", "c.bin"), threading.current_thread())
     assert (list(cohort.masks), cohort.failed) == (["a"], {"b": "no scan", "c": "MemoryError: no room"})
+
+
+def test_what_prediction_does_not_need_is_not_imported():
+    # Each would cost every process that predicts 10 to 100 MB and up to half a second.
+    script = (
+        "import sys, segkit.inference.cohort; print(*{'numba', 'scipy.ndimage', 'pyarrow', 'monai'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_where_two_do_not_fit_they_wait_for_each_other(tmp_path, scans):
