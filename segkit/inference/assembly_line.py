@@ -25,7 +25,7 @@ from segkit.preparation.disk import size_text
 from segkit.preparation.scans import Scan
 from segkit.volumes.selection import Location, without_folders
 
-LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
+LIBRARIES = 60e6  # bytes that PyTorch's kernels take when they are first used
 WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
 MORE = 1.05  # times the memory announced before that is worth another line
 
@@ -56,10 +56,10 @@ class Task:
 class AssemblyLine:
     """Takes scans from their files to their masks; three cases are in the making at most.
 
-    A thread reads and prepares, the caller's thread computes, another writes; where an earlier stage segments a scan
-    before it can be prepared, that is computing. What the first and the last hold of their
-    cases is taken from the room of `inference.memory` that the logits of the one between leave free; where it does not
-    fit, they wait for each other.
+    A thread reads and prepares, the caller's thread computes, another writes; where the earlier stage of a cascade
+    segments a scan before it can be prepared, that is computing. What the first and the last hold of their cases is
+    taken from the room of `inference.memory` that the logits of the one between leave free; where it does not fit, they
+    wait for each other.
 
     Args:
         model: what segments.
@@ -82,6 +82,7 @@ class AssemblyLine:
             while (task := ahead.take()) is not None:
                 ready = self._prepared(task)
                 if ready is None:
+                    del task
                     ahead.go_on()
                     continue
                 task = replace(task, ready=ready)  # what an earlier stage saw of the scan is let go of
