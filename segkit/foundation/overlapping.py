@@ -132,3 +132,4 @@ class Behind:
                     job()
             except BaseException as error:  # noqa: BLE001  (it is raised where the next job is handed over)
                 self._problem = error
+            del job  # what it put away is let go of before the next one comes

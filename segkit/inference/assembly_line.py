@@ -21,42 +21,44 @@ from segkit.foundation.overlapping import Ahead, Behind, Room
 from segkit.inference.failures import reason_of
 from segkit.inference.mask_folder import Images, MaskFolder
 from segkit.inference.model import Mask, Model, Ready
+from segkit.preparation.scans import Scan
 from segkit.volumes.selection import Location, without_folders
 
-LIBRARIES = 60e6  # bytes that PyTorch's kernels and compiled loops take when they are first used
+LIBRARIES = 60e6  # bytes that PyTorch's kernels take when they are first used
 WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
 MORE = 1.05  # times the memory announced before that is worth another line
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Task:
-    """A scan that is prepared and waits for its turn.
+    """A scan that waits for its turn.
 
     Attributes:
         name: of the case.
         images: where it was read.
         known: `key` and `scan`, as the manifest will list them.
-        ready: the scan.
-        seconds: that reading and preparing took.
-        reading: bytes that this may have taken, of the room that is shared.
-        upcoming: bytes that the next scan may take.
+        reading: bytes that reading and preparing may take, of the room that is shared.
+        upcoming: bytes that they may take of the next scan.
+        ready: what was read and prepared; a scan that was only read where the earlier stage of a cascade sees it first.
+        seconds: that all of this took so far.
     """
 
     name: str
     images: Images
     known: dict[str, str]
-    ready: Ready
-    seconds: float
     reading: int
     upcoming: int
+    ready: Ready | Scan
+    seconds: float
 
 
 class AssemblyLine:
     """Takes scans from their files to their masks; three cases are in the making at most.
 
-    A thread reads and prepares, the caller's thread computes, another writes. What the first and the last hold of their
-    cases is taken from the room of `inference.memory` that the logits of the one between leave free; where it does not
-    fit, they wait for each other.
+    A thread reads and prepares, the caller's thread computes, another writes; where the earlier stage of a cascade
+    segments a scan before it can be prepared, that is computing. What the first and the last hold of their cases is
+    taken from the room of `inference.memory` that the logits of the one between leave free; where it does not fit, they
+    wait for each other.
 
     Args:
         model: what segments.
@@ -77,21 +79,26 @@ class AssemblyLine:
         ahead = Ahead(self._tasks(scans))
         try:
             while (task := ahead.take()) is not None:
-                self._room.give(task.reading)  # from now on it is the scan at hand
-                work = task.ready.work.bytes
+                ready = self._prepared(task)
+                if ready is None:
+                    del task
+                    ahead.go_on()
+                    continue
+                task = replace(task, ready=ready)  # what an earlier stage saw of the scan is let go of
+                work = ready.work.bytes
                 self._room.take(work)
-                self._announce(task)
+                self._announce(task, ready)
                 ahead.go_on()
-                held = self._compute(task)
+                held = self._compute(task, ready)
                 self._room.give(work - held)
-                del task  # its scan is let go of before the next is waited for
+                del task, ready  # the scan is let go of before the next is waited for
         finally:
             self._room.close()
             ahead.close()
             self._behind.close()
 
     def _tasks(self, scans: Mapping[str, Images]) -> Iterator[Task]:
-        """Read and prepare the scans that have no mask yet; runs in the first thread."""
+        """Yield the scans that have no mask yet; runs in the first thread."""
         sized = ((name, images, self.model.bytes_to_read(images)) for name, images in scans.items())
         for (name, images, reading), following in pairwise(_with_end(sized)):
             try:
@@ -112,27 +119,48 @@ class AssemblyLine:
             del task  # before the next one is read
 
     def _task(self, name: str, images: Images, known: dict[str, str], sizes: tuple[int, int]) -> Task | None:
-        """Read and prepare a scan; None where that fails."""
+        """Read a scan, and prepare it where that needs no network; None where that fails."""
         began = time.perf_counter()
         try:
             with told_if_longer(
                 self.model.options.stalled_seconds, f"{name}: reading and preparing {place_of(images)}"
             ):
-                ready = self.model.ready(dict(images))
-                self.folder.check(name, images, ready.scan.first)
-            if not self.folder.needs_voxels:
-                ready = without_voxels(ready)
+                scan = self.model.read(dict(images))
+                self.folder.check(name, images, scan.first)
+                ready = scan if self.model.previous else self._ready(scan)
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
             self._room.give(sizes[0])
             self._hand_on_failure(name, images, problem)
             return None
-        return Task(name, images, known, ready, time.perf_counter() - began, *sizes)
+        return Task(name, images, known, *sizes, ready, time.perf_counter() - began)
 
-    def _compute(self, task: Task) -> int:
+    def _ready(self, scan: Scan) -> Ready:
+        ready = self.model.ready_of(scan)
+        return ready if self.folder.needs_voxels else without_voxels(ready)
+
+    def _prepared(self, task: Task) -> Ready | None:
+        """Return the scan of a task as it is prepared; the earlier stage of a cascade segments it now.
+
+        None where that fails. From now on it is the scan at hand, and what reading it took is no longer of the shared
+        room.
+        """
+        began = time.perf_counter()
+        try:
+            return task.ready if isinstance(task.ready, Ready) else self._ready(task.ready)
+        except StoppedError:
+            raise
+        except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
+            self._hand_on_failure(task.name, task.images, problem)
+            return None
+        finally:
+            task.seconds += time.perf_counter() - began
+            self._room.give(task.reading)
+
+    def _compute(self, task: Task, ready: Ready) -> int:
         """Compute a mask and hand it on to be written; return the bytes that this holds."""
         began = time.perf_counter()
         try:
-            mask = self.model.mask_of(task.ready)
+            mask = self.model.mask_of(ready)
         except StoppedError:
             raise
         except Exception as problem:  # noqa: BLE001  (whatever is wrong with one scan, the others go on)
@@ -160,6 +188,8 @@ class AssemblyLine:
         else:
             self._note(name, entry)
         finally:
+            if mask.scores is not None:
+                mask.scores.close()
             self._room.give(held)
 
     def _note_found(self, name: str, entry: dict[str, Any]) -> None:
@@ -179,27 +209,28 @@ class AssemblyLine:
         error(f"{name}: {shown}")
         self.advance()
 
-    def _announce(self, task: Task) -> None:
+    def _announce(self, task: Task, ready: Ready) -> None:
         """Say what memory a mask will take where that is more than was said before."""
-        text, most = memory_line(task, self._room.limit)
+        text, most = memory_line(task, ready, self._room.limit)
         if most > MORE * self._announced:
             self._announced = most
             say(f"{task.name}: {text}")
 
 
-def memory_line(task: Task, limit: int) -> tuple[str, float]:
+def memory_line(task: Task, ready: Ready, limit: int) -> tuple[str, float]:
     """Say what memory a mask will take; return that, and the most bytes in all.
 
     Args:
         task: the scan whose logits come next.
+        ready: how they are computed.
         limit: bytes of `inference.memory`.
     """
     now, most = memory_used()
-    work = task.ready.work
+    work = ready.work
     ahead = task.upcoming if work.bytes + task.upcoming <= limit else 0
     windows, pieces = work.windows, work.pieces
     how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
-    mask = math.prod(task.ready.scan.grid.shape)
+    mask = math.prod(ready.scan.grid.shape)
     # A larger scan that comes next is read where the one at hand was.
     in_all = max(most + max(0, task.upcoming - task.reading), now + work.bytes + ahead + mask + LIBRARIES)
     beside = f", {size_text(ahead)} for the next scan" if ahead else ""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segkit.config.labels import Labels
 from segkit.config.options import ScoreOptions
 from segkit.foundation.errors import UsageError
-from segkit.inference.scoring import FloatArray, Scores, Together, places_of, scores_on_scan
+from segkit.inference.scoring import FloatArray, Scores, Together, scores_on_scan
 from segkit.inference.scratch import Scratch
 from segkit.inference.streaming import Stream, Work
 from segkit.inference.uncertainty import ExpectedDice, disagreement, entropy
@@ -28,13 +28,20 @@ class CaseScores:
 
     Attributes:
         expected_dice: by label; None where there is nothing of it.
-        channels: what the scratch holds: probabilities by label, then maps.
-        scratch: their numbers; None where none were asked for.
+        labels: whose probabilities the scratch holds, in the order of its channels.
+        maps: that it holds behind them.
+        scratch: the numbers; None where none were asked for.
     """
 
     expected_dice: dict[str, float | None]
-    channels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
     scratch: Scratch | None = None
+
+    def close(self) -> None:
+        """Give the disk back on which numbers lie."""
+        if self.scratch is not None:
+            self.scratch.close()
 
 
 def check_scores(options: ScoreOptions, networks: int) -> None:
@@ -76,19 +83,19 @@ def segmented_with_scores(
         folder: on whose disk numbers of voxels are kept.
     """
     names = labels.foreground if options.probabilities else ()
-    channels = (*names, *options.maps)
+    maps = tuple(options.maps)
     shape = (scan_grid.shape[0], scan_grid.shape[1], scan_grid.shape[2])
-    scratch = Scratch(folder, len(channels), shape) if channels else None
+    scratch = Scratch(folder, len(names) + len(maps), shape) if names or maps else None
     places = np.zeros(scan_grid.shape, np.uint8, order="F")
     expected = ExpectedDice(labels.foreground, is_regions=labels.is_regions)
     for scores in scores_on_scan(streams, scan_grid, labels, work, together):
-        here = places_of(scores.mean, is_regions=labels.is_regions)
+        here = scores.places
         scores.within(places)[...] = here
         expected.add(scores.mean, here)
-        for index, values in enumerate(wanted(scores, len(names), options.maps)):
+        for index, values in enumerate(wanted(scores, len(names), maps)):
             if scratch is not None:
                 scratch.write(index, scores.plane, scores.rows, scores.target, values)
-    return places, CaseScores(expected.values(), channels, scratch)
+    return places, CaseScores(expected.values(), names, maps, scratch)
 
 
 def wanted(scores: Scores, labels: int, maps: Sequence[str]) -> list[FloatArray]:

@@ -79,38 +79,46 @@ def pieces_of(longest: int) -> list[int]:
 def sized(
     work: Work, streams: Sequence[Stream], scan_grid: Grid, activations: Sequence[int], *, with_scores: bool
 ) -> Work:
-    """Return some work with the bytes it takes, and with the planes that are finished at once."""
+    """Return some work with the bytes it takes, and with the planes that are finished at once.
+
+    Networks compute one after another, and no plane is finished meanwhile; what a plan's windows touch, and the planes
+    that the scan's next one lies between, stay.
+    """
     ways = ways_across(work.axis, streams, scan_grid)
     first = ways[0]
     rows = parts(first.planes[1], work.pieces)
-    needed, chunk = 0, first.planes[0]
+    staying, passing, chunk = 0, 0, first.planes[0]
     for stream, way, activation in zip(streams, ways, activations, strict=True):
         held = max(last - start + 1 for start, last in map(way.rows_below, rows))
         chunk = max(1, min(chunk, int(CHUNK // (held * way.shape[2] * FLOAT * len(stream.swapped)))))
-        needed += held_bytes(stream, way, held, chunk) + work.windows * window_bytes(stream, activation)
+        plane = held * way.shape[2] * (FLOAT * len(stream.swapped) + 1)
+        finished = min(chunk, stream.plan.patch[way.source[0]]) * plane
+        low, high = way.planes_below(way.planes[0] // 2)
+        # Beside other plans the planes of one lie finished while those of another are computed.
+        staying += sums_bytes(stream, way, held) + (high - low + 1) * plane + (finished if len(streams) > 1 else 0)
+        passing = max(passing, work.windows * window_bytes(stream, activation), 2 * finished)
     if with_scores:
         plane = max(map(len, rows)) * first.planes[2] * len(streams[0].swapped)
-        needed += (len(streams) + COPIES) * plane * FLOAT
-    return replace(work, chunk=chunk, bytes=needed)
+        staying += (len(streams) + COPIES) * plane * FLOAT
+    return replace(work, chunk=chunk, bytes=staying + passing)
 
 
-def held_bytes(stream: Stream, way: Route, rows: int, chunk: int) -> int:
-    """Return the bytes of logits of one plan: sums of the planes that windows touch, and finished ones."""
+def sums_bytes(stream: Stream, way: Route, rows: int) -> int:
+    """Return the bytes of the sums of one plan: of all planes and some rows that windows touch at once."""
     window = picked(stream.plan.patch, way.source)
-    sums = window[0] * rows * max(way.shape[2], window[2]) * FLOAT * (len(stream.swapped) + 1)
-    first, last = way.planes_below(way.planes[0] // 2)
-    finished = (2 * min(chunk, window[0]) + last - first + 1) * rows * way.shape[2]
-    return sums + finished * (FLOAT * len(stream.swapped) + 1)
+    return window[0] * rows * max(way.shape[2], window[2]) * FLOAT * (len(stream.swapped) + 1)
 
 
 def window_bytes(stream: Stream, activation: int) -> int:
     """Return the bytes that one window takes: on its way through the network, or as logits where those are more."""
-    flips = max(len(flips_of(stream.options.mirror, axes)) for axes in stream.flips)
-    copies = 1 if flips == 1 else 3  # the logits as float32; of flips their mean too, and a turned copy
+    is_turned = any(len(flips_of(stream.options.mirror, axes)) > 1 for axes in stream.flips)
     voxels = math.prod(stream.plan.patch)
     half = HALF if uses_bf16(stream.options.precision, stream.device) else 0
-    logits = voxels * len(stream.swapped) * (FLOAT * copies + half)
-    return max(activation, logits) + 2 * voxels * len(stream.image) * stream.plan.slices * FLOAT
+    copies = 2 if is_turned else 1  # of the logits as float32: of a flip a turned one too
+    logits = voxels * len(stream.swapped)
+    mean = FLOAT * logits if is_turned else 0  # over the flips so far, beside the next one
+    images = 2 * voxels * len(stream.image) * stream.plan.slices * FLOAT
+    return mean + max(activation, logits * (FLOAT * copies + half)) + images
 
 
 def activation_bytes(network: nn.Module, plan: Plan, precision: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-import torch
 from torch import Tensor, nn
 
 from segkit.config.plan import Plan
@@ -17,19 +16,27 @@ def mirrored_logits(
     network: nn.Module, batch: Tensor, plan: Plan, flips: Sequence[tuple[int, ...]], swapped: Sequence[int]
 ) -> Tensor:
     """Return the logits of a batch averaged over flips, float32, shape (N, K, X, Y, Z)."""
-    left_right = left_right_axis(plan)
-    mean = torch.zeros(())
-    for axes in flips:
-        dims = [axis + 2 for axis in axes]
-        turned = batch.flip(dims) if dims else batch
-        if left_right in axes and plan.previous:
-            turned = turned[:, swapped_inputs(batch.shape[1], plan.previous, swapped)]
-        logits = network_logits(network, turned, plan.slice_axis).float()
-        if left_right in axes:
-            logits = logits[:, list(swapped)]
-        logits = logits.flip(dims) if dims else logits
-        mean = logits if len(flips) == 1 else mean.to(logits.device) + logits / len(flips)
+    first, *others = flips
+    mean = flipped_logits(network, batch, plan, first, swapped)
+    if others:
+        mean = mean / len(flips)
+        for axes in others:
+            mean += flipped_logits(network, batch, plan, axes, swapped) / len(flips)
     return mean
+
+
+def flipped_logits(
+    network: nn.Module, batch: Tensor, plan: Plan, axes: Sequence[int], swapped: Sequence[int]
+) -> Tensor:
+    """Return the logits of a batch that the network sees flipped along some axes, turned back."""
+    dims, is_turned = [axis + 2 for axis in axes], left_right_axis(plan) in axes
+    turned = batch.flip(dims) if dims else batch
+    if is_turned and plan.previous:
+        turned = turned[:, swapped_inputs(batch.shape[1], plan.previous, swapped)]
+    logits = network_logits(network, turned, plan.slice_axis).float()
+    if is_turned:
+        logits = logits[:, list(swapped)]
+    return logits.flip(dims) if dims else logits
 
 
 def swapped_inputs(inputs: int, previous: int, swapped: Sequence[int]) -> list[int]:

@@ -24,7 +24,6 @@ from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import read_yaml
 from segkit.foundation.hashing import value_hash
-from segkit.foundation.memory_size import amount_of
 from segkit.inference.case_scores import DISAGREEMENT, CaseScores, segmented_with_scores
 from segkit.inference.members import check_alike, load_network, meant, members_of, prepared_alike
 from segkit.inference.memory import activation_bytes, plan_work
@@ -33,7 +32,6 @@ from segkit.inference.rules import rules_of
 from segkit.inference.segmenting import segmented_or_smaller
 from segkit.inference.streaming import Stream, Work
 from segkit.networks.precision import choose_device
-from segkit.postprocessing.applying import apply_rules
 from segkit.preparation.disk import HALF
 from segkit.preparation.pipeline import size_of
 from segkit.preparation.prepare import Prepared, prepare
@@ -184,19 +182,22 @@ class Model:
             GeometryError: when its channels do not share one grid.
             UsageError: when `inference.memory` does not hold one window.
         """
-        return self.mask_of(self.ready(images))
+        return self.mask_of(self.ready_of(self.read(images)))
 
-    def ready(self, images: str | Location | dict[str, Location]) -> Ready:
-        """Read and prepare a scan, and settle how its mask will be computed; raises as `segment` does."""
+    def read(self, images: str | Location | dict[str, Location]) -> Scan:
+        """Read the channels of a scan that the model takes; raises as `segment` does."""
         names = list(self.record.plan.normalisation)
         place = Path(images) if isinstance(images, str) else images
         paths = place if isinstance(place, dict) else dict.fromkeys(names, place)
         if set(paths) != set(names):
             raise DataError(f"the model takes the channels {', '.join(names)}; given: {', '.join(paths)}")
-        return self.ready_of(read_scan(paths, self.record.plan.inputs))
+        return read_scan(paths, self.record.plan.inputs)
 
     def ready_of(self, scan: Scan) -> Ready:
-        """Prepare a scan that was read; the earlier stage of a cascade segments it now. Raises as `segment` does."""
+        """Prepare a scan that was read, and settle how its mask will be computed; raises as `segment` does.
+
+        Of a cascade the earlier stage segments it now.
+        """
         prepared = {plan[0]: prepare(self._shown(scan, plan[0]), self.records[plan[0]].plan) for plan in self.plans}
         plan_of = {index: prepared[plan[0]] for plan in self.plans for index in plan}
         streams = tuple(self._stream(group, plan_of[group[0]]) for group in self.streamed)
@@ -207,13 +208,12 @@ class Model:
         return Ready(scan, streams, plan_work(streams, scan.grid, self.activations, with_scores=with_scores, axes=axes))
 
     def bytes_to_read(self, images: Mapping[str, Location]) -> int:
-        """Return the bytes that `ready` takes at most for a scan, 0 where its headers do not tell its size."""
+        """Return the bytes in which a scan is read and prepared at most, 0 where its headers do not tell its size."""
         case = Case("", dict(images), None)
         plans = [self.records[group[0]].plan for group in self.plans]
         sizes = [(size_of(case, plan, None), plan.width) for plan in plans]
         kept = sum(HALF * channels * math.prod(size.prepared) for size, channels in sizes[1:])
-        earlier = amount_of(self.options.memory, key="inference.memory") if self.previous else 0
-        return max(size.memory(channels) for size, channels in sizes) + kept + earlier
+        return max(size.memory(channels) for size, channels in sizes) + kept
 
     def mask_of(self, ready: Ready) -> Mask:
         """Compute the mask of a scan that is prepared."""
@@ -225,7 +225,11 @@ class Model:
             )  # fmt: skip
         else:
             places = segmented_or_smaller(ready.streams, ready.scan.grid, self.labels, ready.work, self.activations)
-        values = apply_rules(as_values(places, self.labels), self.rules, self.labels, ready.scan.grid.voxel_mm3)
+        values = as_values(places, self.labels)
+        if self.rules:
+            from segkit.postprocessing.applying import apply_rules  # SciPy's image functions, which many never need
+
+            values = apply_rules(values, self.rules, self.labels, ready.scan.grid.voxel_mm3)
         scan = replace(ready.scan.first, note=f"segkit {__version__}, model {self.version}")
         return Mask(values.reshape(scan.grid.shape), self.labels, scan, scores)
 

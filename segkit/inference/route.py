@@ -14,6 +14,7 @@ from segkit.config.plan import AXES
 from segkit.volumes.grid import Grid
 
 Order = tuple[int, int, int]
+SIDEWAYS = 1e-9  # voxels that an axis may stray over its length: what rounding leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +41,26 @@ class Route:
         count = self.planes[0]
         return range(count) if self.matrix[0, 0] >= 0 else range(count - 1, -1, -1)
 
-    def begin(self, plane: int, row: int = 0) -> NDArray[np.float64]:
-        """Return the place of the first voxel of a row of a plane."""
-        return np.asarray(self.matrix @ [plane, row, 0, 1])
+    def places(self, planes: range, rows: range) -> list[NDArray[np.float64]]:
+        """Return where voxels of the scan lie along each prepared axis, in arrays that broadcast.
 
-    @property
-    def steps(self) -> NDArray[np.float64]:
-        """How far the place moves along a plane's rows and columns, shape (2, 3)."""
-        return np.ascontiguousarray(self.matrix[:, 1:AXES].T)
+        Args:
+            planes: of the scan.
+            rows: of these planes; all columns.
+
+        Returns:
+            for each axis fractional indices, shape (planes, rows, columns), with one entry along those axes of the scan
+            that do not move along it.
+        """
+        voxels = np.ix_(planes, rows, range(self.planes[2]))
+        places = []
+        for *steps, start in self.matrix:
+            place = np.full((1, 1, 1), start)
+            for step, voxel, size in zip(steps, voxels, self.planes, strict=True):
+                if abs(step) * (size - 1) > SIDEWAYS:
+                    place = place + step * voxel
+            places.append(place)
+        return places
 
     def planes_below(self, plane: int) -> tuple[int, int]:
         """Return the first and last prepared plane between which a plane of the scan lies."""
@@ -74,33 +87,43 @@ def route_across(axis: int, grid: Grid, scan_grid: Grid) -> Route:
         grid: the prepared grid.
         scan_grid: the scan's 3D grid.
     """
-    followed = crossed(grid, scan_grid)
+    matrix = scan_grid.index_to(grid)
+    followed = crossed(matrix, scan_grid)
     across = int(followed[:, axis].argmax())
     rest = [other for other in range(AXES) if other != axis]
     # Parts are cut along rows: the longer axis gives the narrower ones.
     rows = max((other for other in range(AXES) if other != across), key=lambda other: grid.shape[other])
     if followed[rows, rest[0]] < followed[rows, rest[1]]:
         rest.reverse()
-    return route_through((axis, rest[0], rest[1]), grid, scan_grid)
+    return _route((axis, rest[0], rest[1]), matrix, grid, scan_grid)
 
 
 def route_through(target: Order, grid: Grid, scan_grid: Grid) -> Route:
     """Return the way whose planes, rows and columns are given axes of the scan."""
-    followed = crossed(grid, scan_grid)
+    return _route(target, scan_grid.index_to(grid), grid, scan_grid)
+
+
+def _route(target: Order, matrix: NDArray[np.float64], grid: Grid, scan_grid: Grid) -> Route:
+    followed = crossed(matrix, scan_grid)
     across = int(followed[:, target[0]].argmax())
     one, other = (axis for axis in range(AXES) if axis != across)
     # The prepared axis that the rows cross more than the columns do, beside what the other one does.
     straight = followed[one, target[1]] + followed[other, target[2]]
     turned = followed[other, target[1]] + followed[one, target[2]]
     source = (across, one, other) if straight >= turned else (across, other, one)
-    matrix = scan_grid.index_to(grid)[list(source)][:, [*target, AXES]]
-    return Route(source, target, picked(grid.shape, source), picked(scan_grid.shape, target), matrix)
+    turned_matrix = matrix[list(source)][:, [*target, AXES]]
+    return Route(source, target, picked(grid.shape, source), picked(scan_grid.shape, target), turned_matrix)
 
 
-def crossed(grid: Grid, scan_grid: Grid) -> NDArray[np.float64]:
-    """Return how many prepared voxels along each axis (rows) each axis of the scan (columns) crosses."""
+def crossed(matrix: NDArray[np.float64], scan_grid: Grid) -> NDArray[np.float64]:
+    """Return how many prepared voxels along each axis (rows) each axis of the scan (columns) crosses.
+
+    Args:
+        matrix: shape (4, 4), takes an index of the scan to its place on the prepared grid.
+        scan_grid: the scan's grid.
+    """
     size = np.maximum(np.asarray(scan_grid.shape) - 1, 1)
-    return np.asarray(np.abs(scan_grid.index_to(grid)[:AXES, :AXES]) * size)
+    return np.asarray(np.abs(matrix[:AXES, :AXES]) * size)
 
 
 def picked(values: Sequence[int], order: Order) -> Order:

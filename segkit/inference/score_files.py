@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from segkit.config.labels import UNSAFE
 from segkit.foundation.errors import MissingExtraError
-from segkit.inference.case_scores import MAPS, CaseScores
+from segkit.inference.case_scores import CaseScores
 from segkit.inference.scratch import STEPS, Scratch
 from segkit.volumes.formats.nifti import write_slabs
 from segkit.volumes.grid import as_3d
@@ -43,26 +44,19 @@ def write_scores(scores: CaseScores, scan: Volume, kind: str | None, folder: Pat
     Returns:
         what each file is, and the file, relative to `folder`.
     """
-    files: dict[str, str] = {}
     if scores.scratch is None:
-        return files
-    names = [name for name in scores.channels if name not in MAPS] if kind else []
-    if names and kind == ZARR:
+        return {}
+    thickness, files = _thickness(scores.scratch), dict[str, str]()
+    if kind == ZARR and scores.labels:
         files[PROBABILITIES] = f"{PROBABILITIES}/{case}.zarr"
-        _write_zarr(scores.scratch, names, scan, _made(folder / files[PROBABILITIES]))
-    for index, name in enumerate(scores.channels):
-        if index >= len(names):
-            files[name] = f"{name}/{case}.nii.gz"
-        elif kind == ZARR:
-            continue
-        else:
-            files[f"probability of {name}"] = f"{PROBABILITIES}/{case}_{UNSAFE.sub('_', name)}.nii.gz"
-        write_slabs(
-            scan,
-            scores.scratch.slabs(index, _thickness(scores.scratch)),
-            _made(folder / list(files.values())[-1]),
-            step=1 / STEPS,
-        )
+        _write_zarr(scores.scratch, scores.labels, scan, _made(folder / files[PROBABILITIES]))
+    volumes = [
+        (f"probability of {name}", f"{PROBABILITIES}/{case}_{UNSAFE.sub('_', name)}.nii.gz") for name in scores.labels
+    ] + [(name, f"{name}/{case}.nii.gz") for name in scores.maps]
+    for channel, (what, file) in enumerate(volumes):
+        if channel >= len(scores.labels) or kind != ZARR:
+            files[what] = file
+            write_slabs(scan, scores.scratch.slabs(channel, thickness), _made(folder / file), step=1 / STEPS)
     return files
 
 
@@ -75,12 +69,12 @@ def _thickness(scratch: Scratch) -> int:
     return max(1, min(CHUNK, SLAB // (scratch.shape[0] * scratch.shape[1])))
 
 
-def _write_zarr(scratch: Scratch, names: list[str], scan: Volume, path: Path) -> None:
+def _write_zarr(scratch: Scratch, names: Sequence[str], scan: Volume, path: Path) -> None:
     import zarr
 
     thickness = _thickness(scratch)
     chunks = tuple(min(size, extent) for size, extent in zip(scratch.shape, (CHUNK, CHUNK, thickness), strict=True))
-    attributes = {"labels": names, "affine_ras_mm": as_3d(scan.grid).affine.tolist()}
+    attributes = {"labels": list(names), "affine_ras_mm": as_3d(scan.grid).affine.tolist()}
     array = zarr.create_array(
         store=str(path),
         shape=(len(names), *scratch.shape),

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
 from segkit.foundation.errors import DataError
-from segkit.inference.loops import score_plane
-from segkit.inference.restoring import Planes, held_at
+from segkit.inference.interpolation import around, batches, logits_between
+from segkit.inference.planes import FloatArray, Planes, places_of
 from segkit.inference.route import Order, Route, parts
 from segkit.inference.streaming import Stream, Work, finished_planes, ways_across
 from segkit.volumes.grid import Grid
 
-FloatArray = NDArray[np.float32]
 FAR = 1e4  # a logit beside which no other counts
 Together = Sequence[Sequence[int]]
 HALF = 0.5  # the probability from which a voxel belongs to a region
@@ -57,6 +56,11 @@ class Scores:
             probabilities *= weights.sum() / total
             mean += probabilities
         return mean
+
+    @property
+    def places(self) -> NDArray[np.uint8]:
+        """The class of the largest mean probability, or the last region of more than one half, or 0."""
+        return places_of(self.mean, is_regions=self.is_regions, above=HALF)
 
     @property
     def members(self) -> Iterator[FloatArray]:
@@ -100,9 +104,7 @@ def scores_on_scan(
     for rows in parts(first.planes[1], work.pieces):
         below = [way.rows_below(rows) for way in ways]
         held = [
-            Planes(
-                finished_planes(stream, way, reach, work, is_regions=labels.is_regions), is_regions=labels.is_regions
-            )
+            Planes(finished_planes(stream, way, reach, work, is_regions=labels.is_regions))
             for stream, way, reach in zip(streams, ways, below, strict=True)
         ]
         for plane in first.order:
@@ -111,14 +113,18 @@ def scores_on_scan(
             if not labels.is_regions:
                 members[..., 0] = FAR
             for planes, way, reach, logits in zip(held, ways, below, members, strict=True):
-                interpolate(planes, way, reach[0], plane, rows.start, logits)
+                interpolate(planes, way, reach[0], plane, rows, logits)
             yield Scores(plane, rows, first.target, members, together, weights, labels.is_regions)
 
 
-def interpolate(planes: Planes, way: Route, row: int, plane: int, first: int, logits: FloatArray) -> None:
-    """Write the logits of one plan into the rows of a plane that its prepared grid covers."""
+def interpolate(planes: Planes, way: Route, row: int, plane: int, rows: range, logits: FloatArray) -> None:
+    """Write the logits of one plan into the voxels of a plane's rows that its prepared grid covers."""
     planes.reach(*way.planes_below(plane))
-    score_plane(planes.logits, held_at(planes, way, row), way.begin(plane, first), way.steps, logits)
+    axes = around(planes, way, row, range(plane, plane + 1), rows)
+    inside = axes[0].inside & axes[1].inside & axes[2].inside
+    into = logits.reshape(-1, logits.shape[-1])
+    for batch in batches(np.flatnonzero(inside), logits.shape[-1]):
+        into[batch] = logits_between(planes, axes, np.unravel_index(batch, inside.shape))
 
 
 def as_probabilities(logits: FloatArray, *, is_regions: bool) -> FloatArray:
@@ -133,11 +139,3 @@ def as_probabilities(logits: FloatArray, *, is_regions: bool) -> FloatArray:
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=-1, keepdims=True)
     return logits
-
-
-def places_of(probabilities: FloatArray, *, is_regions: bool) -> NDArray[np.uint8]:
-    """Return the class of the largest probability (..., K), or the last region (1..R) of more than one half, or 0."""
-    if not is_regions:
-        return np.asarray(probabilities.argmax(axis=-1), np.uint8)
-    ranks = np.arange(1, probabilities.shape[-1] + 1)
-    return np.asarray(np.max((probabilities > HALF) * ranks, axis=-1), np.uint8)

@@ -18,7 +18,7 @@ from segkit.foundation.machine import available_memory
 from segkit.foundation.memory_size import size_text
 from segkit.inference.memory import plan_work
 from segkit.inference.restoring import labels_on_scan
-from segkit.inference.scoring import places_of, scores_on_scan
+from segkit.inference.scoring import scores_on_scan
 from segkit.inference.streaming import Stream, Work
 from segkit.volumes.grid import Grid
 
@@ -31,7 +31,7 @@ def segmented(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, work: 
         return labels_on_scan(streams[0], scan_grid, labels, work)
     places = np.zeros(scan_grid.shape, np.uint8)
     for scores in scores_on_scan(streams, scan_grid, labels, work):
-        scores.within(places)[...] = places_of(scores.mean, is_regions=labels.is_regions)
+        scores.within(places)[...] = scores.places
     return places
 
 

@@ -23,6 +23,7 @@ from segkit.preparation.cutting import cut_stack
 from segkit.volumes.grid import Grid
 
 T = TypeVar("T")
+Corner = tuple[int, int, int]
 NOWHERE = 10.0  # the background's lead where no window was computed
 
 
@@ -172,23 +173,34 @@ def finished_planes(
 
 
 def add_windows(
-    stream: Stream, route: Route, corners: Sequence[Sequence[int]], before: Sequence[int], sums: Accumulator
+    stream: Stream, route: Route, corners: Sequence[Corner], before: Sequence[int], sums: Accumulator
 ) -> None:
     """Compute windows, given by their first plane, row and column in the padded image, and add their logits."""
-    cut = {tuple(corner): window_at(stream, route, corner, before) for corner in corners}
-    kept = {corner: window for corner, window in cut.items() if not (stream.options.skip_empty and is_flat(window))}
+    kept, batch = windows_at(stream, route, corners, before)
     if not kept:
         return
-    batch = torch.stack(list(kept.values())).to(stream.device, non_blocking=True)
     for network, axes in zip(stream.networks, stream.flips, strict=True):
         flips = flips_of(stream.options.mirror, axes)
         with autocast(stream.options.precision, stream.device):
             outputs = mirrored_logits(network, batch, stream.plan, flips, stream.swapped)
         for (_, row, column), output in zip(kept, outputs, strict=True):
             sums.add(output.permute(0, *(axis + 1 for axis in route.source)), row, column)
+        del outputs, output  # before the next network computes its own
 
 
-def window_at(stream: Stream, route: Route, corner: Sequence[int], before: Sequence[int]) -> Tensor:
+def windows_at(
+    stream: Stream, route: Route, corners: Sequence[Corner], before: Sequence[int]
+) -> tuple[list[Corner], Tensor]:
+    """Return the windows that a network has to see: their corners, and a batch (N, C, X, Y, Z) on its device."""
+    cut = [(corner, window_at(stream, route, corner, before)) for corner in corners]
+    kept = [(corner, window) for corner, window in cut if not (stream.options.skip_empty and is_flat(window))]
+    if not kept:
+        return [], torch.empty(0)
+    batch = torch.stack([window for _, window in kept])
+    return [corner for corner, _ in kept], batch.to(stream.device, non_blocking=True)
+
+
+def window_at(stream: Stream, route: Route, corner: Corner, before: Sequence[int]) -> Tensor:
     """Return one window, float32, shape (C, X, Y, Z), of a 2D network with the neighbours of its slice.
 
     What reaches beyond the image is 0.

@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -110,3 +111,20 @@ def test_nobody_waits_for_room_that_is_closed():
     other.join(5)
     assert got == [False]
     assert room.used == 10
+
+
+def test_a_job_that_is_done_is_let_go_of():
+    behind, done = Behind(), threading.Event()
+
+    class Mask:
+        def save(self):
+            pass
+
+    mask = Mask()
+    gone = weakref.ref(mask)
+    behind.do(mask.save)
+    del mask
+    behind.do(done.set)
+    assert done.wait(5)
+    assert gone() is None
+    behind.close()

@@ -67,6 +67,22 @@ def test_zarr_holds_them_in_chunks(tmp_path):
     assert np.abs(array[:] - logits[0].softmax(0).numpy()[1:]).max() < 1e-3
 
 
+def test_a_label_may_be_called_like_a_map(tmp_path):
+    stream = stream_of(Stored(), random_logits(GRID.shape), grid=GRID, classes=3)
+    work = replace(work_for(stream, SCAN), axis=2)
+    labels = labels_from({"background": 0, "entropy": 1, "b": 2})
+    _, scores = segmented_with_scores([stream], SCAN, labels, work, [[0]], options("nifti", ["entropy"]), tmp_path)
+    files = write_scores(scores, VOLUME, "nifti", tmp_path, "x")
+    assert files == {
+        "probability of entropy": "probabilities/x_entropy.nii.gz",
+        "probability of b": "probabilities/x_b.nii.gz",
+        "entropy": "entropy/x.nii.gz",
+    }
+    scores.close()
+    with pytest.raises(ValueError, match="closed"):
+        scores.scratch.planes(0, 0, 1)
+
+
 def test_networks_of_one_plan_average_their_logits_whether_they_are_looked_at_alone_or_not(tmp_path):
     wanted = options("nifti", ["disagreement"])
     places, scores, logits, (streams, work) = scored(tmp_path, wanted, seeds=(0, 1))
@@ -95,7 +111,7 @@ def test_the_dice_to_expect_is_that_of_the_whole(tmp_path):
 def test_nothing_is_left_on_the_disk_that_has_no_name(tmp_path):
     _, scores, _, _ = scored(tmp_path, options("nifti"))
     assert list(tmp_path.iterdir()) == []
-    scores.scratch.close()
+    scores.close()
 
 
 def test_what_cannot_be_had_is_refused():

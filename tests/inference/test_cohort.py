@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -39,13 +41,16 @@ class Fake:
     def bytes_to_read(self, images):
         return 1000
 
-    def ready(self, images):
+    def read(self, images):
         name = images["CT"].name
         self.calls.append(name)
         if name in self.broken:
             raise self.broken[name]
         scan = Volume(np.zeros((1, 2, 2, 2)), Grid((2, 2, 2), np.eye(4)), Source(images["CT"], "nifti"))
-        return Ready(Scan(scan.array, scan.grid, scan), (), Work(axis=0, pieces=1, windows=1, bytes=1000))
+        return Scan(scan.array, scan.grid, scan)
+
+    def ready_of(self, scan):
+        return Ready(scan, (), Work(axis=0, pieces=1, windows=1, bytes=1000))
 
     def mask_of(self, ready):
         return Mask(np.ones((2, 2, 2), np.uint8), labels_from(self.record.labels), ready.scan.first)
@@ -149,7 +154,7 @@ def test_a_manifest_never_leads_out_of_its_folder(tmp_path):
 
 
 def test_the_format_follows_the_scan(scans):
-    scan = Fake().ready(scans["a"]).scan.first
+    scan = Fake().read(scans["a"]).first
     assert [each.suffix for each in fitting(exporters_named("auto"), scan)] == [".nii.gz"]
     assert [each.suffix for each in fitting(exporters_named(["metaimage", "auto", "nifti"]), scan)] == [
         ".mha",
@@ -206,27 +211,52 @@ def test_voxels_are_let_go_of_once_a_scan_is_prepared():
 
 def test_the_next_scan_is_read_while_one_is_computed(tmp_path, scans):
     model, computing, read = Fake(), threading.Event(), threading.Event()
-    ready, mask_of = model.ready, model.mask_of
+    read_scan, mask_of = model.read, model.mask_of
 
     def reads(images):
         if images["CT"].name == "b.bin":
             assert computing.wait(10)
             read.set()
-        return ready(images)
+        return read_scan(images)
 
     def computes(prepared):
         computing.set()
         assert read.wait(10)  # would never come were scans taken one after another
         return mask_of(prepared)
 
-    model.ready, model.mask_of = reads, computes
+    model.read, model.mask_of = reads, computes
     assert len(predict_cohort(model, scans, tmp_path / "masks", "auto").masks) == 3
+
+
+def test_an_earlier_stage_computes_in_the_thread_that_computes(tmp_path, scans):
+    model, threads = Fake(broken={"b.bin": DataError("no scan")}), {}
+    model.previous, ready_of = (None,), model.ready_of
+
+    def prepares(scan):
+        threads[scan.first.source.path.name] = threading.current_thread()
+        if scan.first.source.path.name == "c.bin":
+            raise MemoryError("no room")
+        return ready_of(scan)
+
+    model.ready_of = prepares
+    cohort = predict_cohort(model, scans, tmp_path / "masks", "auto")
+    assert threads == dict.fromkeys(("a.bin", "c.bin"), threading.current_thread())
+    assert (list(cohort.masks), cohort.failed) == (["a"], {"b": "no scan", "c": "MemoryError: no room"})
+
+
+def test_what_prediction_does_not_need_is_not_imported():
+    # Each would cost every process that predicts 10 to 100 MB and up to half a second.
+    script = (
+        "import sys, segkit.inference.cohort; print(*{'numba', 'scipy.ndimage', 'pyarrow', 'monai'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_where_two_do_not_fit_they_wait_for_each_other(tmp_path, scans):
     model, busy = Fake(), []
     model.options = replace(EXACT, memory="0.0015MB")  # a scan takes 1000 and so do its logits
-    ready, mask_of = model.ready, model.mask_of
+    read, mask_of = model.read, model.mask_of
 
     def alone(step):
         def run(argument):
@@ -239,7 +269,7 @@ def test_where_two_do_not_fit_they_wait_for_each_other(tmp_path, scans):
 
         return run
 
-    model.ready, model.mask_of = alone(ready), alone(mask_of)
+    model.read, model.mask_of = alone(read), alone(mask_of)
     assert len(predict_cohort(model, scans, tmp_path / "masks", "auto").masks) == 3
 
 
@@ -255,7 +285,7 @@ def test_a_full_disk_ends_the_command(tmp_path, scans, monkeypatch):
 def test_a_scan_that_is_long_in_reading_or_a_mask_in_writing_is_named(tmp_path, scans, monkeypatch, capsys):
     model = Fake()
     model.options = replace(EXACT, stalled_after="0.05s")
-    read, save = model.ready, MaskFolder.save
+    read, save = model.read, MaskFolder.save
 
     def slow_for(name, function):
         def slow(*words):
@@ -264,7 +294,7 @@ def test_a_scan_that_is_long_in_reading_or_a_mask_in_writing_is_named(tmp_path, 
 
         return slow
 
-    monkeypatch.setattr(model, "ready", slow_for("b.bin", read))
+    monkeypatch.setattr(model, "read", slow_for("b.bin", read))
 
     def slow_save(self, name, *words):
         return slow_for("('c'", partial(save, self))(name, *words)

@@ -8,8 +8,9 @@ from streams import Stored, random_logits, stream_of, work_for
 
 from segkit.config.labels import labels_from
 from segkit.foundation.errors import DataError
+from segkit.inference.planes import places_of
 from segkit.inference.restoring import labels_on_scan
-from segkit.inference.scoring import as_probabilities, places_of, scores_on_scan
+from segkit.inference.scoring import HALF, as_probabilities, scores_on_scan
 from segkit.preparation.grids import cropped, reoriented, respaced
 from segkit.volumes.grid import Grid, affine_from
 
@@ -59,7 +60,7 @@ def test_regions_have_a_probability_each():
     whole = probabilities([stream], REGIONS)
     assert np.allclose(whole, resampled(logits).sigmoid(), atol=1e-4)
     labels = labels_on_scan(stream, SCAN, REGIONS, work_for(stream, SCAN))
-    assert (labels == places_of(np.moveaxis(whole, 0, -1), is_regions=True)).mean() > 0.999
+    assert (labels == places_of(np.moveaxis(whole, 0, -1), is_regions=True, above=HALF)).mean() > 0.999
 
 
 def test_beyond_the_prepared_grid_background_is_certain():
@@ -86,4 +87,6 @@ def test_by_hand():
     assert as_probabilities(extreme.copy(), is_regions=False).tolist() == [[1, 0]]
     assert as_probabilities(extreme.copy(), is_regions=True).tolist() == [[1, pytest.approx(0, abs=1e-30)]]
     assert places_of(np.array([[0.2, 0.5, 0.3]], np.float32), is_regions=False).tolist() == [1]
-    assert places_of(np.array([[0.6, 0.5, 0.9], [0.1, 0.7, 0.2]], np.float32), is_regions=True).tolist() == [3, 2]
+    assert places_of(
+        np.array([[0.6, 0.5, 0.9], [0.1, 0.7, 0.2]], np.float32), is_regions=True, above=HALF
+    ).tolist() == [3, 2]
