@@ -89,7 +89,8 @@ def found_runs(paths: Sequence[Path]) -> list[FoundRun]:
 
 def choices_of(words: Any) -> dict[str, str]:
     """Return key -> value of overrides, without those that do not change what a run learns."""
-    pairs = (str(word).lstrip("+~").partition("=") for word in words or [] if isinstance(word, str))
+    listed = words if isinstance(words, list) else []
+    pairs = (word.lstrip("+~").partition("=") for word in listed if isinstance(word, str))
     return {key: value for key, _, value in pairs if key and not _is_untold(key)}
 
 
@@ -116,13 +117,9 @@ def status_of(folder: RunFolder) -> Mapping[str, Any]:
 
 
 def _trial(study: Path, row: Mapping[str, Any]) -> FoundRun:
-    # A study that was moved has its runs beside its list all the same, and a stranger's may name no others.
-    name = str(row["name"])
-    if Path(name).name != name or name == "..":
-        raise DataError(f"{study / STUDY_FILE} names a trial {name!r}, which is no folder of the study")
-    folder = RunFolder(study / name)
+    folder = RunFolder(study / row["name"])  # a study that was moved has its runs beside its list all the same
     state = FINISHED if folder.is_finished else str(row.get("state", "waiting"))
-    return FoundRun(name, folder, choices_of(row.get("overrides")), state, str(row.get("data") or ""))
+    return FoundRun(row["name"], folder, choices_of(row.get("overrides")), state, str(row.get("data") or ""))
 
 
 def _runs_below(path: Path) -> Iterable[Path]:

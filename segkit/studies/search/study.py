@@ -55,7 +55,8 @@ def search(config: TuneConfig, call: Call) -> Path:
     space = space_from(config.sweep.space)
     words = training_words(call.overrides, space)
     check_ends(words, space, call)
-    launcher, tracker = build_launcher(config.launcher), build_tracker(config.tracker)
+    devices = config.training.devices or 1
+    launcher, tracker = build_launcher(config.launcher, devices), build_tracker(config.tracker)
     folder = Path(config.output) if config.output else new_run_folder(Path(config.paths.runs), config.name).path
     check_writable(folder)
     pruner = make_pruner(config.sweep, config.training)
