@@ -20,9 +20,9 @@ from segkit.runs.ensemble import NAME as ENSEMBLE
 from segkit.runs.ensemble import Ensemble, is_ensemble, read_ensemble, write_ensemble
 from segkit.runs.folder import RunFolder
 from segkit.runs.model_file import read_record, write_record
-from segkit.studies.combinations import trial_name
 from segkit.studies.configurations import Candidate, reason
 from segkit.studies.folds import Pairs, values_of
+from segkit.studies.naming import trial_name
 
 CANDIDATES, RECORD = "candidates", "best.json"
 RULE = (
@@ -91,7 +91,7 @@ def check_free(output: Path) -> None:
 def forget(output: Path) -> None:
     """Remove the members of an earlier choice, which may be others, once nothing names them any more."""
     if is_ensemble(output):
-        members = read_ensemble(output).members
+        members = [member for member in read_ensemble(output).members if member.parent == output]
         (output / ENSEMBLE).unlink()
         for member in members:
             shutil.rmtree(member, ignore_errors=True)

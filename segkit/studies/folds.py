@@ -24,7 +24,7 @@ from segkit.postprocessing.learning import learn_rules
 from segkit.runs.ensemble import Ensemble, read_ensemble, write_ensemble
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
-from segkit.studies.combinations import trial_name
+from segkit.studies.naming import trial_name
 from segkit.studies.study import Entry, Study
 from segkit.studies.trial import FOLDS
 from segkit.volumes.grid import as_3d

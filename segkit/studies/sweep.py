@@ -20,9 +20,10 @@ from segkit.foundation.files import check_writable
 from segkit.foundation.machine import starter
 from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
 from segkit.studies.board import Board
-from segkit.studies.combinations import Combination, expand, trial_name
+from segkit.studies.combinations import Combination, expand
 from segkit.studies.engine import Engine
 from segkit.studies.launching import Launcher, build_launcher
+from segkit.studies.naming import trial_name
 from segkit.studies.resuming import KEY, recall, resumed_study
 from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, held, is_study, read_study
 from segkit.studies.trackers.tracking import Tracker, build_tracker, ended, track

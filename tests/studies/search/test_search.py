@@ -18,9 +18,9 @@ from segkit.config.recorded import load_config
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.studies import board
 from segkit.studies.search import search as searching
-from segkit.studies.search import study as studying
+from segkit.studies.search import worker as working
 from segkit.studies.search.storage import JOURNAL
-from segkit.studies.search.study import training_words
+from segkit.studies.search.worker import training_words
 from segkit.studies.sweep import sweep
 from tests.studies.search import toy_trainings
 from tests.studies.search.toy_trainings import dice_of
@@ -32,7 +32,7 @@ RATES = "optimizer.lr=tag(log,interval(1e-4,1.0))"
 @pytest.fixture
 def base(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(searching, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(working, "_POLL_SECONDS", 0.0)
     (tmp_path / "cohort" / "images").mkdir(parents=True)
     return (
         "data=paired", "data.root=cohort", "training.steps=100", "training.fold=0", "output=study",
@@ -50,7 +50,7 @@ def quickly(base, monkeypatch):
         rate, seed = float(settings.get("optimizer.lr", 0.01)), int(settings.get("seed", 1))
         return replace(first, optimizer={**first.optimizer, "lr": rate}, seed=seed)
 
-    for module in (searching, studying):
+    for module in (searching, working):
         monkeypatch.setattr(module, "configure", composed)
     return base
 
@@ -208,13 +208,13 @@ def test_a_search_that_is_stopped_hands_its_trials_back(quickly, monkeypatch):
         if next(looks) == 2:
             raise StoppedError("stopped by SIGTERM")
 
-    watch = searching.Worker._watch
-    monkeypatch.setattr(searching.Worker, "_watch", stopped)
+    watch = working.Worker._watch
+    monkeypatch.setattr(working.Worker, "_watch", stopped)
     monkeypatch.setattr("segkit.studies.engine.GRACE", 1.0)
     with pytest.raises(StoppedError, match=r"the same words with output=.*study go on"):
         search(*quickly, RATES, "sweep.trials=3")
     assert [trial.state.name for trial in trials_of(Path("study"))] == ["FAIL", "WAITING"]
-    monkeypatch.setattr(searching.Worker, "_watch", watch)
+    monkeypatch.setattr(working.Worker, "_watch", watch)
     folder = search(*quickly, RATES, "sweep.trials=3")
     assert [row["state"] for row in rows_of(folder)] == ["finished"] * 3
     assert rows_of(folder)[0]["run"].startswith("000,")
