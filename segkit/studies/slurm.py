@@ -90,7 +90,8 @@ class Queue:
         """Return the job that was submitted from a folder and has not left the queue; None where there is none."""
         if not folder.is_dir():
             return None
-        listed = self.ask("squeue", "--noheader", "--format=%i %o", f"--user={getpass.getuser()}") or ""
+        asked = ("--noheader", "--format=%i %o", "--states=PENDING,RUNNING,SUSPENDED", f"--user={getpass.getuser()}")
+        listed = self.ask("squeue", *asked) or ""
         jobs = (line.strip().partition(" ") for line in listed.splitlines())
         return next((number for number, _, script in jobs if Path(script).parent == folder), None)
 

@@ -134,16 +134,19 @@ def compositions(call: Call) -> list[Composed]:
     sources, found = config_sources(call.config_dirs), []
     typed = {word.partition("=")[0].lstrip("+~") for word in call.overrides}
     for base in expand(unmeasured(call.overrides), sources):
-        swept = _checked(base, call).study.sweep
-        own = [f"{key}={value}" for key, value in swept.items() if key not in typed]
+        config = _checked(base, call)
+        own = [f"{key}={value}" for key, value in config.study.sweep.items() if key not in typed]
+        if not own:
+            found += _each_fold(base, config, call)
+            continue
         for one in expand([*base.words, *own], sources):
-            found += _each_fold(Combination((*base.swept, *one.swept), one.words), call)
+            combination = Combination((*base.swept, *one.swept), one.words)
+            found += _each_fold(combination, _checked(combination, call), call)
     return found
 
 
-def _each_fold(combination: Combination, call: Call) -> list[Composed]:
+def _each_fold(combination: Combination, config: Any, call: Call) -> list[Composed]:
     """Return a combination with its config; for `training.fold=each` one for each fold of its data set."""
-    config = _checked(combination, call)
     if config.training.fold != EACH:
         return [(combination, config)]
     kept = [word for word in combination.words if not word.startswith("training.fold=")]

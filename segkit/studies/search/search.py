@@ -23,9 +23,9 @@ from segkit.studies.engine import Engine
 from segkit.studies.launching import build_launcher
 from segkit.studies.runs import is_among
 from segkit.studies.search import claims
-from segkit.studies.search.drawing import make_pruner, shown
 from segkit.studies.search.plots import draw_history, draw_importance
 from segkit.studies.search.records import TRIALS_FILE, Records, best_trials, counted, state_of
+from segkit.studies.search.sampling import make_pruner, shown
 from segkit.studies.search.storage import check_optuna, objectives_of, open_storage, open_study
 from segkit.studies.search.worker import LOCK, Worker
 from segkit.studies.study import STUDY_FILE

@@ -20,8 +20,8 @@ from segkit.studies.board import Board
 from segkit.studies.engine import Engine
 from segkit.studies.naming import plain_name
 from segkit.studies.search import claims
-from segkit.studies.search.drawing import combinations, distributions, make_sampler, shown
 from segkit.studies.search.records import Records, counted
+from segkit.studies.search.sampling import combinations, distributions, make_sampler, shown
 from segkit.studies.study import RUNNING, Entry, entry_of
 from segkit.studies.trackers.tracking import Tracker, ended, track
 from segkit.studies.trial import STOPPED, Result, write_trial

@@ -7,7 +7,7 @@ import pytest
 
 from segkit.config.options import TrainingOptions
 from segkit.config.search import Choices, Interval
-from segkit.studies.search.drawing import (
+from segkit.studies.search.sampling import (
     combinations,
     distributions,
     expected_validations,
