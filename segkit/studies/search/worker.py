@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,12 +46,14 @@ class OwnTrial:
         entry: what is shown of it.
         reported: validations told to Optuna so far.
         is_pruned: whether it was asked to stop.
+        is_lost: whether another worker has taken it up, since this one was silent for too long.
     """
 
     trial: Trial
     entry: Entry
     reported: int = 0
     is_pruned: bool = False
+    is_lost: bool = False
 
 
 @dataclass
@@ -105,7 +108,8 @@ class Worker:
     def _start_some(self) -> bool:
         """Start as many trials as there is room for, and say whether any was."""
         started = False
-        while self.engine.has_room() and time.monotonic() < self.ends and (trial := self._next()):
+        is_losing = any(own.is_lost for own in self.underway.values())  # its training has its folder until it ends
+        while not is_losing and self.engine.has_room() and time.monotonic() < self.ends and (trial := self._next()):
             started = True
             self._start(trial)
         return started
@@ -163,47 +167,66 @@ class Worker:
     def _watch(self) -> None:
         """Show how trials are, report validations, end those that fall behind, and show that this worker lives."""
         self.board.show(self.engine)
-        for name in list(self.engine.running):
-            self._report(self.underway[name], name, self.engine.progress(name).validations)
-        if time.monotonic() - self.seen > claims.HEARTBEAT:
-            self.seen = time.monotonic()
-            for each in self.underway.values():
-                claims.give_sign_of_life(each.trial)
+        is_due = time.monotonic() - self.seen > claims.HEARTBEAT
+        self.seen = time.monotonic() if is_due else self.seen
+        for name in [name for name in self.engine.running if not self.underway[name].is_lost]:
+            with self._noticing_loss(name, self.underway[name]):
+                self._report(self.underway[name], name, self.engine.progress(name).validations)
+                if is_due:
+                    claims.give_sign_of_life(self.underway[name].trial)
 
-    def _report(self, underway: OwnTrial, name: str, validations: Sequence[Any]) -> None:
+    @contextmanager
+    def _noticing_loss(self, name: str, own: OwnTrial) -> Iterator[None]:
+        """Leave a trial to the worker that has taken it up meanwhile: its storage takes nothing more from this one."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            own.is_lost = True
+            say(f"trial {own.trial.number:03d} was taken up by another worker: this one was silent for too long")
+            if name in self.engine.running:
+                self.engine.stop(name, because="another worker has taken it up")
+
+    def _report(self, own: OwnTrial, name: str, validations: Sequence[Any]) -> None:
         if len(self.study.directions) > 1:
             return  # Optuna judges by one objective alone
-        for number, validation in enumerate(validations[underway.reported :], start=underway.reported + 1):
-            underway.trial.report(validation.dice, number)
-            underway.reported = number
-            if not underway.is_pruned and name in self.engine.running and underway.trial.should_prune():
-                underway.is_pruned = True
-                say(f"trial {underway.trial.number:03d} is behind: Dice {validation.dice:.4f} at validation {number}")
+        for number, validation in enumerate(validations[own.reported :], start=own.reported + 1):
+            own.trial.report(validation.dice, number)
+            own.reported = number
+            if not own.is_pruned and name in self.engine.running and own.trial.should_prune():
+                own.is_pruned = True
+                say(f"trial {own.trial.number:03d} is behind: Dice {validation.dice:.4f} at validation {number}")
                 self.engine.stop(name, because="pruned")
 
     def _tell(self, result: Result) -> None:
+        own = self.underway.pop(result.trial.name)
+        if not own.is_lost:
+            with self._noticing_loss(result.trial.name, own):
+                self._record_end(own, result)
+        self.records.write(self.study)
+        state = "pruned" if own.is_pruned and not result.is_success else result.state
+        self._show_end(own.entry, result, state)
+        if not own.is_lost:
+            swept = [word(key, own.trial.params[key]) for key in self.space]
+            track(self.tracker, self.folder, replace(ended(result, swept), state=state))
+
+    def _record_end(self, own: OwnTrial, result: Result) -> None:
         from optuna.trial import TrialState
 
-        underway = self.underway.pop(result.trial.name)
-        trial, values = underway.trial, objectives(result, self.config.sweep.objectives)
-        took = format_duration(result.seconds)
+        trial, values = own.trial, objectives(result, self.config.sweep.objectives)
         trial.set_user_attr("seconds", round(result.progress.seconds, 2))
         if result.is_success and values:
-            self._report(underway, result.trial.name, result.progress.validations)
+            self._report(own, result.trial.name, result.progress.validations)
             self.study.tell(trial, values)
-            say(f"trial {trial.number:03d} finished after {took}: Dice {values[0]:.4f}")
-        elif underway.is_pruned:
-            trial.set_user_attr(claims.REASON, f"pruned after validation {underway.reported}")
+            say(f"trial {trial.number:03d} finished after {format_duration(result.seconds)}: Dice {values[0]:.4f}")
+        elif own.is_pruned:
+            trial.set_user_attr(claims.REASON, f"pruned after validation {own.reported}")
             self.study.tell(trial, state=TrialState.PRUNED)
         elif _was_killed(result) and int(trial.user_attrs.get(claims.RETRY, 0)) < self.config.sweep.retries:
             self._again(trial, result)
         else:
             self._end_failed(trial, result.reason or (result.state if not result.is_success else "it never validated"))
-        self.records.write(self.study)
-        state = "pruned" if underway.is_pruned and not result.is_success else result.state
-        self._show_end(underway.entry, result, state)
-        swept = [word(key, trial.params[key]) for key in self.space]
-        track(self.tracker, self.folder, replace(ended(result, swept), state=state))
 
     def _show_end(self, entry: Entry, result: Result, state: str) -> None:
         entry.state, entry.seconds, entry.progress = state, result.seconds, result.progress

@@ -17,6 +17,7 @@ from segkit.config.compose import configure
 from segkit.config.recorded import load_config
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.studies import board
+from segkit.studies.search import claims
 from segkit.studies.search import search as searching
 from segkit.studies.search import worker as working
 from segkit.studies.search.storage import JOURNAL
@@ -218,6 +219,22 @@ def test_a_search_that_is_stopped_hands_its_trials_back(quickly, monkeypatch):
     folder = search(*quickly, RATES, "sweep.trials=3")
     assert [row["state"] for row in rows_of(folder)] == ["finished"] * 3
     assert rows_of(folder)[0]["run"].startswith("000,")
+
+
+def test_a_trial_that_another_worker_has_taken_up_is_left_to_it(quickly, monkeypatch, capsys):
+    watch, looks = working.Worker._watch, iter(range(1000))
+
+    def robbed(worker):
+        if next(looks) == 2:
+            (own,) = worker.underway.values()
+            claims.hand_back(worker.study, worker._stored(own.trial), reason="its worker was gone", retry=0)
+        watch(worker)
+
+    monkeypatch.setattr(working.Worker, "_watch", robbed)
+    folder = search(*quickly, RATES, "sweep.trials=2")
+    assert "trial 000 was taken up by another worker" in capsys.readouterr().out
+    assert [row["state"] for row in rows_of(folder)] == ["finished"] * 2
+    assert [trial.state.name for trial in trials_of(folder)] == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
 def test_a_worker_that_is_killed_loses_nothing(base, tmp_path):
