@@ -113,6 +113,21 @@ def test_a_note_that_comes_into_sight_late_counts_and_one_that_never_does_is_a_k
     assert cancelled.exit_code() == -9
 
 
+def test_a_trial_that_a_worker_of_ray_cannot_begin_says_why(monkeypatch, tmp_path):
+    ray = pytest.importorskip("ray")
+    from ray.exceptions import RayTaskError
+
+    def get(_):
+        raise RayTaskError("run_on_worker", "Traceback", FileNotFoundError("no such folder: /study"))
+
+    monkeypatch.setattr(ray, "wait", lambda references, timeout: (references, []))
+    monkeypatch.setattr(ray, "get", get)
+    trial = Trial("a", tmp_path / "config.yaml", tmp_path / "a", ())
+    job = ray_cluster.RayJob("reference", trial)
+    assert [job.exit_code(), job.exit_code()] == [1, 1]
+    assert trial.output.read_text() == "error: on a worker of Ray: FileNotFoundError: no such folder: /study\n"
+
+
 def test_slurm_where_there_is_none(monkeypatch):
     pytest.importorskip("submitit")
     monkeypatch.setattr(slurm.shutil, "which", lambda _: None)

@@ -26,7 +26,7 @@ from segkit.studies.search import claims
 from segkit.studies.search.plots import draw_history, draw_importance
 from segkit.studies.search.records import TRIALS_FILE, Records, best_trials, counted, state_of
 from segkit.studies.search.sampling import make_pruner, shown
-from segkit.studies.search.storage import check_optuna, objectives_of, open_storage, open_study
+from segkit.studies.search.storage import check_optuna, objectives_of, only_study, open_storage, open_study
 from segkit.studies.search.worker import LOCK, Worker
 from segkit.studies.study import STUDY_FILE
 from segkit.studies.sweep import unmeasured
@@ -64,7 +64,8 @@ def search(config: TuneConfig, call: Call) -> Path:
     record = {"space": plain(space), "objectives": config.sweep.objectives, "words": _comparable(words)}
     with lock(folder / LOCK, doing="opening the study"):
         storage = open_storage(config.sweep.storage, folder)
-        study = open_study(storage, config.sweep.study or folder.name, record, pruner)
+        name = config.sweep.study or (None if config.sweep.storage else only_study(storage)) or folder.name
+        study = open_study(storage, name, record, pruner)
     most = number_of_trials(config.sweep, space)
     say(f"{most} trial{'s' * (most > 1)} in {folder}: {', '.join(space)}")
     records = Records(folder, space, words, command_of(call), config.data.name)

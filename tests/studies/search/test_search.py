@@ -20,8 +20,8 @@ from segkit.studies import board
 from segkit.studies.search import claims
 from segkit.studies.search import search as searching
 from segkit.studies.search import worker as working
+from segkit.studies.search.search import training_words
 from segkit.studies.search.storage import JOURNAL
-from segkit.studies.search.worker import training_words
 from segkit.studies.sweep import sweep
 from tests.studies.search import toy_trainings
 from tests.studies.search.toy_trainings import dice_of
@@ -274,6 +274,15 @@ def test_a_sweep_does_not_take_a_search_for_its_own(quickly):
     search(*quickly, RATES, "sweep.trials=1")
     with pytest.raises(UsageError, match="is a search: type its own words again"):
         sweep(Call("train", ("study.resume=study",), cwd=Path.cwd()))
+
+
+def test_a_search_that_was_moved_goes_on_where_it_is(quickly):
+    search(*quickly, RATES, "sweep.trials=1")
+    Path("study").rename("moved")
+    words = [word for word in quickly if not word.startswith("output")]
+    folder = search(*words, "output=moved", RATES, "sweep.trials=2")
+    assert [row["state"] for row in rows_of(folder)] == ["finished"] * 2
+    assert len(trials_of(folder)) == 2
 
 
 def test_a_password_is_written_nowhere(quickly, tmp_path):
