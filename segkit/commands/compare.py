@@ -16,7 +16,7 @@ from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.reports.leaderboard_page import write_leaderboard_page
 from segkit.studies.across import across_table, baselines, write_across
-from segkit.studies.leaderboard import asked_lines, effects_table, leaderboard_table, write_comparison
+from segkit.studies.leaderboard import effects_table, leaderboard_table, lines_on_cases_needed, write_comparison
 from segkit.studies.pooling import pooled, pools
 from segkit.studies.runs import FoundRun, found_runs, holds_runs
 from segkit.studies.saved import Meaning, Saved
@@ -115,7 +115,7 @@ def show(comparison: Comparison, difference: float | None = None, data: str = ""
         warn(f"{len(comparison.left_out)} cases are left out, since not every run has a score for them: {shown}")
     if comparison.effects:
         table("what each choice does, all others being the same", *effects_table(comparison))
-    for line in asked_lines(comparison, difference) if difference else []:
+    for line in lines_on_cases_needed(comparison, difference) if difference else []:
         say(line)
     say(comparison.verdict)
 

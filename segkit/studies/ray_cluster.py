@@ -14,12 +14,12 @@ from segkit.foundation.memory_size import amount_of
 from segkit.foundation.parallel import KILLED as LOST
 from segkit.foundation.parallel import Attempt, Outcome, Task, elsewhere, here, outcome
 from segkit.foundation.working import attempt
+from segkit.studies.engine import GRACE
 from segkit.studies.local import command_of
 from segkit.studies.remote import KILLED, RemoteTrial, exit_file, noted_exit_code
 from segkit.studies.resources import Share
 from segkit.studies.trial import Trial
 
-GRACE = 60.0  # seconds that a trial has to save its state
 MOST_TASKS = 1000  # that Ray is handed at a time, of one for each case
 
 
