@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +77,16 @@ def mount_disk(tmp_path) -> Iterator[Callable[[str], Path]]:
 
 @pytest.fixture
 def untrained_run(tmp_path) -> Callable[..., Path]:
-    """Make a run folder with a model of random weights, in 3D or 2D, in a moment."""
+    """Make a run folder with a model of random weights, in 3D or 2D, alone or after `previous` ones, in a moment."""
 
     def make(
-        name: str = "run", network: str = "segkit.networks.UNet", *, dims: int = 3, seed: int = 0, **changes: Any
+        name: str = "run",
+        network: str = "segkit.networks.UNet",
+        *,
+        dims: int = 3,
+        seed: int = 0,
+        previous: Sequence[Path] = (),
+        **changes: Any,
     ) -> Path:
         from segkit.config.plan import Normalisation, Plan
         from segkit.networks.building import initial_network, network_arguments
@@ -91,7 +97,7 @@ def untrained_run(tmp_path) -> Callable[..., Path]:
         plan = Plan(
             dims, "RAS", (1.0, 1.0, 1.0), (16, 16, 16) if dims == 3 else (16, 16, 1), 1, strides,
             ((3,) * dims,) * levels, changes.pop("normalisation", {"CT": Normalisation("zscore")}), order=1,
-            neighbours=changes.pop("neighbours", 0),
+            neighbours=changes.pop("neighbours", 0), previous=2 if previous else 0,
         )  # fmt: skip
         labels = {"background": 0, "left": 3, "right": 7}
         options = {"_target_": network, "features": [4, 8, 8], **changes.pop("options", {})}
@@ -101,7 +107,8 @@ def untrained_run(tmp_path) -> Callable[..., Path]:
             "network": arguments, "segkit": "0.1.0", **changes,
         }  # fmt: skip
         folder = tmp_path / name
-        write_model(folder / "model", ModelRecord(**record), initial_network(arguments, seed).state_dict())
+        weights = initial_network(arguments, seed).state_dict()
+        write_model(folder / "model", ModelRecord(**record), weights, [run / "model" for run in previous])
         return folder
 
     return make

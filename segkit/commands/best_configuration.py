@@ -24,9 +24,9 @@ from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.inference.model import load
 from segkit.studies.best import CANDIDATES, check_free, write_best
-from segkit.studies.combinations import trial_name
 from segkit.studies.configurations import Candidate, Runs, candidates_of, configurations_of, reason, simplest
 from segkit.studies.folds import Pairs, paired, scored
+from segkit.studies.naming import trial_name
 from segkit.studies.pooling import pools
 from segkit.studies.runs import FoundRun
 from segkit.studies.saved import read_evaluation

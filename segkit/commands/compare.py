@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segkit.commands.scored_runs import by_data, finished, scored_runs, split_for, warn_of_labels
@@ -14,10 +15,10 @@ from segkit.foundation.console import paths_written, say, table, warn
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.reports.leaderboard_page import write_leaderboard_page
-from segkit.studies.across import across_table, write_across
-from segkit.studies.leaderboard import asked_lines, effects_table, leaderboard_table, write_comparison
-from segkit.studies.pooling import pooled
-from segkit.studies.runs import FoundRun, found_runs, is_study
+from segkit.studies.across import across_table, baselines, write_across
+from segkit.studies.leaderboard import effects_table, leaderboard_table, lines_on_cases_needed, write_comparison
+from segkit.studies.pooling import pooled, pools
+from segkit.studies.runs import FoundRun, found_runs, holds_runs
 from segkit.studies.saved import Meaning, Saved
 
 
@@ -42,10 +43,13 @@ def compare(config: CompareConfig) -> list[Comparison]:
     if output:
         check_writable(output)
     sets = by_data(runs)
+    baseline: Mapping[str, str | None] = dict.fromkeys(sets, config.baseline)
+    if config.baseline and len(sets) > 1:
+        baseline = baselines(config.baseline, {name: pools(of_set, config.pool) for name, of_set in sets.items()})
     found: dict[str, Comparison] = {}
     failed: list[str] = []
     for name, of_set in sets.items():
-        found[name], without = compared(of_set, config)
+        found[name], without = compared(of_set, replace(config, baseline=baseline[name]))
         failed += without
         show(found[name], config.difference, data=name if len(sets) > 1 else "")
         if output:
@@ -72,7 +76,7 @@ def output_for(config: CompareConfig, paths: Sequence[Path]) -> Path | None:
     """Return the folder of the results: the one that is named, else the study; of several places none."""
     if config.output:
         return Path(config.output)
-    return paths[0] if len(paths) == 1 and is_study(paths[0]) else None
+    return paths[0] if len(paths) == 1 and holds_runs(paths[0]) else None
 
 
 def written(comparison: Comparison, output: Path, chosen: str = "") -> list[Path]:
@@ -111,7 +115,7 @@ def show(comparison: Comparison, difference: float | None = None, data: str = ""
         warn(f"{len(comparison.left_out)} cases are left out, since not every run has a score for them: {shown}")
     if comparison.effects:
         table("what each choice does, all others being the same", *effects_table(comparison))
-    for line in asked_lines(comparison, difference) if difference else []:
+    for line in lines_on_cases_needed(comparison, difference) if difference else []:
         say(line)
     say(comparison.verdict)
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segkit.commands.predict import Scans, segment_scans
+from segkit.commands.predict import segment
 from segkit.commands.scored_masks import Masks, of_dataset, referenced
 from segkit.config.commands import EvaluateConfig
 from segkit.config.compose import configure
 from segkit.config.labels import BACKGROUND, IGNORE, Declared, values_of
-from segkit.datasets.case import Case
 from segkit.datasets.dataset import open_dataset
 from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
-from segkit.inference.model import load
+from segkit.inference.members import members_of
 from segkit.runs.folder import RunFolder
-from segkit.volumes.selection import Location
 
 
 def masks_of_site(config: EvaluateConfig) -> Masks:
@@ -31,18 +28,15 @@ def masks_of_site(config: EvaluateConfig) -> Masks:
         raise UsageError("pass run=RUN data=NAME data.root=DIR")
     dataset = open_dataset(config.data)
     masks_folder, output = folders_of(config, config.data.name)
-    options = configure("predict", [f"run={config.run}", f"input={config.run}", f"output={masks_folder}"])
-    model = load(
-        [config.run], device=config.device, options=options.inference, postprocessing=options.postprocessing,
-        trust=config.trust,
-    )  # fmt: skip
-    labels = config.labels or common_labels(model.record.labels, dataset.options.labels or {})
-    scans = scans_of(dataset.cases, list(model.record.plan.normalisation), config.data.name)
-    cohort = segment_scans(model, scans, masks_folder, options.export)
+    records = [record for _, record in members_of(Path(config.run))]
+    labels = config.labels or common_labels(records[0].labels, dataset.options.labels or {})
+    wanted = configure("predict", [f"run={config.run}", f"input={config.run}", f"output={masks_folder}"])
+    own = {"data": config.data, "launcher": config.launcher, "device": config.device, "trust": config.trust}
+    cohort = segment(replace(wanted, input=None, **own))
     pairs = referenced(cohort.masks, dataset)
     if not pairs:
         raise DataError(f"no case of {config.data.name} has a mask and a reference to score it; masks: {masks_folder}")
-    source = {"data": config.data.name, "weights": [record.weights for record in model.records]}
+    source = {"data": config.data.name, "weights": [record.weights for record in records]}
     return replace(of_dataset(dataset, pairs, cohort.failed, output, source), labels=labels)
 
 
@@ -58,26 +52,6 @@ def folders_of(config: EvaluateConfig, name: str) -> tuple[Path, Path]:
     if run.path.is_file():
         raise UsageError(f"output is not set, and {run.path} is a packaged model: pass output=DIR")
     return run.predictions(name), run.evaluation / name
-
-
-def scans_of(cases: Mapping[str, Case], channels: Sequence[str], name: str) -> Scans:
-    """Return the images of each case under the names that the model has for its channels.
-
-    Raises:
-        DataError: when the data set has other channels than the model; one channel fits one, whatever it is called.
-    """
-    scans: dict[str, dict[str, Location]] = {}
-    for case in cases.values():
-        if set(case.images) == set(channels):
-            scans[case.name] = {channel: case.images[channel] for channel in channels}
-        elif len(case.images) == len(channels) == 1:
-            scans[case.name] = dict(zip(channels, case.images.values(), strict=True))
-        else:
-            raise DataError(
-                f"{case.name} of {name} has the channels {', '.join(case.images)}, and the model takes "
-                f"{', '.join(channels)}: write data.channels={{{channels[0]}: ...}} in these names"
-            )
-    return scans
 
 
 def common_labels(of_model: Declared, of_data: Declared) -> Declared:

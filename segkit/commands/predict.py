@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from segkit.commands.exchange import through_pacs
 from segkit.commands.shards import segment_in_jobs
 from segkit.config.addresses import is_address
+from segkit.config.checks import check_prediction
 from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.config.shard import Shard, shard_from
+from segkit.datasets.case import Case
 from segkit.datasets.channel_files import images_by_case
-from segkit.datasets.dataset import open_recorded
+from segkit.datasets.dataset import open_dataset, open_recorded
 from segkit.datasets.splits import split_from
 from segkit.foundation.console import paths_written, say, warn
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
@@ -40,13 +42,13 @@ Scans = dict[str, dict[str, Location]]
 
 
 def predict(config: PredictConfig) -> Cohort:
-    """Segment a file, a DICOM series, a folder of volumes, a study in a PACS, or a split of the run's own data set.
+    """Segment a file, a DICOM series, a folder of volumes, a study in a PACS, a data set, or a split of the run's own.
 
     Returns:
         the masks written; of those that went into a PACS the files are gone.
 
     Raises:
-        UsageError: when both or neither of `input` and `split` are given, or no output for an input.
+        UsageError: when not just one of `input`, `split` and `data` is given, or no output beside a split.
         DataError: when the run holds no model or nothing can be read.
         CasesFailedError: when scans could not be segmented; the others were.
     """
@@ -68,10 +70,7 @@ def segment(config: PredictConfig) -> Cohort:
 
 
 def _segmented(config: PredictConfig) -> Cohort:
-    if (config.input is None) == (config.split is None):
-        raise UsageError("say what to segment: input=PATH, or split=held_out (validation, training)")
-    if config.input is not None and config.output is None:
-        raise UsageError("output is not set: pass output=DIR, the folder for the masks")
+    check_prediction(config)
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = output_of(config)
@@ -87,6 +86,8 @@ def _segmented(config: PredictConfig) -> Cohort:
     channels = list(model.record.plan.normalisation)
     if config.input is not None:
         scans = scans_in(Path(config.input), channels, config.series, config.dicom)
+    elif config.data is not None:
+        scans = scans_of(open_dataset(config.data).cases, channels, config.data.name)
     else:
         scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
     say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
@@ -180,6 +181,26 @@ def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options
             other = scans[stem(file)][channels[0]]
             raise DataError(f"{file} and {other} would give masks of one name; rename one")
         scans[stem(file)] = dict.fromkeys(channels, file)
+    return scans
+
+
+def scans_of(cases: Mapping[str, Case], channels: Sequence[str], name: str) -> Scans:
+    """Return the images of each case of a data set under the names that the model has for its channels.
+
+    Raises:
+        DataError: when the data set has other channels than the model; one channel fits one, whatever it is called.
+    """
+    scans: dict[str, dict[str, Location]] = {}
+    for case in cases.values():
+        if set(case.images) == set(channels):
+            scans[case.name] = {channel: case.images[channel] for channel in channels}
+        elif len(case.images) == len(channels) == 1:
+            scans[case.name] = dict(zip(channels, case.images.values(), strict=True))
+        else:
+            raise DataError(
+                f"{case.name} of {name} has the channels {', '.join(case.images)}, and the model takes "
+                f"{', '.join(channels)}: write data.channels={{{channels[0]}: ...}} in these names"
+            )
     return scans
 
 

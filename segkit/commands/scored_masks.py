@@ -17,13 +17,12 @@ from segkit.evaluation.pairs import match_folders
 from segkit.foundation.console import say, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_json
-from segkit.runs.ensemble import is_ensemble
-from segkit.runs.ensemble import runs_of as members_of
+from segkit.runs.ensemble import is_ensemble, runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
 from segkit.runs.model_file import read_record
 from segkit.runs.package import check_is_run
-from segkit.studies.runs import is_study, runs_of
+from segkit.studies.runs import holds_runs, runs_in
 from segkit.volumes.reading import find_volumes, stem
 from segkit.volumes.selection import Location
 
@@ -72,7 +71,7 @@ def masks_for(config: EvaluateConfig) -> Masks:
 
         return masks_of_site(config)
     study = Path(config.run)
-    is_pooled = is_study(study) and (config.split == VALIDATION or not is_ensemble(study))
+    is_pooled = holds_runs(study) and (config.split == VALIDATION or not is_ensemble(study))
     return masks_of_study(config) if is_pooled else masks_of_run(config)
 
 
@@ -131,7 +130,7 @@ def masks_of_run(config: EvaluateConfig) -> Masks:
 
     folder = RunFolder(Path(config.run or ""))
     check_is_run(folder.path, instead="segment with segkit predict, then pass predictions=DIR references=DIR")
-    members = [RunFolder(run) for run in members_of(folder.path)]
+    members = [RunFolder(run) for run in runs_of(folder.path)]
     dataset = open_recorded(load_config("train", members[0].config).data, config.trust)
     masks, failed = masks_there(folder, config.split), {}
     if masks is None:
@@ -150,7 +149,7 @@ def masks_of_study(config: EvaluateConfig) -> Masks:
         UsageError: when two of its runs score the same case.
     """
     study = Path(config.run or "")
-    runs = [run for run in runs_of(study) if run.is_finished]
+    runs = [run for run in runs_in(study) if run.is_finished]
     if not runs:
         raise DataError(f"{study} holds no finished run")
     parts = {run.name: masks_of_run(replace(config, run=str(run.folder.path))) for run in runs}
@@ -179,7 +178,7 @@ def masks_of_study(config: EvaluateConfig) -> Masks:
 
 def masks_there(folder: RunFolder, split: str) -> dict[str, Path] | None:
     """Return the masks of a split where each is there and made by the run's, or study's, own model, however set."""
-    masks, runs = folder.predictions(split), [RunFolder(run) for run in members_of(folder.path)]
+    masks, runs = folder.predictions(split), [RunFolder(run) for run in runs_of(folder.path)]
     file = runs[0].split
     manifest, wanted = read_manifest(masks), split_from(load_json(file), where=str(file)).names(split)
     found = {name: manifest.mask(masks, name) for name in wanted}

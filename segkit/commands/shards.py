@@ -53,7 +53,7 @@ def segment_in_jobs(config: PredictConfig, names: Sequence[str], output: Path) -
             watched()
         repeat_warnings(jobs)
         cohort = cohort_of(output, results, dict(zip(jobs, shards, strict=True)), names)
-        write_cases(output, read_manifest(output))
+        write_cases(output, read_manifest(output), config.scores.flagged)
     if all(result.is_success for result in results):
         shutil.rmtree(output / JOBS)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segkit.config.call import Call
 from segkit.config.commands import TuneConfig
-from segkit.studies.search.study import search
+from segkit.studies.search.search import search
 
 
 def tune(config: TuneConfig, call: Call) -> Path:

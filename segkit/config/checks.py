@@ -201,10 +201,15 @@ def check_prediction(config: PredictConfig) -> None:
     """
     if not config.run:
         raise UsageError("run is empty: pass run=RUN")
-    if (config.input is None) == (config.split is None):
-        both = "input and split are both set" if config.input else "what to segment is not set"
-        raise UsageError(f"{both}: pass input=SCANS, or split=held_out for cases of the run's data set")
-    if config.input is not None and config.output is None:
+    asked = [name for name in ("input", "split", "data") if getattr(config, name) is not None]
+    if len(asked) != 1:
+        said = f"{' and '.join(asked)} are both set" if asked else "what to segment is not set"
+        raise UsageError(
+            f"{said}: pass input=SCANS, split=held_out for cases of the run's data set, or data=NAME for another one's"
+        )
+    if config.data is not None:
+        check_dataset(config.data)
+    if config.split is None and config.output is None:
         raise UsageError("output is not set: pass output=DIR")
     check_addresses(config)
     rules_from(config.postprocessing.rules, "postprocessing.rules")

@@ -137,6 +137,7 @@ class CacheConfig:
 class PredictConfig:
     """`segkit predict`."""
 
+    data: DatasetOptions | None
     run: list[str] = path_key("any")  # noqa: RUF009  (declares, and gives no default)
     input: str | None = path_key("any", or_address=True)
     series: SeriesOptions

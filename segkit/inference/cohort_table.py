@@ -24,7 +24,7 @@ def write_cases(folder: Path, manifest: Manifest, share: float = 0) -> Path:
     Columns: `case`, `status` (done, failed), `mask` (file), `reason` (of a failure), `seconds`, `scan` and `model`
     (hashes of the images and of the weights), `volume_ml_LABEL` for each label, and
     `expected_dice_LABEL` where probabilities were computed for each voxel; with these `flagged`, true for the `share`
-    of the cases whose expected Dice is lowest.
+    of the cases whose expected Dice is lowest, and empty where that is less than one case.
     """
     columns = columns_of(manifest, share)
     if find_spec("pyarrow") or find_spec("polars"):
@@ -63,9 +63,14 @@ def columns_of(manifest: Manifest, share: float = 0) -> dict[str, list[Any]]:
 
 
 def flags_of(entries: Sequence[dict[str, Any]], share: float) -> list[bool | None]:
-    """Return which entries are the `share` with the lowest mean expected Dice; None where there is none to go by."""
+    """Return which entries are the `share` with the lowest mean expected Dice; None where there is none to go by.
+
+    One scan is always the lowest of a folder of one: where the share is less than a case, nothing is said of any.
+    """
     known = [[dice for dice in entry.get("expected_dice", {}).values() if dice is not None] for entry in entries]
     means = {place: fmean(dice) for place, dice in enumerate(known) if dice}
+    if share * len(means) < 1:
+        return [None] * len(entries)
     lowest = set(sorted(means, key=lambda place: means[place])[: math.ceil(share * len(means))])
     return [place in lowest if place in means else None for place in range(len(entries))]
 

@@ -64,8 +64,12 @@ class Origin:
     summary: Mapping[str, Any] | None = None
 
 
-def origin_of(folder: RunFolder) -> Origin:
+def origin_of(folder: RunFolder, scored: Path | None = None) -> Origin:
     """Return what a run folder tells; what is missing there is left out.
+
+    Args:
+        folder: of the run.
+        scored: the folder beside whose `evaluation/` its scores lie, such as that of an ensemble it is a member of.
 
     Raises:
         DataError: when one of its files is damaged.
@@ -73,13 +77,14 @@ def origin_of(folder: RunFolder) -> Origin:
     config = folder.read_config() if folder.is_run else {}
     split = mapping(load_json(folder.split) if folder.split.is_file() else {})
     names = {part: set(map(str, split.get(part) or ())) for part in PARTS}
-    summary, weights = folder.evaluation / "summary.json", folder.starting_weights
+    evaluation, weights = RunFolder(scored or folder.path).evaluation, folder.starting_weights
+    summary = evaluation / "summary.json"
     began = mapping(load_json(weights)).get("from", "") if weights.is_file() else ""
     return Origin(
         dataset=str(mapping(config.get("data")).get("name", "")),
         start=Path(str(began)).name,
         parts={part: len(cases) for part, cases in names.items()} if split else None,
-        scored=scored_part(scored_cases(folder.evaluation / "cases.csv"), names),
+        scored=scored_part(scored_cases(evaluation / "cases.csv"), names),
         summary=mapping(load_json(summary)) if summary.is_file() else None,
     )
 
@@ -104,13 +109,16 @@ def scored_part(scored: set[str], names: Mapping[str, set[str]]) -> str:
     return PARTS[part] if part else "cases of which the split knows nothing, or of several parts"
 
 
-def model_card(records: Sequence[ModelRecord], origins: Sequence[Origin], statement: Statement) -> str:
+def model_card(
+    records: Sequence[ModelRecord], origins: Sequence[Origin], statement: Statement, whole: Origin | None = None
+) -> str:
     """Return the card as markdown.
 
     Args:
         records: of the models; several are an ensemble, alike in labels and plan.
         origins: of each.
         statement: what is said of it by hand.
+        whole: where the scores of all of them together come from; None where nothing tells of these.
     """
     record = records[0]
     ensemble = f" An ensemble of {len(records)} networks, whose logits are averaged." if len(records) > 1 else ""
@@ -120,10 +128,12 @@ def model_card(records: Sequence[ModelRecord], origins: Sequence[Origin], statem
         f"## What it segments\n\n{_labels_table(record)}",
         f"## What it takes\n\n{_channels_table(record.plan)}\n\n{_grid(record.plan)}",
     ]
+    sections += [f"## Dice\n\n{_dice(whole)}"] if whole else []
     for number, (each, origin) in enumerate(zip(records, origins, strict=True), start=1):
         title = f" of network {number}" if len(records) > 1 else ""
         sections.append(f"## Training{title}\n\n{_training(each, origin)}")
-        sections.append(f"## Dice{title}\n\n{_dice(origin)}")
+        if not whole or origin.summary:
+            sections.append(f"## Dice{title}\n\n{_dice(origin)}")
     sections += [
         f"## Licence\n\n{_stated(statement.licence)}",
         f"## Authors\n\n{_stated(statement.authors)}",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from segkit.foundation.archives import ArchiveFolder, write_archive
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import atomic_file
+from segkit.foundation.plain import to_yaml
 from segkit.foundation.strangers import checked_members
-from segkit.runs.model_file import PREVIOUS, RECORD, WEIGHTS, ModelFolder
+from segkit.runs.model_file import PREVIOUS, RECORD, WEIGHTS, ModelFolder, ModelRecord
 
 SUFFIX = ".segkit"
 CARD, MODEL = "README.md", "model"  # the latter is the folder of a run's model
@@ -20,13 +22,14 @@ _NAME = re.compile(
 )
 
 
-def write_package(output: Path, models: Sequence[Path], card: str) -> None:
+def write_package(output: Path, models: Sequence[Path], card: str, records: Sequence[ModelRecord] = ()) -> None:
     """Write a package; the same models and card give the same bytes.
 
     Args:
         output: the file, replaced where it exists.
         models: `model/` folders; several are an ensemble.
         card: markdown, the model's own README.
+        records: of the models, where they bear what the folds of a study learnt together; else their own.
     """
     members: dict[str, str | Path] = {CARD: card}
     for number, folder in enumerate(models, start=1):
@@ -34,6 +37,8 @@ def write_package(output: Path, models: Sequence[Path], card: str) -> None:
         for place in (folder, *sorted(folder.glob(PREVIOUS.format("*")))):
             inside = prefix if place == folder else f"{prefix}{place.name}/"
             members |= {inside + name: place / name for name in (WEIGHTS, RECORD)}
+        if records:
+            members[prefix + RECORD] = to_yaml(asdict(records[number - 1]))
     with atomic_file(output) as temporary:
         write_archive(temporary, members)
 

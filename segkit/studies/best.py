@@ -20,9 +20,9 @@ from segkit.runs.ensemble import NAME as ENSEMBLE
 from segkit.runs.ensemble import Ensemble, is_ensemble, read_ensemble, write_ensemble
 from segkit.runs.folder import RunFolder
 from segkit.runs.model_file import read_record, write_record
-from segkit.studies.combinations import trial_name
 from segkit.studies.configurations import Candidate, reason
 from segkit.studies.folds import Pairs, values_of
+from segkit.studies.naming import trial_name
 
 CANDIDATES, RECORD = "candidates", "best.json"
 RULE = (
@@ -54,11 +54,11 @@ def write_best(
     """
     from segkit.training.rules import evidence_of  # PyTorch takes 2 s to load
 
-    forget(output)
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
     say(f"{chosen.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
+    remove_members(output)
     members = [
-        handed_over(fold, output / name, learnt.rules)
+        copied_member(fold, output / name, learnt.rules)
         for name, fold in zip(member_names(chosen), chosen.folds, strict=True)
     ]
     write_json(output / "postprocessing.json", evidence_of(learnt))
@@ -88,16 +88,16 @@ def check_free(output: Path) -> None:
         raise UsageError(f"best={output} holds something else: name a new folder for the model")
 
 
-def forget(output: Path) -> None:
+def remove_members(output: Path) -> None:
     """Remove the members of an earlier choice, which may be others, once nothing names them any more."""
     if is_ensemble(output):
-        members = read_ensemble(output).members
+        members = [member for member in read_ensemble(output).members if member.parent == output]
         (output / ENSEMBLE).unlink()
         for member in members:
             shutil.rmtree(member, ignore_errors=True)
 
 
-def handed_over(run: RunFolder, target: Path, rules: Rules) -> Path:
+def copied_member(run: RunFolder, target: Path, rules: Rules) -> Path:
     """Put what a model is and where it comes from into a folder; an earlier one in its place goes.
 
     Weights are shared with the run where the disk allows it: files of a run are replaced and never written into.

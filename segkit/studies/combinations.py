@@ -1,9 +1,8 @@
-"""Every combination of the swept overrides, and a name for each."""
+"""Every combination of the swept overrides."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,10 +13,6 @@ from hydra.errors import HydraException
 from segkit.config.groups import Sources, choices
 from segkit.config.overrides import read_overrides
 from segkit.foundation.errors import UsageError, one_line
-from segkit.studies.trial import RESERVED
-
-_UNSAFE = re.compile(r"[^\w.,=+-]+")
-_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -61,15 +56,3 @@ def _values(override: Override, sources: Sources) -> list[str]:
     if not texts:
         raise UsageError(f"{override.input_line}: nothing to sweep over")
     return [f"{override.get_key_element()}={text}" for text in texts]
-
-
-def trial_name(swept: Sequence[str], taken: Iterable[str]) -> str:
-    """Return a folder's name that tells a trial from the others."""
-    plain = _UNSAFE.sub("_", ",".join(word.lstrip("+") for word in swept))[:_LONGEST_NAME].strip("._") or "trial"
-    number, name = 1, plain
-    # Some file systems take a and A for one name.
-    lower = {other.lower() for other in taken}
-    while name.lower() in lower or name in RESERVED:
-        number += 1
-        name = f"{plain}-{number}"
-    return name

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, SegkitError, StoppedError
 from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder
 from segkit.studies.launching import Job, Launcher
@@ -136,8 +136,15 @@ class Engine:
         waiting = list(trials)
         while waiting or self._running:
             while waiting and self.has_room():
-                self.submit(waiting[0])
-                started(waiting.pop(0))
+                trial = waiting.pop(0)
+                try:
+                    self.submit(trial)
+                except StoppedError:
+                    raise
+                except SegkitError as error:  # a queue that takes no job now may take the next one
+                    yield Result(trial, error.exit_code, 0.0, str(error))
+                else:
+                    started(trial)
             watched()
             yield from self.wait(timeout=1.0)
 

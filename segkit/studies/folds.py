@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, write_evaluat
 from segkit.evaluation.grouping import grouping_from
 from segkit.foundation.console import paths_written, progress, say, table
 from segkit.foundation.files import write_json
+from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
 from segkit.postprocessing.learning import learn_rules
-from segkit.runs.ensemble import Ensemble, read_ensemble, write_ensemble
+from segkit.runs.ensemble import Ensemble, is_ensemble, read_ensemble, write_ensemble
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
-from segkit.studies.combinations import trial_name
+from segkit.studies.naming import trial_name
+from segkit.studies.saved import summary_of
 from segkit.studies.study import Entry, Study
 from segkit.studies.trial import FOLDS
 from segkit.volumes.grid import as_3d
@@ -51,6 +54,21 @@ class Method:
     entries: tuple[Entry, ...]
 
 
+@dataclass(frozen=True)
+class PooledDice:
+    """What the folds of a method score together: mean Dice over cases of the mean over labels, and its 95% interval."""
+
+    cases: int
+    mean: float
+    ci95: tuple[float, float]
+
+    @property
+    def shown(self) -> tuple[str, str, str]:
+        """The cells of a table."""
+        low, high = self.ci95
+        return str(self.cases), f"{self.mean:.4f}", f"{low:.4f} to {high:.4f}"
+
+
 def methods_of(study: Study) -> list[Method]:
     """Return the methods of a study of which several folds were trained, and every one of these finished."""
     shared: dict[tuple[str, ...], list[Entry]] = {}
@@ -70,19 +88,17 @@ def pool_folds(study: Study) -> None:
 
     Writes `folds/METHOD/` with `evaluation/`, `postprocessing.json` and `ensemble.json` for each method, and the
     study's own `ensemble.json` for the one with the highest mean Dice; of several data sets, whose Dice do not compare,
-    none. A method without masks is left out.
+    none. A method without masks is left out, and one whose masks are those of an earlier call is not scored again.
     """
     pooled = [(method, found) for method in methods_of(study) if (found := pool(study, method)) is not None]
     if not pooled:
         return
-    rows = [
-        (method.name, str(len(found.scores)), *interval(found))
-        for method, found in sorted(pooled, key=lambda each: -mean_dice(each[1]))
-    ]
+    pooled.sort(key=lambda each: -each[1].mean)
+    rows = [(method.name, *found.shown) for method, found in pooled]
     table("held-out cases of all folds, without postprocessing", ("method", "cases", "Dice", "95% interval"), rows)
     best: dict[str, Method] = {}
-    for method, _ in sorted(pooled, key=lambda each: mean_dice(each[1])):
-        best[method.entries[0].data] = method
+    for method, _ in pooled:
+        best.setdefault(method.entries[0].data, method)
     for data, method in best.items():
         place = study.folder if len(best) == 1 else study.folder / FOLDS / method.name
         of = f" on {data}" if len(best) > 1 else ""
@@ -94,10 +110,16 @@ def pool_folds(study: Study) -> None:
     paths_written(written)
 
 
-def pool(study: Study, method: Method) -> Evaluation | None:
+def pool(study: Study, method: Method) -> PooledDice | None:
     """Score a method over its folds and write what comes of it; None where no fold has left masks."""
     from segkit.training.rules import evidence_of  # PyTorch takes 2 s to load
 
+    folder, source = study.folder / FOLDS / method.name, {"masks": keys_of_masks(method)}
+    before = summary_of(folder / "evaluation")
+    if before.get("source") == source and is_ensemble(folder):
+        dice = before["mean"][DICE]
+        mean, low, high = (math.nan if value is None else float(value) for value in (dice["mean"], *dice["ci95"]))
+        return PooledDice(before["cases"], mean, (low, high))
     first = load_config("train", method.entries[0].trial.config)
     dataset = open_recorded(first.data, first.trust)
     pairs: Pairs = {}
@@ -105,22 +127,28 @@ def pool(study: Study, method: Method) -> Evaluation | None:
         pairs |= masks_of(RunFolder(entry.trial.run), dataset)
     if not pairs:
         return None
-    folder = study.folder / FOLDS / method.name
-    evaluation = scored(pairs, dataset, folder)
+    evaluation = scored(pairs, dataset, folder, source)
+    dice = evaluation.mean[DICE]
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
     say(f"{method.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
     write_json(folder / "postprocessing.json", evidence_of(learnt))
     members = tuple(entry.trial.run for entry in method.entries)
-    write_ensemble(folder, study.folder, Ensemble(members, learnt.rules, mean_dice(evaluation)))
-    return evaluation
+    write_ensemble(folder, study.folder, Ensemble(members, learnt.rules, dice.mean))
+    return PooledDice(len(evaluation.scores), dice.mean, dice.ci95)
 
 
-def scored(pairs: Pairs, dataset: Dataset, folder: Path) -> Evaluation:
+def keys_of_masks(method: Method) -> str:
+    """Return a hash of what all masks of a method depend on: scans, models and settings."""
+    manifests = [read_manifest(RunFolder(entry.trial.run).predictions("validation")) for entry in method.entries]
+    return value_hash([{name: entry.get("key") for name, entry in each.cases.items()} for each in manifests])
+
+
+def scored(pairs: Pairs, dataset: Dataset, folder: Path, source: Mapping[str, Any] | None = None) -> Evaluation:
     """Score masks of a data set's cases, by its groups and patients, and write `evaluation/` in a folder."""
     columns = {name: case.columns for name, case in dataset.cases.items()}
     grouping = grouping_from(columns, list(pairs), cluster_by=dataset.options.split.group_by)
     evaluation = evaluate_pairs(pairs, dataset.options.labels, grouping=grouping, unlabelled=dataset.unlabelled)
-    write_evaluation(evaluation, folder / "evaluation")
+    write_evaluation(evaluation, folder / "evaluation", source)
     return evaluation
 
 
@@ -147,14 +175,3 @@ def values_of(pairs: Pairs, labels: Labels) -> Iterator[tuple[str, NDArray[np.in
         values = label_values(predicted, str(mask), in_colour=labels.in_colour)
         wanted = label_values(expert, str(reference), in_colour=labels.in_colour)
         yield name, values.reshape(grid.shape), wanted.reshape(grid.shape), grid.voxel_mm3
-
-
-def mean_dice(evaluation: Evaluation) -> float:
-    """Return the mean over cases of the mean Dice over labels."""
-    return evaluation.mean[DICE].mean
-
-
-def interval(evaluation: Evaluation) -> tuple[str, str]:
-    """Return the mean Dice and its 95% interval as they are read."""
-    low, high = evaluation.mean[DICE].ci95
-    return f"{mean_dice(evaluation):.4f}", f"{low:.4f} to {high:.4f}"

@@ -10,7 +10,10 @@ from typing import Any, Protocol
 from segkit.config.targets import import_target
 from segkit.foundation.errors import UsageError
 from segkit.foundation.parallel import Pool, elsewhere
+from segkit.studies.resources import visible_gpus
 from segkit.studies.trial import Trial
+
+_LEAST = {"parallel": 1, "cores": 1, "gpus": 0, "retries": 0, "requeues": 0}
 
 
 class Job(Protocol):
@@ -58,17 +61,27 @@ class Launcher(Protocol):
         """Let go of it; every job has ended by then."""
 
 
-def build_launcher(options: Mapping[str, Any]) -> Launcher:
+def build_launcher(options: Mapping[str, Any], devices: int = 1) -> Launcher:
     """Return the launcher that `launcher=...` configures.
 
     Args:
         options: its `_target_` and arguments.
+        devices: processes of a trial, each of which gets a GPU where there are any and `launcher.gpus` says nothing.
 
     Raises:
-        UsageError: when there is no such target, or the machine does not have what is asked for.
+        UsageError: when there is no such target, a number cannot be, the machine does not have what is asked for, or a
+            trial would have fewer GPUs than processes.
     """
     arguments = dict(options)
     target = str(arguments.pop("_target_"))
+    for name, least in _LEAST.items():
+        if isinstance(number := arguments.get(name), int | float) and number < least:
+            raise UsageError(f"launcher.{name}={number}: pass {least} or more")
+    gpus = arguments.get("gpus")
+    if gpus and gpus < devices:
+        raise UsageError(f"training.devices={devices} takes a GPU for each process: pass launcher.gpus={devices}")
+    if "gpus" in arguments and gpus is None and devices > 1 and visible_gpus():
+        arguments["gpus"] = devices
     try:
         launcher: Launcher = import_target(target)(**arguments)
     except TypeError as error:

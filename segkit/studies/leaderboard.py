@@ -73,7 +73,7 @@ def effects_table(comparison: Comparison) -> Table:
     return columns, rows
 
 
-def asked_lines(comparison: Comparison, difference: float) -> list[str]:
+def lines_on_cases_needed(comparison: Comparison, difference: float) -> list[str]:
     """Return how many cases a difference needs, from the spread between the methods of each pair."""
     # Two equal runs have no spread to learn from.
     found = [one.difference for one in comparison.standings if one.difference and one.difference.std > 0]

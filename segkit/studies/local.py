@@ -120,7 +120,7 @@ class LocalLauncher:
             # once. Its stdin tells it when we are gone.
             process = subprocess.Popen(
                 command_of(trial), process_group=0, stdin=subprocess.PIPE, stdout=output,
-                stderr=subprocess.STDOUT, env=tethered(share.environment(os.environ)),
+                stderr=subprocess.STDOUT, env=tethered(share.of_each(trial.processes).environment(os.environ)),
             )  # fmt: skip
         if share.cores and sys.platform == "linux":
             with suppress(ProcessLookupError):

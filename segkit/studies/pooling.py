@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from segkit.evaluation.comparison.choices import told, varied_keys
 from segkit.evaluation.comparison.comparison import Method
 from segkit.evaluation.summary import Scores
+from segkit.studies.naming import told_apart
 from segkit.studies.runs import FoundRun, hours_of
 from segkit.studies.saved import Saved
 
@@ -37,24 +39,36 @@ class Pool:
 
 def pools(runs: Sequence[FoundRun], keys: Sequence[str]) -> list[Pool]:
     """Return the sets of runs that differ in `keys` alone, choices such as `training.fold`."""
+    groups = _groups(runs, keys)
+    kept = [_without(group[0], keys) for group in groups]
+    varied = varied_keys([one for one in kept if one])  # of scores without a run nobody knows what was chosen
+    names = _studies(groups) or [_name(group, one, varied) for group, one in zip(groups, kept, strict=True)]
+    homes = told_apart([group[0].folder.path.parent for group in groups])
+    return [
+        Pool(name if names.count(name) == 1 else f"{name} ({home})", told(one, varied) if one else {}, tuple(group))
+        for name, home, one, group in zip(names, homes, kept, groups, strict=True)
+    ]
+
+
+def _groups(runs: Sequence[FoundRun], keys: Sequence[str]) -> list[list[FoundRun]]:
     groups: dict[tuple[object, ...], list[FoundRun]] = {}
     for run in runs:
         is_pooled = any(key in run.choices for key in keys)
         # Runs without any of these keys, and folders of scores, stand for themselves.
-        rest = tuple((key, value) for key, value in sorted(run.choices.items()) if key not in keys)
+        rest = tuple(sorted(_without(run, keys).items()))
         groups.setdefault(rest if is_pooled else (run.folder.path,), []).append(run)
-    kept = [_without(group[0], keys) for group in groups.values()]
-    varied = varied_keys([one for one in kept if one])  # of scores without a run nobody knows what was chosen
-    studies = _studies(groups.values())
-    names = studies or [_name(group, one, varied) for group, one in zip(groups.values(), kept, strict=True)]
-    return [
-        Pool(
-            name if names.count(name) == 1 else f"{name} ({group[0].folder.path.parent.name})",
-            told(one, varied) if one else {},
-            tuple(group),
-        )
-        for name, one, group in zip(names, kept, groups.values(), strict=True)
-    ]
+    return [part for group in groups.values() for part in _by_study(group, keys)]
+
+
+def _by_study(group: Sequence[FoundRun], keys: Sequence[str]) -> list[list[FoundRun]]:
+    """Return a group as it is, or where a fold comes twice the part of each study: its words were the same twice."""
+    pooled_over = [tuple(run.choices.get(key) for key in keys) for run in group]
+    if len(set(pooled_over)) == len(group):
+        return [list(group)]
+    studies: dict[Path, list[FoundRun]] = {}
+    for run in group:
+        studies.setdefault(run.folder.path.parent, []).append(run)
+    return list(studies.values())
 
 
 def pooled(runs: Sequence[tuple[FoundRun, Saved]], keys: Sequence[str]) -> list[Method]:

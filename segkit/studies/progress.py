@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,11 +83,10 @@ class MetricsReader:
         if not self.columns:
             self.columns = cells
             return
-        row = dict(zip(self.columns, cells, strict=False))
-        step, seconds = _number(row.get("step")), _number(row.get("seconds"))
+        row = _numbers(self.columns, cells)
+        step, seconds, loss, dice = (row.get(name) for name in ("step", "seconds", "loss", "dice"))
         if step is None or seconds is None:
             return
-        loss, dice = _number(row.get("loss")), _number(row.get("dice"))
         found = replace(self.progress, step=int(step), seconds=seconds)
         if loss is not None:
             found = replace(found, loss=loss)
@@ -95,9 +95,23 @@ class MetricsReader:
         self.progress = found
 
 
-def _number(cell: str | None) -> float | None:
+def rows_of(path: Path) -> list[dict[str, float]]:
+    """Return the rows of a metrics.csv, number by column; nothing where there is none, or of a line half written."""
+    if not path.is_file():
+        return []
+    *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    columns, *rows = [line.split(",") for line in lines] or [[]]
+    return [_numbers(columns, cells) for cells in rows]
+
+
+def _numbers(columns: Sequence[str], cells: Sequence[str]) -> dict[str, float]:
+    found = {name: _number(cell) for name, cell in zip(columns, cells, strict=False)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _number(cell: str) -> float | None:
     try:
-        value = float(cell or "")
+        value = float(cell)
     except ValueError:
         return None
     return value if math.isfinite(value) else None

@@ -13,12 +13,12 @@ from segkit.foundation.memory_size import amount_of
 from segkit.foundation.parallel import KILLED as LOST
 from segkit.foundation.parallel import Attempt, Outcome, Task, elsewhere, here, outcome
 from segkit.foundation.working import attempt
+from segkit.studies.engine import GRACE
 from segkit.studies.local import command_of
-from segkit.studies.remote import RemoteTrial, exit_file, noted_exit_code
+from segkit.studies.remote import KILLED, RemoteTrial, exit_file, noted_exit_code
+from segkit.studies.resources import Share
 from segkit.studies.trial import Trial
 
-GRACE = 60.0  # seconds that a trial has to save its state
-KILLED = -9
 MOST_TASKS = 1000  # that Ray is handed at a time, of one for each case
 
 
@@ -37,7 +37,7 @@ class RayJob:
     def exit_code(self) -> int | None:
         """Return the exit code, None while it runs or queues; of a task that was cancelled, that of being stopped."""
         import ray
-        from ray.exceptions import RayError, TaskCancelledError
+        from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
         if self.code is None and ray.wait([self.reference], timeout=0)[0]:
             try:
@@ -45,6 +45,10 @@ class RayJob:
             except TaskCancelledError:
                 noted = noted_exit_code(self.trial)
                 self.code = StoppedError.exit_code if noted is None else noted
+            except RayTaskError as error:
+                with self.trial.output.open("a", encoding="utf-8") as output:
+                    output.write(f"error: {why_not_begun(error)}\n")
+                self.code = 1
             except RayError:  # its worker or its node is gone, and so are those that tried again
                 self.code = KILLED
         return self.code
@@ -103,7 +107,8 @@ class RayLauncher:
         import ray
 
         exit_file(trial).unlink(missing_ok=True)
-        run = RemoteTrial(command_of(trial), trial.output, exit_file(trial), self.cores, GRACE)
+        share = Share(self.cores).of_each(trial.processes)
+        run = RemoteTrial(command_of(trial), trial.output, exit_file(trial), share, GRACE)
         task = ray.remote(run_on_worker).options(**self.options, name=trial.name)
         self.jobs.append(RayJob(task.remote(run), trial))
         return self.jobs[-1]
@@ -191,6 +196,11 @@ def attempt_alone(function: Callable[[Any], Any], item: Any) -> Attempt:
         return attempt(function, item)
 
 
+def why_not_begun(error: Any) -> str:
+    """Say why a task could not even begin: the worker lacks a package, or does not see the study's folder."""
+    return f"on a worker of Ray: {type(error.cause).__name__}: {one_line(error.cause)}"
+
+
 def received(reference: Any) -> Attempt:
     """Return what a task attempted, or that its worker is gone, and so are those that tried again."""
     import ray
@@ -198,8 +208,8 @@ def received(reference: Any) -> Attempt:
 
     try:
         result: Attempt = ray.get(reference)
-    except RayTaskError as error:  # the task could not even begin: a package that the worker does not have
-        return None, f"on a worker of Ray: {type(error.cause).__name__}: {one_line(error.cause)}", None
+    except RayTaskError as error:
+        return None, why_not_begun(error), None
     except RayError:
         return None, LOST, None
     return result

@@ -19,6 +19,7 @@ from segkit.studies.resources import Share
 from segkit.studies.trial import Trial
 
 EXIT_FILE = "exit.json"
+KILLED = -9  # exit code of what left no note of how it ended
 _POLL_SECONDS = 0.2
 
 
@@ -42,19 +43,19 @@ class RemoteTrial:
         command: of the trial.
         output: file that takes what it prints.
         exit: file that takes its exit code.
-        threads: that it computes with.
+        share: what each of its processes may use.
         grace: seconds that it has to save its state.
     """
 
-    def __init__(self, command: Sequence[str], output: Path, exit: Path, threads: int, grace: float) -> None:  # noqa: A002
+    def __init__(self, command: Sequence[str], output: Path, exit: Path, share: Share, grace: float) -> None:  # noqa: A002
         self.command, self.output, self.exit = list(command), output, exit
-        self.threads, self.grace = threads, grace
+        self.share, self.grace = share, grace
         self.process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> int:
         """Run it to its end; returns its exit code."""
         self.exit.unlink(missing_ok=True)
-        environment = tethered(Share(self.threads).environment(os.environ))  # so that it ends when we are killed
+        environment = tethered(self.share.environment(os.environ))  # so that it ends when we are killed
         with self.output.open("ab") as output, _left_to_us("SIGUSR1", "SIGUSR2"):
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, env=environment
@@ -86,7 +87,7 @@ class RemoteTrial:
         if code is not None and code >= 0 and code != StoppedError.exit_code:
             write_json(self.exit, {"exit_code": code})
             return None
-        return DelayedSubmission(RemoteTrial(self.command, self.output, self.exit, self.threads, self.grace))
+        return DelayedSubmission(RemoteTrial(self.command, self.output, self.exit, self.share, self.grace))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segkit.foundation.errors import UsageError
 from segkit.foundation.machine import available_cores
@@ -30,6 +30,10 @@ class Share:
     threads: int | None = None
     cores: tuple[int, ...] = ()
     gpus: tuple[str, ...] | None = None
+
+    def of_each(self, processes: int) -> Share:
+        """Return what each of the processes of one trial has: all its cores and GPUs, and its part of the threads."""
+        return self if self.threads is None else replace(self, threads=max(1, self.threads // processes))
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a trial's process."""

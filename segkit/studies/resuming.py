@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from segkit.config.groups import config_sources
 from segkit.config.overrides import Overrides, read_overrides
 from segkit.config.recorded import CONFIG_FILE, load_config
 from segkit.config.suggestions import listed
-from segkit.foundation.errors import UsageError
-from segkit.runs.folder import RunFolder
+from segkit.foundation.errors import DataError, UsageError
+from segkit.runs.folder import FINISHED, RunFolder
 from segkit.studies.launching import Launcher, build_launcher
-from segkit.studies.study import FINISHED, WAITING, Entry, Study, entry_of, is_study, read_study
+from segkit.studies.study import STUDY_FILE, WAITING, Entry, Study, entry_of, held, is_study, read_study
 from segkit.studies.trackers.tracking import Tracker, build_tracker, is_local
 from segkit.studies.trial import CONFIGS, write_trial
 
@@ -28,8 +29,9 @@ _MAY_CHANGE = ("launcher", "tracker", "trust", "debug")
 _LOCAL = "segkit.studies.local.LocalLauncher"
 
 
-def resumed_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
-    """Return a study that was interrupted, where its trials go on, and where they are told to.
+@contextmanager
+def resumed_study(call: Call) -> Iterator[tuple[Study, Launcher, Tracker | None]]:
+    """Hold a study that was interrupted, and yield it, where its trials go on, and where they are told to.
 
     The study may be a stranger's: what its configs name is checked as that of a run that is resumed, and a launcher
     beside the local one, whose options may hold commands, is taken from what is typed alone.
@@ -43,21 +45,27 @@ def resumed_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
     _check_words(read)
     if not is_study(folder):
         raise UsageError(f"{KEY}: {folder} is not the folder of a study: it has no study.json")
-    trust = _trusted(read)
-    recorded = read_study(folder)
-    if recorded.command.get("command") == "tune":
-        raise UsageError(f"{KEY}: {folder} is a search: type its own words again, segkit tune ... output={folder}")
-    configs = {name: _config(folder, name, trust) for name in recorded.rows}
-    first = next(iter(configs.values()))
-    launcher = _launcher(call, read, first, folder)
-    tracker = _tracker(call, read, first, folder)
+    with held(folder):
+        recorded = read_study(folder)
+        if recorded.command.get("command") == "tune":
+            raise UsageError(f"{KEY}: {folder} is a search: type its own words again, segkit tune ... output={folder}")
+        if not recorded.rows:
+            raise DataError(f"{folder / STUDY_FILE} lists no trials: type the study's own words again")
+        trust = _trusted(read)
+        configs = {name: _config(folder, name, trust) for name in recorded.rows}
+        launcher = _launcher(call, read, list(configs.values()), folder)
+        tracker = _tracker(call, read, next(iter(configs.values())), folder)
+        yield Study(folder, _written(folder, configs, recorded.rows), recorded.command), launcher, tracker
+
+
+def _written(folder: Path, configs: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> list[Entry]:
+    """Write what trials start from anew: their study may have been moved."""
     entries = []
     for name, config in configs.items():
-        row = recorded.rows[name]
-        overrides = [str(word) for word in row.get("overrides", ())]
-        entries.append(entry_of(write_trial(folder, name, overrides, config), row.get("swept", ()), config))
-    recall(entries, recorded.rows)
-    return Study(folder, entries, recorded.command), launcher, tracker
+        overrides = [str(word) for word in rows[name].get("overrides", ())]
+        entries.append(entry_of(write_trial(folder, name, overrides, config), rows[name].get("swept", ()), config))
+    recall(entries, rows)
+    return entries
 
 
 def _check_words(read: Overrides) -> None:
@@ -83,15 +91,16 @@ def _config(folder: Path, name: str, trust: list[str]) -> Any:
     return config
 
 
-def _launcher(call: Call, read: Overrides, config: Any, folder: Path) -> Launcher:
-    typed, recorded = _typed(call, read, "launcher", config.name), config.launcher
+def _launcher(call: Call, read: Overrides, configs: Sequence[Any], folder: Path) -> Launcher:
+    typed, recorded = _typed(call, read, "launcher", configs[0].name), configs[0].launcher
+    devices = max(config.training.devices or 1 for config in configs)
     if typed is not None:
-        return build_launcher(typed)
+        return build_launcher(typed, devices)
     if recorded.get("_target_") != _LOCAL:
         raise UsageError(
             f"launcher: {folder} ran by {recorded.get('_target_')}: type launcher=... again to go on with it"
         )
-    return build_launcher(recorded)
+    return build_launcher(recorded, devices)
 
 
 def _tracker(call: Call, read: Overrides, config: Any, folder: Path) -> Tracker | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 from segkit.foundation.errors import DataError
 from segkit.foundation.strangers import load_json, load_yaml
 from segkit.runs.folder import FINISHED, FREE, RunFolder
-from segkit.studies.study import STUDY_FILE, read_study
+from segkit.studies.naming import told_apart
+from segkit.studies.progress import rows_of
+from segkit.studies.study import is_study, read_study
 
 UNTOLD = (*FREE, "name", "plan.measure")  # words that say nothing of what a run learns
 
@@ -40,18 +41,18 @@ class FoundRun:
         return self.state == FINISHED
 
 
-def is_study(path: Path) -> bool:
+def holds_runs(path: Path) -> bool:
     """Say whether a folder is a study, or holds runs and is none itself."""
-    return (path / STUDY_FILE).is_file() or (not RunFolder(path).is_run and any(_runs_below(path)))
+    return is_study(path) or (not RunFolder(path).is_run and any(_runs_below(path)))
 
 
-def runs_of(study: Path) -> list[FoundRun]:
+def runs_in(study: Path) -> list[FoundRun]:
     """Return the runs of a study, in its order; of a folder of runs, by name.
 
     Raises:
         DataError: when the study's list cannot be read.
     """
-    if not (study / STUDY_FILE).is_file():
+    if not is_study(study):
         return [found_run(path) for path in _runs_below(study)]
     return [_trial(study, row) for row in read_study(study).rows.values()]
 
@@ -73,24 +74,21 @@ def found_run(path: Path) -> FoundRun:
 
 
 def found_runs(paths: Sequence[Path]) -> list[FoundRun]:
-    """Return the runs at several places, studies taken apart; names that several have get their folder's before them.
+    """Return the runs at several places, studies taken apart; names that several have get their folders' before them.
 
     Raises:
         DataError: when a place is none of these.
     """
-    runs = [run for path in paths for run in (runs_of(path) if is_study(path) else [found_run(path)])]
-    unique = list({run.folder.path: run for run in runs}.values())
-    names = [run.name for run in unique]
-    return [
-        run if names.count(run.name) == 1 else replace(run, name=f"{run.folder.path.parent.name}/{run.name}")
-        for run in unique
-    ]
+    runs = [run for path in paths for run in (runs_in(path) if holds_runs(path) else [found_run(path)])]
+    unique = {run.folder.path: run for run in runs}
+    return [replace(run, name=name) for run, name in zip(unique.values(), told_apart(list(unique)), strict=True)]
 
 
 def choices_of(words: Any) -> dict[str, str]:
     """Return key -> value of overrides, without those that do not change what a run learns."""
-    pairs = (str(word).lstrip("+~").partition("=") for word in words or [] if isinstance(word, str))
-    return {key: value for key, _, value in pairs if key and not _is_untold(key)}
+    listed = words if isinstance(words, list) else []
+    pairs = (word.lstrip("+~").partition("=") for word in listed if isinstance(word, str))
+    return {key: value for key, _, value in pairs if key and not is_among(key, UNTOLD)}
 
 
 def data_of(folder: RunFolder) -> str:
@@ -102,11 +100,9 @@ def data_of(folder: RunFolder) -> str:
 def hours_of(folder: RunFolder) -> float | None:
     """Return how long a run trained: as its status says, or its last step; None where neither does."""
     seconds = status_of(folder).get("seconds")
-    if not isinstance(seconds, int | float) and folder.metrics.is_file():
-        with folder.metrics.open(encoding="utf-8", newline="") as file:
-            cells = [row.get("seconds") or "" for row in csv.DictReader(file)]
-        seconds = next((float(cell) for cell in reversed(cells) if cell.replace(".", "", 1).isdigit()), None)
-    return float(seconds) / 3600 if isinstance(seconds, int | float) else None
+    if not isinstance(seconds, int | float):
+        seconds = next((row["seconds"] for row in reversed(rows_of(folder.metrics)) if "seconds" in row), None)
+    return None if seconds is None else seconds / 3600
 
 
 def status_of(folder: RunFolder) -> Mapping[str, Any]:
@@ -116,18 +112,15 @@ def status_of(folder: RunFolder) -> Mapping[str, Any]:
 
 
 def _trial(study: Path, row: Mapping[str, Any]) -> FoundRun:
-    # A study that was moved has its runs beside its list all the same, and a stranger's may name no others.
-    name = str(row["name"])
-    if Path(name).name != name or name == "..":
-        raise DataError(f"{study / STUDY_FILE} names a trial {name!r}, which is no folder of the study")
-    folder = RunFolder(study / name)
+    folder = RunFolder(study / row["name"])  # a study that was moved has its runs beside its list all the same
     state = FINISHED if folder.is_finished else str(row.get("state", "waiting"))
-    return FoundRun(name, folder, choices_of(row.get("overrides")), state, str(row.get("data") or ""))
+    return FoundRun(row["name"], folder, choices_of(row.get("overrides")), state, str(row.get("data") or ""))
 
 
 def _runs_below(path: Path) -> Iterable[Path]:
     return sorted(child.parent for child in path.glob("*/config.yaml")) if path.is_dir() else ()
 
 
-def _is_untold(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in UNTOLD)
+def is_among(key: str, names: Iterable[str]) -> bool:
+    """Say whether a key is one of some, or lies in the section that one of them is."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,13 +16,14 @@ from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import MissingExtraError, SegkitError, UsageError, one_line
 from segkit.foundation.memory_size import amount_of
 from segkit.studies.local import command_of
-from segkit.studies.remote import RemoteTrial, exit_file, noted_exit_code
+from segkit.studies.remote import KILLED, RemoteTrial, exit_file, noted_exit_code
+from segkit.studies.resources import Share
 from segkit.studies.trial import Trial
 
 ASK_SECONDS = 2.0  # between two looks at the queue
 SAVING_SECONDS = 90  # before the end of a job's time, in which its training is saved
+NOTE_SECONDS = 60  # in which a note of how a job ended comes into sight: disks over a network show new files late
 SHORTEST = 300  # seconds of a job: some are Slurm's, which looks at the time every half minute, some the start's
-KILLED = -9
 _MEGABYTE = 2**20
 
 
@@ -35,17 +38,23 @@ class SlurmJob:
 
     def __init__(self, number: str, trial: Trial, queue: Queue) -> None:
         self.number, self.trial, self.queue = number, trial, queue
+        self.code: int | None = None
+        self.noted_by = float("inf")
 
     def exit_code(self) -> int | None:
         """Return what its machine noted once it has left the queue; killed where it noted nothing."""
-        if self.queue.state(self.number) is not None:
-            return None
-        code = noted_exit_code(self.trial)
-        return KILLED if code is None else code
+        if self.code is None and self.queue.state(self.number) is None:
+            now = time.monotonic()
+            self.noted_by = min(self.noted_by, now + NOTE_SECONDS)
+            self.code = noted_exit_code(self.trial)
+            if self.code is None and now >= self.noted_by:
+                self.code = KILLED
+        return self.code
 
     def stop(self) -> None:
         """Ask it to save its state: Slurm sends SIGTERM, and kills what is left after its KillWait."""
         self.queue.ask("scancel", self.number)
+        self.noted_by = 0.0  # one that never began has nothing to note
 
     def kill(self) -> None:
         """End it at once."""
@@ -75,6 +84,15 @@ class Queue:
         if time.monotonic() - self.asked_at >= ASK_SECONDS:
             self._look()
         return self.states.get(number)
+
+    def job_from(self, folder: Path) -> str | None:
+        """Return the job that was submitted from a folder and has not left the queue; None where there is none."""
+        if not folder.is_dir():
+            return None
+        asked = ("--noheader", "--format=%i %o", "--states=PENDING,RUNNING,SUSPENDED", f"--user={getpass.getuser()}")
+        listed = self.ask("squeue", *asked) or ""
+        jobs = (line.strip().partition(" ") for line in listed.splitlines())
+        return next((number for number, _, script in jobs if Path(script).parent == folder), None)
 
     def _look(self) -> None:
         listed = self.ask("squeue", "--noheader", "--format=%i %T %r", f"--jobs={','.join(sorted(self.known))}")
@@ -152,28 +170,30 @@ class SlurmLauncher:
         return self.parallel
 
     def start(self, trial: Trial) -> SlurmJob:
-        """Submit a trial.
+        """Submit a trial; the job of a study that was killed is followed where it still queues or runs.
 
         Raises:
             SegkitError: when Slurm does not take it.
         """
-        from submitit import SlurmExecutor
-
         folder = trial.config.parent / "slurm"
-        executor = SlurmExecutor(folder, max_num_timeout=self.requeues)
-        name = f"segkit {trial.name}"[:60]
-        exit_file(trial).unlink(missing_ok=True)
-        threads = self.parameters["cpus_per_task"]
-        run = RemoteTrial(command_of(trial), trial.output, exit_file(trial), threads, SAVING_SECONDS - 15)
-        given = {key: value for key, value in self.parameters.items() if value is not None}
-        try:
-            executor.update_parameters(**given, job_name=name)
-            number = executor.submit(run).job_id
-        except (ValueError, RuntimeError) as error:
-            raise SegkitError(f"launcher=slurm: {trial.name} was not submitted: {one_line(error)}") from error
+        number = self.queue.job_from(folder) or self._submitted(trial, folder)
         self.queue.add(number)
         self.jobs.append(SlurmJob(number, trial, self.queue))
         return self.jobs[-1]
+
+    def _submitted(self, trial: Trial, folder: Path) -> str:
+        from submitit import SlurmExecutor
+
+        executor = SlurmExecutor(folder, max_num_timeout=self.requeues)
+        exit_file(trial).unlink(missing_ok=True)
+        share = Share(self.parameters["cpus_per_task"]).of_each(trial.processes)
+        run = RemoteTrial(command_of(trial), trial.output, exit_file(trial), share, SAVING_SECONDS - 15)
+        given = {key: value for key, value in self.parameters.items() if value is not None}
+        try:
+            executor.update_parameters(**given, job_name=f"segkit {trial.name}"[:60])
+            return executor.submit(run).job_id
+        except (ValueError, RuntimeError) as error:
+            raise SegkitError(f"launcher=slurm: {trial.name} was not submitted: {one_line(error)}") from error
 
     def __enter__(self) -> SlurmLauncher:
         """Nothing to get hold of."""

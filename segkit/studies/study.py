@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import DataError
 from segkit.foundation.files import write_json
+from segkit.foundation.locks import lock
 from segkit.foundation.strangers import load_json
-from segkit.runs.folder import RunFolder
+from segkit.runs.ensemble import is_folder_name
+from segkit.runs.folder import FINISHED, RunFolder
 from segkit.studies.progress import MetricsReader, Progress
-from segkit.studies.trial import RESERVED, Result, Trial
+from segkit.studies.trial import RESERVED, STOPPED, Result, Trial
 
 STUDY_FILE = "study.json"
-WAITING, RUNNING, STOPPED, FINISHED = "waiting", "running", "stopped", "finished"
+WAITING, RUNNING = "waiting", "running"
 
 
 @dataclass
@@ -164,8 +167,10 @@ def read_study(folder: Path) -> Recorded:
         raise DataError(f"{path} is no record of a study: it lists no trials")
     for row in rows:
         name = row.get("name")
-        if not isinstance(name, str) or Path(name).name != name or name in (*RESERVED, "", ".."):
+        if not is_folder_name(name) or name in RESERVED:
             raise DataError(f"{path} names a trial {name!r}, which is no folder of the study")
+        if not all(isinstance(row.get(key, []), list) for key in ("overrides", "swept")):
+            raise DataError(f"{path} is no record of a study: the words of {name} are no list")
     command = found.get("command")
     return Recorded({row["name"]: row for row in rows}, command if isinstance(command, dict) else {})
 
@@ -173,3 +178,12 @@ def read_study(folder: Path) -> Recorded:
 def is_study(folder: Path) -> bool:
     """Say whether a folder holds a study."""
     return (folder / STUDY_FILE).is_file()
+
+
+def held(folder: Path) -> AbstractContextManager[None]:
+    """Return a lock on a study's folder: two commands that wrote what its trials start from would mix them up.
+
+    Raises:
+        SegkitError: when another command holds it.
+    """
+    return lock(folder / ".lock", doing=f"running the study {folder}", timeout=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,19 @@ from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
-from segkit.foundation.locks import lock
 from segkit.foundation.machine import starter
 from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
 from segkit.studies.board import Board
-from segkit.studies.combinations import Combination, expand, trial_name
+from segkit.studies.combinations import Combination, expand
 from segkit.studies.engine import Engine
 from segkit.studies.launching import Launcher, build_launcher
-from segkit.studies.resources import visible_gpus
+from segkit.studies.naming import trial_name
 from segkit.studies.resuming import KEY, recall, resumed_study
-from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, is_study, read_study
+from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, held, is_study, read_study
 from segkit.studies.trackers.tracking import Tracker, build_tracker, ended, track
 from segkit.studies.trial import write_trial
+
+Composed = tuple[Combination, Any]  # the latter is its checked config
 
 
 def sweep(call: Call) -> Path:
@@ -47,10 +49,10 @@ def sweep(call: Call) -> Path:
     """
     check_alone()
     if any(word.startswith(f"{KEY}=") and word != f"{KEY}=null" for word in call.overrides):
-        study, launcher, tracker = resumed_study(call)
+        opened = resumed_study(call)
     else:
-        study, launcher, tracker = new_study(call)
-    with lock(study.folder / ".lock", doing=f"running the study {study.folder}", timeout=1):
+        opened = new_study(call)
+    with opened as (study, launcher, tracker):
         study.save()
         try:
             run(study, Engine(launcher), tracker)
@@ -90,46 +92,40 @@ def run(study: Study, engine: Engine, tracker: Tracker | None = None) -> None:
             track(tracker, study.folder, ended(result, entry.swept))
 
 
-def new_study(call: Call) -> tuple[Study, Launcher, Tracker | None]:
-    """Compose and check every trial, then write what they start from.
+@contextmanager
+def new_study(call: Call) -> Iterator[tuple[Study, Launcher, Tracker | None]]:
+    """Compose and check every trial, then hold the study's folder and write what they start from.
 
-    Returns:
+    Yields:
         The study, in which trials that an earlier call of the same words finished are finished, where it runs, and
         where it is told to.
     """
     composed = compositions(call)
-    combinations, configs = [each[0] for each in composed], [each[1] for each in composed]
+    configs = [config for _, config in composed]
+    devices = max(config.training.devices or 1 for config in configs)
+    launcher, tracker = build_launcher(configs[0].launcher, devices), build_tracker(configs[0].tracker)
     folder = _study_folder(configs)
-    launcher, tracker = launcher_of(configs), build_tracker(configs[0].tracker)
     check_writable(folder)
-    before = read_study(folder).rows if is_study(folder) else {}
-    entries: list[Entry] = []
-    for combination, config in zip(combinations, configs, strict=True):
-        name = trial_name(combination.swept, [entry.trial.name for entry in entries])
-        same = name in before and _is_same(folder / name, config)
-        entry = entry_of(write_trial(folder, name, combination.words, config), combination.swept, config)
-        recall([entry], before if same else {})
-        entries.append(entry)
-    command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
-    return Study(folder, entries, command), launcher, tracker
+    with held(folder):
+        command = {"overrides": call.overrides, "config_dirs": call.config_dirs, "cwd": call.cwd}
+        yield Study(folder, _written(folder, composed), command), launcher, tracker
 
 
-def launcher_of(configs: Sequence[Any]) -> Launcher:
-    """Return where the trials run, each with a GPU for each of its processes where there are any.
+def _written(folder: Path, composed: Sequence[Composed]) -> list[Entry]:
+    """Write what trials start from, once no run folder holds a run of another config."""
+    names: list[str] = []
+    for combination, config in composed:
+        names.append(trial_name(combination.swept, names))
+        _check_same(folder / names[-1], config)
+    entries = [
+        entry_of(write_trial(folder, name, combination.words, config), combination.swept, config)
+        for name, (combination, config) in zip(names, composed, strict=True)
+    ]
+    recall(entries, read_study(folder).rows if is_study(folder) else {})
+    return entries
 
-    Raises:
-        UsageError: when a trial would have fewer GPUs than processes.
-    """
-    options, devices = dict(configs[0].launcher), max(config.training.devices or 1 for config in configs)
-    gpus = options.get("gpus")
-    if gpus and gpus < devices:
-        raise UsageError(f"training.devices={devices} takes a GPU for each process: pass launcher.gpus={devices}")
-    if "gpus" in options and gpus is None and devices > 1 and visible_gpus():
-        options["gpus"] = devices
-    return build_launcher(options)
 
-
-def compositions(call: Call) -> list[tuple[Combination, Any]]:
+def compositions(call: Call) -> list[Composed]:
     """Return every combination with its checked config: of what was typed, and of what a chosen experiment sweeps.
 
     Raises:
@@ -138,16 +134,19 @@ def compositions(call: Call) -> list[tuple[Combination, Any]]:
     sources, found = config_sources(call.config_dirs), []
     typed = {word.partition("=")[0].lstrip("+~") for word in call.overrides}
     for base in expand(unmeasured(call.overrides), sources):
-        swept = _checked(base, call).study.sweep
-        own = [f"{key}={value}" for key, value in swept.items() if key not in typed]
+        config = _checked(base, call)
+        own = [f"{key}={value}" for key, value in config.study.sweep.items() if key not in typed]
+        if not own:
+            found += _each_fold(base, config, call)
+            continue
         for one in expand([*base.words, *own], sources):
-            found += _each_fold(Combination((*base.swept, *one.swept), one.words), call)
+            combination = Combination((*base.swept, *one.swept), one.words)
+            found += _each_fold(combination, _checked(combination, call), call)
     return found
 
 
-def _each_fold(combination: Combination, call: Call) -> list[tuple[Combination, Any]]:
+def _each_fold(combination: Combination, config: Any, call: Call) -> list[Composed]:
     """Return a combination with its config; for `training.fold=each` one for each fold of its data set."""
-    config = _checked(combination, call)
     if config.training.fold != EACH:
         return [(combination, config)]
     kept = [word for word in combination.words if not word.startswith("training.fold=")]
@@ -189,12 +188,12 @@ def _study_folder(configs: Sequence[Any]) -> Path:
     return new_run_folder(Path(first.paths.runs), first.name if len(names) == 1 else "sweep").path
 
 
-def _is_same(run: Path, config: Any) -> bool:
-    """Say whether a run folder holds, as far as it was trained, what a config would train."""
-    if not RunFolder(run).is_run:
-        return True
-    data = completed(config.data)
-    return not changed_keys(RunFolder(run).read_config(), asdict(replace(config, data=data)))
+def _check_same(run: Path, config: Any) -> None:
+    """Make sure that a run folder holds, as far as it was trained, what a config would train."""
+    if RunFolder(run).is_run:
+        wanted = asdict(replace(config, data=completed(config.data)))
+        if changed := changed_keys(RunFolder(run).read_config(), wanted):
+            raise UsageError(f"{run} holds a run with another {', '.join(changed[:3])}; choose another output")
 
 
 def unmeasured(words: Sequence[str]) -> list[str]:

@@ -10,12 +10,14 @@ from typing import Any
 from segkit.config.recorded import CONFIG_FILE, OVERRIDES_FILE
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.files import write_yaml
+from segkit.runs.folder import FINISHED
 from segkit.studies.progress import Progress
 
 CONFIGS = "configs"  # the folder of a study that holds what its trials start from
 FOLDS = "folds"  # what is pooled over folds
 RESERVED = (CONFIGS, FOLDS, "predictions", "evaluation", "model")  # no names of trials
 OUTPUT_FILE = "output.txt"
+STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Trial:
         run: the folder it will write.
         overrides: the words from which the yaml was composed.
         command: of segkit, which reads the yaml.
+        processes: that train it together and share its cores.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Trial:
     run: Path
     overrides: tuple[str, ...]
     command: str = "train"
+    processes: int = 1
 
     @property
     def output(self) -> Path:
@@ -69,11 +73,11 @@ class Result:
     def state(self) -> str:
         """One or a few words: `finished`, `stopped`, `failed with exit code 1`, `killed by signal 9`."""
         if self.is_success:
-            return "finished"
+            return FINISHED
         if self.exit_code < 0:
             return f"killed by signal {-self.exit_code}"
         if self.exit_code == StoppedError.exit_code:
-            return "stopped"
+            return STOPPED
         return f"failed with exit code {self.exit_code}"
 
 
@@ -91,7 +95,8 @@ def write_trial(study: Path, name: str, words: Sequence[str], config: Any) -> Tr
     """
     run = study / name
     overrides = (*(word for word in words if not word.startswith("output=")), f"output={run}")
-    trial = Trial(name, study / CONFIGS / name / CONFIG_FILE, run, overrides)
+    processes = config.training.devices or 1
+    trial = Trial(name, study / CONFIGS / name / CONFIG_FILE, run, overrides, processes=processes)
     options = replace(config.study, folder=str(study)) if config.study else None
     write_yaml(trial.config, replace(config, output=str(run), study=options))
     write_yaml(trial.config.with_name(OVERRIDES_FILE), list(overrides))

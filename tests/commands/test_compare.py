@@ -120,23 +120,45 @@ def test_cases_that_validate_decide_and_held_out_ones_with_a_warning_or_for_a_ba
     assert "decide" not in said.err
 
 
-def test_each_data_set_is_compared_by_itself_though_its_cases_are_called_alike(tmp_path, capsys):
+@pytest.fixture
+def two_sets(tmp_path):
+    """Three networks on two data sets."""
     folder, trials = tmp_path / "study", {}
     for data, sign in (("brains", 1), ("hearts", -1)):
-        for network, shift in (("unet", 0.02), ("mednext", 0.0)):
+        for seed, (network, shift) in enumerate((("unet", 0.02), ("mednext", 0.0), ("swin", 0.01))):
             words = [f"data={data}", f"network={network}"]
-            write_run(folder / ",".join(words), words, scores_of(sign * shift, range(12)), seconds=3600.0)
+            scores = scores_of(sign * shift, range(12), seed=seed)
+            write_run(folder / ",".join(words), words, scores, seconds=3600.0)
             trials[",".join(words)] = (words, "finished")
-    write_study(folder, trials, data=lambda words: words[0].removeprefix("data="))
+    return write_study(folder, trials, data=lambda words: words[0].removeprefix("data="))
+
+
+@pytest.mark.parametrize("wanted", ["network=swin", "data=hearts,network=swin"])
+def test_a_baseline_is_its_method_on_every_data_set(two_sets, wanted, capsys):
+    assert cli.main(["compare", f"runs={two_sets}", f"baseline={wanted}"]) == 0
+    for data in ("brains", "hearts"):
+        tree = json.loads((two_sets / data / "comparison.json").read_text())
+        assert (tree["against"], tree["comparisons"]) == (f"data={data},network=swin", 2)  # not each of three pairs
+    with (two_sets / "by_data.csv").open() as file:
+        rows = {(row["method"], row["data"]): row for row in csv.DictReader(file)}
+    assert rows["network=swin", "brains"]["against"] == ""
+    assert float(rows["network=unet", "brains"]["difference"]) > 0 > float(rows["network=unet", "hearts"]["difference"])
+    assert 0 < float(rows["network=unet", "hearts"]["wilcoxon_holm"]) <= 1
+    assert cli.main(["compare", f"runs={two_sets}", "baseline=network=swim"]) == 2
+    assert "baseline: on brains there is no network=swim; did you mean network=swin" in capsys.readouterr().err
+
+
+def test_each_data_set_is_compared_by_itself_though_its_cases_are_called_alike(two_sets, tmp_path, capsys):
+    folder = two_sets
     assert cli.main(["compare", f"runs={folder}"]) == 0
     said = capsys.readouterr().out
-    assert "brains: 2 runs on the same 12 held-out cases" in said
+    assert "brains: 3 runs on the same 12 held-out cases" in said
     assert "results by data set" in said
     for data, first in (("brains", "unet"), ("hearts", "mednext")):
         assert rows_of(folder / data)[0]["choice:network"] == first
     with (folder / "by_data.csv").open() as file:
         rows = {(row["method"], row["data"]): row for row in csv.DictReader(file)}
-    assert rows["network=unet", "hearts"]["rank"] == "2"
+    assert rows["network=unet", "hearts"]["rank"] == "3"
     assert float(rows["network=unet", "brains"]["mean"]) > float(rows["network=unet", "hearts"]["mean"])
     assert "network=mednext" in said
     assert not (folder / "leaderboard.csv").exists()

@@ -8,7 +8,10 @@ import pytest
 import segkit
 from segkit.commands.package import package
 from segkit.config.compose import configure
+from segkit.config.rules import Rule
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.files import write_json
+from segkit.runs.ensemble import Ensemble, write_ensemble
 from segkit.runs.model_file import read_record, read_weights, write_model
 
 
@@ -49,6 +52,24 @@ def test_an_ensemble_segments_as_its_runs_do(tmp_path, untrained_run, scan):
     assert np.array_equal(segkit.load(output, device="cpu").segment(scan).array, together)
     third = packed(tmp_path / "third.segkit", untrained_run("c", seed=2))
     assert len(segkit.load([output, third], device="cpu").networks) == 3
+
+
+def test_an_ensemble_of_a_study_segments_as_it_does_with_what_its_folds_learnt_together(tmp_path, untrained_run, scan):
+    (tmp_path / "best").mkdir()
+    alone, earlier = untrained_run("best/alone"), [untrained_run("one"), untrained_run("two", seed=1)]
+    members = (alone, untrained_run("best/cascade", seed=2, previous=earlier))
+    write_ensemble(tmp_path / "best", tmp_path / "best", Ensemble(members, {"left": Rule(keep_largest=True)}))
+    write_json(tmp_path / "best" / "evaluation" / "summary.json", {"cases": 3, "mean": {"dice": {"mean": 0.75}}})
+    one, raw = (segkit.load(run, device="cpu").segment(scan) for run in (tmp_path / "best", list(members)))
+    assert not np.array_equal(one.array, raw.array)
+    output = packed(tmp_path / "best.segkit", tmp_path / "best")
+    (tmp_path / "best").rename(tmp_path / "elsewhere")
+    other = segkit.load(output, device="cpu").segment(scan)
+    masks = [each.save(tmp_path / name).read_bytes() for name, each in (("a.nii", one), ("b.nii", other))]
+    assert masks[0] == masks[1]
+    card = zipfile.ZipFile(output).read("README.md").decode()
+    assert "| mean | 0.750 |" in card
+    assert "Not evaluated" not in card
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path, untrained_run):

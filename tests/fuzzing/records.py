@@ -163,7 +163,7 @@ def open_run(folder: Path) -> None:
     from segkit.runs.ensemble import read_ensemble
     from segkit.runs.folder import RunFolder
     from segkit.runs.manifest import read_manifest
-    from segkit.studies.runs import found_run, runs_of
+    from segkit.studies.runs import found_run, runs_in
     from segkit.studies.saved import read_evaluation
     from segkit.studies.study import read_study
 
@@ -179,7 +179,7 @@ def open_run(folder: Path) -> None:
     for trial in read_ensemble(folder).members:
         assert trial.parent.samefile(folder)
     read_study(folder)
-    for found in runs_of(folder):
+    for found in runs_in(folder):
         assert found.folder.path.parent == folder
     found_run(folder)
     read_evaluation(folder)

@@ -14,7 +14,7 @@ from segkit.config.compose import configure
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml, write_json, write_yaml
 from segkit.inference.model import load
-from segkit.studies.runs import runs_of
+from segkit.studies.runs import runs_in
 from segkit.studies.study import read_study
 from segkit.training.building import check_strangers_config
 from segkit.volumes.bounded import FEW_BYTES
@@ -139,14 +139,14 @@ def test_a_strip_of_a_tiff_that_claims_gigabytes_takes_none(tmp_path):
 def test_the_trials_of_a_study_lie_in_it(tmp_path, name):
     (tmp_path / "other").mkdir()
     write_json(tmp_path / "study" / "study.json", {"trials": [{"name": name, "run": str(tmp_path / "other")}]})
-    for reads in (read_study, runs_of):
+    for reads in (read_study, runs_in):
         with pytest.raises(DataError, match="which is no folder of the study"):
             reads(tmp_path / "study")
 
 
 def test_a_study_does_not_say_where_its_trials_lie(tmp_path):
     write_json(tmp_path / "study" / "study.json", {"trials": [{"name": "a", "run": str(tmp_path / "other")}]})
-    (found,) = runs_of(tmp_path / "study")
+    (found,) = runs_in(tmp_path / "study")
     assert found.folder.path == tmp_path / "study" / "a"
 
 

@@ -1,7 +1,6 @@
 """What a stranger's study, cascade or run may not do: lead out of its folder, or name what is no network."""
 
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -10,8 +9,7 @@ from segkit.foundation.errors import DataError, SegkitError, UsageError
 from segkit.foundation.files import read_yaml, write_json, write_yaml
 from segkit.foundation.strangers import load_tensors
 from segkit.inference.model import load
-from segkit.networks.building import initial_network, network_arguments
-from segkit.runs.model_file import RECORD, WEIGHTS, read_record, write_model
+from segkit.runs.model_file import RECORD, WEIGHTS
 from segkit.runs.package import write_package
 
 TARGETS = {
@@ -38,15 +36,9 @@ def harm(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cascade(tmp_path, untrained_run):
+def cascade(untrained_run):
     """A model that is shown the mask of an earlier one, which lies in its folder."""
-    earlier = untrained_run("earlier") / "model"
-    record = read_record(earlier)
-    plan = replace(record.plan, previous=2)
-    network = network_arguments({"_target_": "segkit.networks.UNet", "features": [4, 8, 8]}, plan, out_channels=3)
-    weights = initial_network(network, 0).state_dict()
-    write_model(tmp_path / "run" / "model", replace(record, plan=plan, network=network), weights, [earlier])
-    return tmp_path / "run"
+    return untrained_run(previous=[untrained_run("earlier")])
 
 
 def with_network(folder, **changes):

@@ -9,6 +9,7 @@ from segkit.foundation.parallel import KILLED, parallel_map
 from segkit.studies import ray_cluster, slurm
 from segkit.studies.engine import Engine
 from segkit.studies.launching import cases_spread
+from segkit.studies.remote import exit_file
 from segkit.studies.trial import Trial
 from tests.studies.slurm_cluster import cluster, missing
 
@@ -69,6 +70,62 @@ def test_trials_end_as_their_processes_do_and_are_stopped_in_good_order(kind, re
     assert trials["good"].output.read_text() == "hello\n"
     assert saved.exists()
     assert (stopped.state, stopped.reason) == ("stopped", "pruned")
+
+
+@pytest.fixture
+def submitted(monkeypatch, tmp_path):
+    """A launcher whose commands are answered by a function, and a trial whose folder says that it was submitted."""
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm.shutil, "which", lambda _: "/usr/bin/sbatch")
+    monkeypatch.setattr(slurm, "ASK_SECONDS", 0.0)
+    trial = Trial("a", tmp_path / "configs" / "a" / "config.yaml", tmp_path / "a", ())
+    (trial.config.parent / "slurm").mkdir(parents=True)
+
+    def launcher(answer):
+        monkeypatch.setattr(slurm.Queue, "ask", lambda _, *command: answer(command))
+        return slurm.SlurmLauncher()
+
+    return launcher, trial
+
+
+def test_a_job_of_a_study_that_was_killed_is_followed_and_not_submitted_again(submitted):
+    launcher, trial = submitted
+    listed = f"8 /elsewhere/slurm/x.sh\n7 {trial.config.parent}/slurm/submission_file_1.sh\n"
+    job = launcher(lambda command: listed if "--format=%i %o" in command else "7 RUNNING None\n").start(trial)
+    assert (job.number, job.exit_code()) == ("7", None)
+
+
+def test_a_note_that_comes_into_sight_late_counts_and_one_that_never_does_is_a_killed_job(submitted, monkeypatch):
+    launcher, trial = submitted
+    queue = launcher(lambda command: "").queue
+    queue.add("7")
+    job, lost = slurm.SlurmJob("7", trial, queue), slurm.SlurmJob("8", trial, queue)
+    assert (job.exit_code(), lost.exit_code()) == (None, None)  # it has left the queue, and nothing is seen of it
+    now = slurm.time.monotonic()
+    monkeypatch.setattr(slurm.time, "monotonic", lambda: now + slurm.NOTE_SECONDS + 1)
+    assert lost.exit_code() == -9
+    exit_file(trial).write_text('{"exit_code": 0}')
+    assert job.exit_code() == 0
+    exit_file(trial).unlink()
+    assert (job.exit_code(), lost.exit_code()) == (0, -9)  # and is not asked for again
+    cancelled = slurm.SlurmJob("9", trial, queue)
+    cancelled.stop()
+    assert cancelled.exit_code() == -9
+
+
+def test_a_trial_that_a_worker_of_ray_cannot_begin_says_why(monkeypatch, tmp_path):
+    ray = pytest.importorskip("ray")
+    from ray.exceptions import RayTaskError
+
+    def get(_):
+        raise RayTaskError("run_on_worker", "Traceback", FileNotFoundError("no such folder: /study"))
+
+    monkeypatch.setattr(ray, "wait", lambda references, timeout: (references, []))
+    monkeypatch.setattr(ray, "get", get)
+    trial = Trial("a", tmp_path / "config.yaml", tmp_path / "a", ())
+    job = ray_cluster.RayJob("reference", trial)
+    assert [job.exit_code(), job.exit_code()] == [1, 1]
+    assert trial.output.read_text() == "error: on a worker of Ray: FileNotFoundError: no such folder: /study\n"
 
 
 def test_slurm_where_there_is_none(monkeypatch):

@@ -9,7 +9,8 @@ from segkit.datasets.splits import Split
 from segkit.foundation.files import read_json, write_json
 from segkit.runs.ensemble import read_ensemble
 from segkit.runs.folder import RunFolder
-from segkit.runs.manifest import Manifest, write_manifest
+from segkit.runs.manifest import Manifest, read_manifest, write_manifest
+from segkit.studies import folds
 from segkit.studies.folds import methods_of, pool_folds
 from segkit.studies.study import FINISHED, Study, entry_of
 from segkit.studies.trial import write_trial
@@ -40,7 +41,7 @@ def cube(shift: int):
 def study(cohort, tmp_path):
     """Two methods of two folds each: masks lie 1 voxel beside the reference, and 2; of one more a fold is missing."""
     entries = []
-    for lr, shift, folds in ((0.1, 2, 2), (0.2, 1, 2), (0.3, 0, 1)):
+    for lr, shift, trained in ((0.1, 2, 2), (0.2, 1, 2), (0.3, 0, 1)):
         for fold in range(2):
             swept = (f"optimizer.lr={lr}", f"training.fold={fold}")
             words = ["data=paired", f"data.root={cohort}", "data.labels={background: 0, cube: 1}", "data.split.folds=2"]
@@ -57,7 +58,7 @@ def study(cohort, tmp_path):
             )
             write_manifest(folder, manifest)
             entries.append(entry_of(trial, swept, config))
-            entries[-1].state = FINISHED if fold < folds else "failed with exit code 1"
+            entries[-1].state = FINISHED if fold < trained else "failed with exit code 1"
     return Study(tmp_path / "study", entries, {})
 
 
@@ -80,6 +81,27 @@ def test_every_case_is_scored_once_and_the_best_method_is_the_studys_model(study
     assert [run.name for run in ensemble.members] == names
     assert ensemble.dice == pytest.approx(0.75)
     assert "2 folds of optimizer.lr=0.2" in capsys.readouterr().out
+
+
+def test_what_was_pooled_is_not_scored_again_unless_its_masks_are_others(study, monkeypatch, capsys):
+    pool_folds(study)
+    first, scored = capsys.readouterr().out, []
+    evaluate = folds.evaluate_pairs
+    monkeypatch.setattr(
+        folds,
+        "evaluate_pairs",
+        lambda pairs, *more, **options: scored.append(sorted(pairs)) or evaluate(pairs, *more, **options),
+    )
+    pool_folds(study)
+    table = "held-out cases of all folds"
+    assert scored == []
+    assert capsys.readouterr().out.partition(table)[2] == first.partition(table)[2]
+    masks = RunFolder(study.entries["optimizer.lr=0.1,training.fold=0"].trial.run).predictions("validation")
+    manifest = read_manifest(masks)
+    manifest.cases[CASES[0]]["key"] = "another model's"
+    write_manifest(masks, manifest)
+    pool_folds(study)
+    assert scored == [CASES]
 
 
 def test_dice_of_several_data_sets_choose_no_model(study, capsys):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,13 @@ with Engine(local.LocalLauncher()) as engine:
     while not saved.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert saved.exists()
+
+
+def test_processes_of_a_trial_share_its_cores(trial):
+    two = replace(trial("import os; print(os.environ['OMP_NUM_THREADS'])"), processes=2)
+    with Engine(LocalLauncher(cores=4)) as engine:
+        list(engine.run([two]))
+    assert two.output.read_text() == "2\n"
 
 
 def test_the_command_is_a_fresh_segkit_on_the_composed_config():

@@ -48,6 +48,20 @@ def test_runs_without_such_a_choice_stand_for_themselves():
     assert [method.name for method in found] == ["x", "y", "z"]
 
 
+def test_studies_of_the_same_words_are_not_mixed():
+    places = ("/site/old/cv", "/site/new/cv")
+    runs = [
+        FoundRun(f"f{fold}", RunFolder(Path(place) / f"f{fold}"), {"lr": "1", "training.fold": fold}, "finished")
+        for place in places
+        for fold in "01"
+    ]
+    found = pools(runs, KEYS)
+    assert [(pool.name, len(pool.runs)) for pool in found] == [("cv (old/cv)", 2), ("cv (new/cv)", 2)]
+    # Folds that were trained apart, each into a place of its own, are one method all the same.
+    (one,) = pools([runs[0], runs[3]], KEYS)
+    assert len(one.runs) == 2
+
+
 def test_studies_that_are_one_method_each_give_it_their_names():
     def fold(study, number, **choices):
         found = FoundRun(f"{study}/f{number}", RunFolder(Path(f"/{study}/f{number}")), {**choices}, "finished")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from segkit.studies.remote import RemoteTrial, noted_exit_code
+from segkit.studies.resources import Share
 from segkit.studies.trial import Trial
 
 
@@ -17,7 +18,9 @@ def trial(tmp_path) -> Trial:
 
 def remote(trial: Trial, text: str) -> RemoteTrial:
     trial.output.parent.mkdir(exist_ok=True)
-    return RemoteTrial([sys.executable, "-c", text], trial.output, trial.config.with_name("exit.json"), 3, grace=20)
+    return RemoteTrial(
+        [sys.executable, "-c", text], trial.output, trial.config.with_name("exit.json"), Share(3), grace=20
+    )
 
 
 def test_it_runs_and_its_exit_code_is_noted(trial):

@@ -27,6 +27,13 @@ def test_cores_are_divided_and_each_trial_keeps_to_its_own(eight_cores):
     assert shares(3, None, None, [])[0] == Share(2, (2, 3))
 
 
+def test_processes_that_train_one_network_share_its_threads_and_not_its_cores():
+    share = Share(8, (0, 1, 2, 3, 4, 5, 6, 7), ("0", "1"))
+    assert share.of_each(2) == Share(4, share.cores, share.gpus)
+    assert Share(2).of_each(3) == Share(1)
+    assert Share().of_each(2) == Share()  # Lightning divides what nobody has
+
+
 def test_a_quota_makes_core_numbers_meaningless(eight_cores, monkeypatch):
     monkeypatch.setattr(resources, "available_cores", lambda: 4)
     assert shares(2, None, None, []) == [Share(2), Share(2)]

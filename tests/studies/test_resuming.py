@@ -1,12 +1,14 @@
 """`study.resume=DIR`, with a launcher that trains nothing."""
 
 import json
+import shutil
 
 import pytest
 
 from segkit.config.call import Call
-from segkit.foundation.errors import CasesFailedError, DataError, UsageError
-from segkit.foundation.files import read_json
+from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
+from segkit.foundation.files import read_json, read_yaml
+from segkit.foundation.locks import lock
 from segkit.studies.sweep import sweep
 from tests.studies import toy_launchers
 
@@ -86,6 +88,41 @@ def test_what_cannot_be_typed(broken, more, message):
 def test_no_study(words, tmp_path):
     with pytest.raises(UsageError, match="is not the folder of a study"):
         sweep(Call("train", ("study.resume=cohort",)))
+
+
+def test_a_study_that_runs_is_left_as_it_is(broken, words):
+    config = broken / "configs" / "seed=2" / "config.yaml"
+    before = config.read_bytes()
+    other = [word.replace("steps=5", "steps=7") for word in words]
+    with lock(broken / ".lock", doing="running it"):
+        with pytest.raises(SegkitError, match="another process is still running the study"):
+            sweep(Call("train", (*other, TOY)))
+        with pytest.raises(SegkitError, match="another process is still running the study"):
+            resume(TOY)
+    assert config.read_bytes() == before
+    assert toy_launchers.STARTED == []
+
+
+def test_a_run_of_another_config_is_not_gone_on_with(broken, words):
+    words = (*words, "data.channels={CT: ct}", "data.labels={background: 0, liver: 1}")
+    sweep(Call("train", (*words, TOY)))
+    shutil.copy(broken / "configs" / "seed=2" / "config.yaml", broken / "seed=2")
+    sweep(Call("train", (*words, TOY)))
+    other = [word.replace("steps=5", "steps=7") for word in words]
+    with pytest.raises(UsageError, match=r"seed=2 holds a run with another training\.steps; choose another output"):
+        sweep(Call("train", (*other, TOY)))
+    assert read_yaml(broken / "configs" / "seed=1" / "config.yaml")["training"]["steps"] == 5
+
+
+def test_a_record_without_trials_or_words(broken):
+    record = read_json(broken / "study.json")
+    for trials, said in (
+        ([], "lists no trials"),
+        ([{**record["trials"][0], "swept": 3}], "words of seed=1 are no list"),
+    ):
+        (broken / "study.json").write_text(json.dumps({**record, "trials": trials}))
+        with pytest.raises(DataError, match=said):
+            resume(TOY)
 
 
 def test_a_strangers_study_names_nothing_of_its_own(broken):

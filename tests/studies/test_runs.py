@@ -2,7 +2,7 @@ import pytest
 
 from segkit.foundation.errors import DataError
 from segkit.runs.folder import RunFolder
-from segkit.studies.runs import choices_of, found_runs, hours_of, is_study, runs_of
+from segkit.studies.runs import choices_of, found_runs, holds_runs, hours_of, runs_in
 from tests.studies.scored_runs import scores_of, write_run, write_scores, write_study
 
 SCORES = scores_of(0, range(2))
@@ -14,8 +14,8 @@ def test_a_study_in_its_order_with_what_did_not_finish(tmp_path):
     write_run(study / "loss=focal", ["loss=focal"], SCORES, state="failed")
     write_study(study, {"loss=focal": (["loss=focal"], "killed by signal 9"), "loss=dice": (["loss=dice"], "finished"),
                         "loss=top_k": (["loss=top_k"], "waiting")})  # fmt: skip
-    assert is_study(study)
-    found = runs_of(study)
+    assert holds_runs(study)
+    found = runs_in(study)
     assert [(run.name, run.is_finished, run.state) for run in found] == [
         ("loss=focal", False, "killed by signal 9"), ("loss=dice", True, "finished"), ("loss=top_k", False, "waiting"),
     ]  # fmt: skip
@@ -27,7 +27,7 @@ def test_a_study_that_was_moved_finds_its_runs(tmp_path):
     write_run(study / "a", ["loss=dice"], SCORES)
     write_study(study, {"a": (["loss=dice"], "finished")})
     study.rename(tmp_path / "moved")
-    (run,) = runs_of(tmp_path / "moved")
+    (run,) = runs_in(tmp_path / "moved")
     assert run.folder.path == tmp_path / "moved" / "a"
     assert run.is_finished
 
@@ -38,7 +38,7 @@ def test_a_folder_of_runs_a_run_and_a_folder_of_scores(tmp_path):
     write_scores(tmp_path / "others", SCORES)
     found = found_runs([tmp_path / "runs", tmp_path / "runs" / "a", tmp_path / "others"])
     assert [run.name for run in found] == ["a", "b", "others"]
-    assert not is_study(tmp_path / "runs" / "a")
+    assert not holds_runs(tmp_path / "runs" / "a")
     with pytest.raises(DataError, match="is no run, no study and no folder of scores"):
         found_runs([tmp_path])
 

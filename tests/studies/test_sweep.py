@@ -107,6 +107,14 @@ def test_trials_that_fail_are_named_and_the_others_go_on(study, tmp_path):
     assert trials[0]["seconds"] >= 0
 
 
+def test_a_trial_that_cannot_be_started_fails_and_the_others_go_on(study, tmp_path):
+    words = (*study, "output=out", "seed=1,2,3", "+launcher.refuse=['seed=2']")
+    with pytest.raises(CasesFailedError, match=r"1 of 3 trials failed: seed=2 \(the queue takes no job of seed=2\)"):
+        sweep(Call("train", words))
+    trials = read_json(tmp_path / "out" / "study.json")["trials"]
+    assert [trial["state"] for trial in trials] == ["finished", "failed with exit code 1", "finished"]
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
@@ -162,6 +170,8 @@ def test_a_study_goes_on_with_the_flag_of_studies_alone(study, tmp_path, capsys)
 
 
 def test_a_sweep_is_started_once_and_has_a_gpu_for_each_process(study, monkeypatch):
+    with pytest.raises(UsageError, match=r"launcher\.parallel=0: pass 1 or more"):
+        sweep(Call("train", (*study, "seed=1,2", "+launcher.parallel=0")))
     with pytest.raises(UsageError, match=r"training\.devices=2 takes a GPU for each process: pass launcher\.gpus=2"):
         sweep(Call("train", (*study, "training.devices=1,2", "+launcher.gpus=1")))
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")

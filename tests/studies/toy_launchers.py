@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+from segkit.foundation.errors import SegkitError
 from segkit.runs.folder import RunFolder
 
 STARTED = []
@@ -26,16 +27,18 @@ class Job:
 
 
 class Toy(nullcontext):
-    """Every trial finishes at once, but for those named in `fail`."""
+    """Every trial finishes at once, but for those named in `fail`; those in `refuse` never start."""
 
-    def __init__(self, fail=(), **options):
+    def __init__(self, fail=(), refuse=(), **options):
         super().__init__(self)
-        self.fail = fail
+        self.fail, self.refuse = fail, refuse
 
     def has_room(self):
         return True
 
     def start(self, trial):
+        if trial.name in self.refuse:
+            raise SegkitError(f"the queue takes no job of {trial.name}")
         STARTED.append(trial.name)
         if trial.name in self.fail:
             return Job(3)

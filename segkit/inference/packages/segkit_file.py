@@ -10,7 +10,7 @@ from segkit.runs.package import SUFFIX, write_package
 
 def write(packing: Packing, output: Path) -> None:
     """Write a package."""
-    write_package(output, packing.folders, packing.card)
+    write_package(output, packing.folders, packing.card, packing.model.records)
 
 
 PACKAGE = PackageFormat(suffix=SUFFIX, write=write)

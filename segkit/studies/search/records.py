@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.config.search import Space, word
 from segkit.foundation.files import atomic_file, write_json
 from segkit.foundation.locks import lock
-from segkit.studies.search import workers
+from segkit.studies.search import claims
 from segkit.studies.search.storage import objectives_of
 from segkit.studies.study import STUDY_FILE
 
@@ -46,8 +46,8 @@ class Records:
         with lock(self.folder / ".records.lock", doing="writing how the trials stand"):
             trials = counted(study.get_trials(deepcopy=False))
             # What waits has no folder yet, and may have no settings.
-            entries = [self._entry(trial) for trial in trials if workers.RUN in trial.user_attrs]
-            best = [trial.user_attrs[workers.RUN] for trial in best_trials(study)]
+            entries = [self._entry(trial, run) for trial in trials if (run := claims.run_of(trial))]
+            best = [claims.run_of(trial) for trial in best_trials(study)]
             write_json(self.folder / STUDY_FILE, {"command": self.command, "trials": entries, "best": best})
             self._write_table(trials, objectives_of(study))
 
@@ -67,19 +67,19 @@ class Records:
         settings = {key: trial.params[key] for key in self.space if key in trial.params}
         return {"number": trial.number, "state": state_of(trial), **known, **values, **settings}
 
-    def _entry(self, trial: FrozenTrial) -> dict[str, Any]:
-        attributes, run = trial.user_attrs, self.folder / trial.user_attrs[workers.RUN]
+    def _entry(self, trial: FrozenTrial, name: str) -> dict[str, Any]:
+        attributes, run = trial.user_attrs, self.folder / name
         swept = [word(key, trial.params[key]) for key in self.space if key in trial.params]
         courses = list(trial.intermediate_values.values())
         return {
-            "name": run.name,
+            "name": name,
             "run": run,
             "overrides": [*self.words, *swept, f"output={run}"],
             "swept": swept,
             "data": self.dataset,
             "state": state_of(trial),
             "seconds": attributes.get("seconds"),
-            "reason": attributes.get(workers.REASON),
+            "reason": attributes.get(claims.REASON),
             "dice": trial.values[0] if trial.values else None,
             "best_dice": max(courses, default=None),
         }
@@ -92,7 +92,7 @@ def state_of(trial: FrozenTrial) -> str:
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that count against how many there shall be: all but those that another one took up again."""
-    return [trial for trial in trials if not trial.user_attrs.get(workers.REPLACED)]
+    return [trial for trial in trials if not trial.user_attrs.get(claims.REPLACED)]
 
 
 def best_trials(study: Study) -> list[FrozenTrial]:

@@ -1,255 +1,154 @@
-"""One worker of a search: asks for trials, has them trained, ends the hopeless ones, tells how they ended."""
+"""A search from its first check to its pictures."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segkit.config.call import Call
 from segkit.config.checks import check_inputs
 from segkit.config.commands import TuneConfig
 from segkit.config.compose import configure
-from segkit.config.search import Scalar, Space, word
-from segkit.foundation.console import say
-from segkit.foundation.durations import format_duration, parse_duration
-from segkit.foundation.errors import SegkitError, UsageError
+from segkit.config.search import Space, SweepOptions, space_from, word
+from segkit.foundation.console import paths_written, say, table
+from segkit.foundation.durations import format_duration
+from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
+from segkit.foundation.files import check_writable
 from segkit.foundation.locks import lock
-from segkit.studies.board import Board
+from segkit.foundation.plain import plain
+from segkit.runs.folder import FREE, new_run_folder
 from segkit.studies.engine import Engine
-from segkit.studies.search import workers
-from segkit.studies.search.drawing import combinations, distributions, make_sampler, shown
-from segkit.studies.search.naming import trial_name
-from segkit.studies.search.records import Records, counted
-from segkit.studies.study import RUNNING, Entry, entry_of
-from segkit.studies.trackers.tracking import Tracker, ended, track
-from segkit.studies.trial import Result, write_trial
+from segkit.studies.launching import build_launcher
+from segkit.studies.runs import is_among
+from segkit.studies.search import claims
+from segkit.studies.search.plots import draw_history, draw_importance
+from segkit.studies.search.records import TRIALS_FILE, Records, best_trials, counted, state_of
+from segkit.studies.search.sampling import make_pruner, shown
+from segkit.studies.search.storage import check_optuna, objectives_of, only_study, open_storage, open_study
+from segkit.studies.search.worker import LOCK, Worker
+from segkit.studies.study import STUDY_FILE
+from segkit.studies.sweep import unmeasured
+from segkit.studies.trackers.tracking import build_tracker
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.trial import FrozenTrial
-
-LOCK = ".search.lock"
-_ENQUEUED = "grid_enqueued"
-_POLL_SECONDS = 1.0
-_LET_GO = 90.0  # seconds in which the training of a dead worker saves its state and leaves
+    from optuna import Study
 
 
-@dataclass
-class Underway:
-    """A trial of this worker.
-
-    Attributes:
-        trial: Optuna's.
-        entry: what is shown of it.
-        reported: validations told to Optuna so far.
-        is_pruned: whether it was asked to stop.
-    """
-
-    trial: Trial
-    entry: Entry
-    reported: int = 0
-    is_pruned: bool = False
-
-
-@dataclass
-class Worker:
-    """One process that works on a study, beside others maybe.
-
-    Attributes:
-        study: Optuna's.
-        folder: of the study, with a run folder for each trial.
-        config: of the search.
-        space: what it varies.
-        words: what every training has in common.
-        config_dirs: the user's conf folders.
-        engine: runs the trainings.
-        records: tells how the trials stand.
-        tracker: is told of each trial that has ended.
-        underway: the trials that this worker has started, by the name of their run folder.
-        entries: what is shown of them, and of those that ended.
-    """
-
-    study: Study
-    folder: Path
-    config: TuneConfig
-    space: Space
-    words: Sequence[str]
-    config_dirs: Sequence[Path]
-    engine: Engine
-    records: Records
-    tracker: Tracker | None = None
-    underway: dict[str, Underway] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Start its clock."""
-        self.identity = workers.me()
-        self.board = Board(self.entries)
-        self.began = self.seen = time.monotonic()
-        budget = self.config.sweep.budget
-        self.ends = self.began + parse_duration(budget) if budget else float("inf")
-
-    def work(self) -> None:
-        """Go on until no trial is left to start, and those that were started have ended."""
-        try:
-            with self.board, self.engine:
-                while self._start_some() or self.underway:
-                    for result in self.engine.wait(_POLL_SECONDS):
-                        self._tell(result)
-                    self._watch()
-        finally:
-            self._hand_back_all()
-
-    def _start_some(self) -> bool:
-        """Start as many trials as there is room for, and say whether any was."""
-        started = False
-        while self.engine.has_room() and time.monotonic() < self.ends and (trial := self._next()):
-            started = True
-            self._start(trial)
-        return started
-
-    def _next(self) -> Trial | None:
-        """Ask for a trial; None when all were given out."""
-        with lock(self.folder / LOCK, doing="choosing a trial"):
-            workers.revive(self.study)
-            if self.config.sweep.sampler == "grid":
-                self._enqueue_grid()
-            trials = self.study.get_trials(deepcopy=False)
-            if not any(_is_waiting(each) for each in trials) and len(counted(trials)) >= self.config.sweep.trials:
-                return None
-            if self.config.sweep.sampler == "grid" and not any(_is_waiting(each) for each in trials):
-                return None
-            self.study.sampler = make_sampler(self.config.sweep, self.config.seed + len(trials))
-            trial = self.study.ask(distributions(self.space))
-            workers.claim(trial, self.identity)
-            return trial
-
-    def _enqueue_grid(self) -> None:
-        if self.study.user_attrs.get(_ENQUEUED):
-            return
-        for params in combinations(self.space, self.config.seed)[: self.config.sweep.trials]:
-            self.study.enqueue_trial(params, skip_if_exists=True)
-        self.study.set_user_attr(_ENQUEUED, value=True)
-
-    def _start(self, trial: Trial) -> None:
-        params = {key: trial.params[key] for key in self.space}
-        name = trial.user_attrs.get(workers.RUN) or trial_name(trial.number, params)
-        words = [*self.words, *(word(key, value) for key, value in params.items())]
-        try:
-            config = configure("train", words, config_dirs=self.config_dirs)
-            check_inputs(config)
-        except UsageError as error:  # settings that exclude one another
-            self._end_failed(trial, str(error))
-            return
-        trial.set_user_attr(workers.RUN, name)
-        written = write_trial(self.folder, name, words, config)
-        try:
-            # The training of a dead worker may still be saving its state.
-            with lock(written.run / ".lock", doing=f"training in {written.run}", timeout=_LET_GO):
-                pass
-        except SegkitError as error:
-            self._end_failed(trial, str(error))
-            return
-        self.engine.submit(written)
-        entry = entry_of(written, [word(key, value) for key, value in params.items()], config)
-        entry.state = RUNNING
-        self.underway[name], self.entries[name] = Underway(trial, entry), entry
-        again = f", goes on in {name}" if workers.RETRY in trial.user_attrs else ""
-        say(f"trial {trial.number:03d} started: {shown(params)}{again}")
-
-    def _watch(self) -> None:
-        """Show how trials are, report validations, end those that fall behind, and show that this worker lives."""
-        self.board.show(self.engine)
-        for name in list(self.engine.running):
-            self._report(self.underway[name], name, self.engine.progress(name).validations)
-        if time.monotonic() - self.seen > workers.HEARTBEAT:
-            self.seen = time.monotonic()
-            for each in self.underway.values():
-                workers.give_sign_of_life(each.trial)
-
-    def _report(self, underway: Underway, name: str, validations: Sequence[Any]) -> None:
-        if len(self.study.directions) > 1:
-            return  # Optuna judges by one objective alone
-        for number, validation in enumerate(validations[underway.reported :], start=underway.reported + 1):
-            underway.trial.report(validation.dice, number)
-            underway.reported = number
-            if not underway.is_pruned and name in self.engine.running and underway.trial.should_prune():
-                underway.is_pruned = True
-                say(f"trial {underway.trial.number:03d} is behind: Dice {validation.dice:.4f} at validation {number}")
-                self.engine.stop(name, because="pruned")
-
-    def _tell(self, result: Result) -> None:
-        from optuna.trial import TrialState
-
-        underway = self.underway.pop(result.trial.name)
-        trial, values = underway.trial, objectives(result, self.config.sweep.objectives)
-        took = format_duration(result.seconds)
-        trial.set_user_attr("seconds", round(result.progress.seconds, 2))
-        if result.is_success and values:
-            self._report(underway, result.trial.name, result.progress.validations)
-            self.study.tell(trial, values)
-            say(f"trial {trial.number:03d} finished after {took}: Dice {values[0]:.4f}")
-        elif underway.is_pruned:
-            trial.set_user_attr(workers.REASON, f"pruned after validation {underway.reported}")
-            self.study.tell(trial, state=TrialState.PRUNED)
-        elif _was_killed(result) and int(trial.user_attrs.get(workers.RETRY, 0)) < self.config.sweep.retries:
-            self._again(trial, result)
-        else:
-            self._end_failed(trial, result.reason or (result.state if not result.is_success else "it never validated"))
-        self.records.write(self.study)
-        state = "pruned" if underway.is_pruned and not result.is_success else result.state
-        self._show_end(underway.entry, result, state)
-        swept = [word(key, trial.params[key]) for key in self.space]
-        track(self.tracker, self.folder, replace(ended(result, swept), state=state))
-
-    def _show_end(self, entry: Entry, result: Result, state: str) -> None:
-        entry.state, entry.seconds, entry.progress = state, result.seconds, result.progress
-        self.board.keep(entry)
-
-    def _again(self, trial: Trial, result: Result) -> None:
-        say(f"trial {trial.number:03d} {result.state}, and is tried again")
-        retry = int(trial.user_attrs.get(workers.RETRY, 0)) + 1
-        workers.hand_back(self.study, self._stored(trial), reason=result.reason or result.state, retry=retry)
-
-    def _end_failed(self, trial: Trial, reason: str) -> None:
-        from optuna.trial import TrialState
-
-        trial.set_user_attr(workers.REASON, reason)
-        self.study.tell(trial, state=TrialState.FAIL)
-        say(f"trial {trial.number:03d} failed: {reason}")
-
-    def _hand_back_all(self) -> None:
-        """Leave what this worker could not finish to the others, or to a later sitting."""
-        for each in self.underway.values():
-            retry = int(each.trial.user_attrs.get(workers.RETRY, 0))
-            workers.hand_back(self.study, self._stored(each.trial), reason="its worker was stopped", retry=retry)
-        self.underway.clear()
-        self.records.write(self.study)
-
-    def _stored(self, trial: Trial) -> FrozenTrial:
-        return next(each for each in self.study.get_trials(deepcopy=False) if each.number == trial.number)
-
-
-def objectives(result: Result, names: Sequence[str]) -> list[float]:
-    """Return the values of a finished training, nothing where it never validated.
+def search(config: TuneConfig, call: Call) -> Path:
+    """Work on a study until its trials are done, beside other workers maybe.
 
     Args:
-        result: of its trial.
-        names: `dice` is that of the last validation, which saw the final weights; `seconds` those of the training.
+        config: the composed config.
+        call: what was typed.
+
+    Returns:
+        The study's folder.
+
+    Raises:
+        UsageError: when a setting of the space does not hold, or the study in `output` searches something else.
+        CasesFailedError: when trials failed, naming them; the others were finished.
+        MissingExtraError: when Optuna is not installed.
+        StoppedError: after Ctrl-C or SIGTERM, once every trial has saved its state.
     """
-    dice = result.progress.dice
-    known: dict[str, Scalar] = {"dice": dice, "seconds": result.progress.seconds}
-    return [] if dice is None else [float(known[name] or 0.0) for name in names]
+    check_optuna()
+    space = space_from(config.sweep.space)
+    words = training_words(call.overrides, space)
+    check_ends(words, space, call)
+    devices = config.training.devices or 1
+    launcher, tracker = build_launcher(config.launcher, devices), build_tracker(config.tracker)
+    folder = Path(config.output) if config.output else new_run_folder(Path(config.paths.runs), config.name).path
+    check_writable(folder)
+    pruner = make_pruner(config.sweep, config.training)
+    record = {"space": plain(space), "objectives": config.sweep.objectives, "words": _comparable(words)}
+    with lock(folder / LOCK, doing="opening the study"):
+        storage = open_storage(config.sweep.storage, folder)
+        name = config.sweep.study or (None if config.sweep.storage else only_study(storage)) or folder.name
+        study = open_study(storage, name, record, pruner)
+    most = number_of_trials(config.sweep, space)
+    say(f"{most} trial{'s' * (most > 1)} in {folder}: {', '.join(space)}")
+    records = Records(folder, space, words, command_of(call), config.data.name)
+    try:
+        Worker(study, folder, config, space, words, call.config_dirs, Engine(launcher), records, tracker).work()
+    except (KeyboardInterrupt, StoppedError) as error:
+        raise StoppedError(
+            f"stopped; every trial's state is saved, and the same words with output={folder} go on"
+        ) from error
+    return conclude(study, records)
 
 
-def _is_waiting(trial: FrozenTrial) -> bool:
-    from optuna.trial import TrialState
+def number_of_trials(options: SweepOptions, space: Space) -> int:
+    """Return how many trials there will be at most: a grid has an end of its own."""
+    if options.sampler != "grid":
+        return options.trials
+    return min(options.trials, prod(len(dimension.grid or ()) for dimension in space.values()))
 
-    return trial.state == TrialState.WAITING
+
+def training_words(words: Sequence[str], space: Space) -> list[str]:
+    """Return the words that every training of a search has in common."""
+    kept = []
+    for each in words:
+        key = each.partition("=")[0]
+        if key not in space and key != "output" and key != "sweep" and not key.startswith("sweep."):
+            kept.append(each)
+    return unmeasured(kept)
 
 
-def _was_killed(result: Result) -> bool:
-    """Say whether a signal ended a training that did nothing wrong."""
-    return result.exit_code < 0 or result.state == "stopped"
+def _comparable(words: Sequence[str]) -> list[str]:
+    """Return the words that must be the same for every worker: where a training runs changes nothing that it finds."""
+    free = [key for key in FREE if key != "inference"]  # by which cases that validate are segmented
+    return sorted(each for each in words if not is_among(each.partition("=")[0].lstrip("+~"), free))
+
+
+def check_ends(words: Sequence[str], space: Space, call: Call) -> None:
+    """Compose a training at every end of the space, so that a search does not fail in the middle of the night.
+
+    Raises:
+        UsageError: naming the setting that does not hold.
+    """
+    first = {key: dimension.ends[0] for key, dimension in space.items()}
+    for key, dimension in space.items():
+        for value in dimension.ends:
+            tried = [word(name, member) for name, member in {**first, key: value}.items()]
+            try:
+                check_inputs(configure("train", [*words, *tried], config_dirs=call.config_dirs))
+            except UsageError as error:
+                raise UsageError(f"with {word(key, value)}: {error}") from error
+
+
+def command_of(call: Call) -> dict[str, Any]:
+    """Return what was typed, for the record; a storage may hold a password."""
+    words = [each for each in call.overrides if not each.startswith("sweep.storage=")]
+    return {"command": "tune", "overrides": words, "config_dirs": call.config_dirs, "cwd": call.cwd}
+
+
+def conclude(study: Study, records: Records) -> Path:
+    """Write the records and pictures of a study, and say what was found.
+
+    Raises:
+        CasesFailedError: when trials failed, naming them.
+    """
+    folder, space = records.folder, records.space
+    records.write(study)
+    pictures = [draw_history(study, folder / "history.png"), draw_importance(study, folder / "importance.png")]
+    trials = counted(study.get_trials(deepcopy=False))
+    names = objectives_of(study)
+    table("trials", ("trial", "state", *names, "time", "settings"), [_shown(trial, len(names)) for trial in trials])
+    for best in best_trials(study)[:3]:
+        settings = " ".join(word(key, best.params[key]) for key in space)
+        say(f"best: trial {best.number:03d}, Dice {best.values[0]:.4f}: {settings}")
+    paths_written([folder / STUDY_FILE, folder / TRIALS_FILE, *(path for path in pictures if path)])
+    failed = [trial for trial in trials if trial.state.name == "FAIL"]
+    if failed:
+        told = "; ".join(f"{trial.number:03d} ({trial.user_attrs.get(claims.REASON)})" for trial in failed)
+        raise CasesFailedError(f"{len(failed)} of {len(trials)} trials failed: {told}")
+    return folder
+
+
+def _shown(trial: Any, objectives: int) -> tuple[str, ...]:
+    values = [f"{value:.4g}" for value in trial.values or ()]
+    seconds = trial.user_attrs.get("seconds")
+    took = format_duration(float(seconds)) if seconds is not None else ""
+    return (f"{trial.number:03d}", state_of(trial), *values, *[""] * (objectives - len(values)), took,
+            shown(trial.params))  # fmt: skip

@@ -98,6 +98,14 @@ def mend_journal(path: Path) -> None:
             lock.release()
 
 
+def only_study(storage: BaseStorage) -> str | None:
+    """Return the name of the one study that a storage holds, whatever its folder is called by now; else None."""
+    import optuna
+
+    names = optuna.get_all_study_names(storage)
+    return names[0] if len(names) == 1 else None
+
+
 def open_study(storage: BaseStorage, name: str, record: dict[str, Any], pruner: BasePruner) -> Study:
     """Open a study, or begin it.
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from segkit.config.suggestions import one_line
 from segkit.config.targets import import_target
 from segkit.foundation.building import TARGET, arguments_of
-from segkit.foundation.errors import MissingExtraError, UsageError
+from segkit.foundation.console import warn
+from segkit.foundation.errors import MissingExtraError, StoppedError, UsageError
 from segkit.foundation.locks import lock
 from segkit.runs.folder import RunFolder
+from segkit.studies.progress import rows_of
 from segkit.studies.trial import Result
 
 PACKAGES = ("mlflow", "tensorboard", "wandb")
@@ -48,22 +50,12 @@ class Ended:
 
     def history(self) -> list[tuple[int, dict[str, float]]]:
         """Return the rows of its metrics.csv: step, and the numbers of that row by column."""
-        path = RunFolder(self.run).metrics
-        if not path.is_file():
-            return []
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [
-                row for row in csv.DictReader(file) if None not in row.values() and (row.get("step") or "").isdigit()
-            ]
-        return [(int(row["step"]), _numbers(row)) for row in rows]
+        rows = [row for row in rows_of(RunFolder(self.run).metrics) if "step" in row]
+        return [(int(row.pop("step")), row) for row in rows]
 
     def artifacts(self) -> list[Path]:
         """Return the files of its run folder that are worth keeping with it; weights stay where they are."""
         return [path for path in (self.run / name for name in _ARTIFACTS) if path.is_file()]
-
-
-def _numbers(row: Mapping[str, str]) -> dict[str, float]:
-    return {name: float(cell) for name, cell in row.items() if cell and name != "step"}
 
 
 def _number_or_text(value: str) -> float | str:
@@ -117,10 +109,19 @@ def is_local(options: Mapping[str, Any] | None) -> bool:
 
 
 def track(tracker: Tracker | None, study: Path, trial: Ended) -> None:
-    """Tell a tracker, if there is one, of a trial; several workers take turns."""
-    if tracker is not None:
+    """Tell a tracker, if there is one, of a trial; several workers take turns.
+
+    What a tracker cannot take, be it that its server is away or its disk is full, is said and ends no study.
+    """
+    if tracker is None:
+        return
+    try:
         with lock(study / ".tracker.lock", doing="recording a trial"):
             tracker.record(study, trial)
+    except StoppedError:
+        raise
+    except Exception as error:  # noqa: BLE001  (each tracker has errors of its own)
+        warn(f"tracker: {trial.name} was not recorded, its run folder has all of it: {one_line(error)}")
 
 
 def ended(result: Result, swept: Sequence[str]) -> Ended:

@@ -15,8 +15,8 @@ from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from segkit.foundation.errors import MissingExtraError, UsageError
+from segkit.studies.search import claims
 from segkit.studies.search import storage as storages
-from segkit.studies.search import workers
 from segkit.studies.search.storage import (
     JOURNAL,
     check_optuna,
@@ -44,13 +44,13 @@ def exercise(url, folder):
     first, second = one.ask(SPACE), other.ask(SPACE)
     assert (first.number, second.number) == (0, 1)
     first.report(0.4, 1)
-    first.set_user_attr(workers.RUN, "000")
+    first.set_user_attr(claims.RUN, "000")
     one.tell(first, 0.5)
     stored = other.get_trials(deepcopy=False)[1]
-    workers.hand_back(other, stored, reason="gone", retry=1)
+    claims.hand_back(other, stored, reason="gone", retry=1)
     again = one.ask(SPACE)
     assert again.params == second.params
-    assert again.user_attrs == {workers.RETRY: 1}
+    assert again.user_attrs == {claims.RETRY: 1}
     one.tell(again, 0.75)
     return [trial.state for trial in other.get_trials()], other.best_value
 
@@ -182,7 +182,7 @@ def _unprivileged() -> str | None:
 def test_a_real_postgresql_server(postgres, tmp_path):
     assert exercise(postgres, tmp_path) == EXPECTED
     plain = optuna.load_study(study_name="study", storage=postgres)
-    assert plain.trials[1].user_attrs[workers.REPLACED] is True
+    assert plain.trials[1].user_attrs[claims.REPLACED] is True
     with pytest.raises(UsageError, match="has another space"):
         begin(postgres, tmp_path, space={})
 

@@ -9,7 +9,7 @@ from segkit.config.call import Call
 from segkit.config.compose import configure
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import read_yaml, write_yaml
-from segkit.studies.search import search as searching
+from segkit.studies.search import worker as working
 from segkit.studies.sweep import sweep
 from tests.studies.trackers.memory import TOLD
 
@@ -19,7 +19,7 @@ TARGET = "+tracker._target_=tests.studies.trackers.memory.Memory"
 @pytest.fixture
 def base(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(searching, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(working, "_POLL_SECONDS", 0.0)
     (tmp_path / "cohort" / "images").mkdir(parents=True)
     TOLD.clear()
     return (

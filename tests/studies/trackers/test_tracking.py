@@ -46,6 +46,15 @@ def test_no_tracker_is_none_and_is_told_nothing(tmp_path):
     assert not (tmp_path / ".tracker.lock").exists()
 
 
+def test_a_tracker_that_fails_ends_no_study(tmp_path, capsys):
+    class Away:
+        def record(self, study, trial):
+            raise ConnectionError("no server at http://elsewhere")
+
+    track(Away(), tmp_path, ended_trial(tmp_path, "a"))
+    assert "a was not recorded, its run folder has all of it: no server at" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("package", tracking.PACKAGES)
 def test_a_missing_package_is_named_with_its_extra(package, monkeypatch):
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from segkit.foundation.console import say
+from segkit.runs.ensemble import is_folder_name
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -25,6 +26,12 @@ def me() -> dict[str, Any]:
     import psutil
 
     return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def run_of(trial: Trial | FrozenTrial) -> str | None:
+    """Return the name of a trial's run folder; None where none, or none of the study, is named."""
+    name = trial.user_attrs.get(RUN)
+    return name if is_folder_name(name) else None
 
 
 def claim(trial: Trial, worker: dict[str, Any]) -> None:

@@ -17,10 +17,11 @@ from segkit.config.compose import configure
 from segkit.config.recorded import load_config
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.studies import board
+from segkit.studies.search import claims
 from segkit.studies.search import search as searching
-from segkit.studies.search import study as studying
+from segkit.studies.search import worker as working
+from segkit.studies.search.search import training_words
 from segkit.studies.search.storage import JOURNAL
-from segkit.studies.search.study import training_words
 from segkit.studies.sweep import sweep
 from tests.studies.search import toy_trainings
 from tests.studies.search.toy_trainings import dice_of
@@ -32,7 +33,7 @@ RATES = "optimizer.lr=tag(log,interval(1e-4,1.0))"
 @pytest.fixture
 def base(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(searching, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(working, "_POLL_SECONDS", 0.0)
     (tmp_path / "cohort" / "images").mkdir(parents=True)
     return (
         "data=paired", "data.root=cohort", "training.steps=100", "training.fold=0", "output=study",
@@ -50,7 +51,7 @@ def quickly(base, monkeypatch):
         rate, seed = float(settings.get("optimizer.lr", 0.01)), int(settings.get("seed", 1))
         return replace(first, optimizer={**first.optimizer, "lr": rate}, seed=seed)
 
-    for module in (searching, studying):
+    for module in (searching, working):
         monkeypatch.setattr(module, "configure", composed)
     return base
 
@@ -208,16 +209,32 @@ def test_a_search_that_is_stopped_hands_its_trials_back(quickly, monkeypatch):
         if next(looks) == 2:
             raise StoppedError("stopped by SIGTERM")
 
-    watch = searching.Worker._watch
-    monkeypatch.setattr(searching.Worker, "_watch", stopped)
+    watch = working.Worker._watch
+    monkeypatch.setattr(working.Worker, "_watch", stopped)
     monkeypatch.setattr("segkit.studies.engine.GRACE", 1.0)
     with pytest.raises(StoppedError, match=r"the same words with output=.*study go on"):
         search(*quickly, RATES, "sweep.trials=3")
     assert [trial.state.name for trial in trials_of(Path("study"))] == ["FAIL", "WAITING"]
-    monkeypatch.setattr(searching.Worker, "_watch", watch)
+    monkeypatch.setattr(working.Worker, "_watch", watch)
     folder = search(*quickly, RATES, "sweep.trials=3")
     assert [row["state"] for row in rows_of(folder)] == ["finished"] * 3
     assert rows_of(folder)[0]["run"].startswith("000,")
+
+
+def test_a_trial_that_another_worker_has_taken_up_is_left_to_it(quickly, monkeypatch, capsys):
+    watch, looks = working.Worker._watch, iter(range(1000))
+
+    def robbed(worker):
+        if next(looks) == 2:
+            (own,) = worker.underway.values()
+            claims.hand_back(worker.study, worker._stored(own.trial), reason="its worker was gone", retry=0)
+        watch(worker)
+
+    monkeypatch.setattr(working.Worker, "_watch", robbed)
+    folder = search(*quickly, RATES, "sweep.trials=2")
+    assert "trial 000 was taken up by another worker" in capsys.readouterr().out
+    assert [row["state"] for row in rows_of(folder)] == ["finished"] * 2
+    assert [trial.state.name for trial in trials_of(folder)] == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
 def test_a_worker_that_is_killed_loses_nothing(base, tmp_path):
@@ -257,6 +274,15 @@ def test_a_sweep_does_not_take_a_search_for_its_own(quickly):
     search(*quickly, RATES, "sweep.trials=1")
     with pytest.raises(UsageError, match="is a search: type its own words again"):
         sweep(Call("train", ("study.resume=study",), cwd=Path.cwd()))
+
+
+def test_a_search_that_was_moved_goes_on_where_it_is(quickly):
+    search(*quickly, RATES, "sweep.trials=1")
+    Path("study").rename("moved")
+    words = [word for word in quickly if not word.startswith("output")]
+    folder = search(*words, "output=moved", RATES, "sweep.trials=2")
+    assert [row["state"] for row in rows_of(folder)] == ["finished"] * 2
+    assert len(trials_of(folder)) == 2
 
 
 def test_a_password_is_written_nowhere(quickly, tmp_path):

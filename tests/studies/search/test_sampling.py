@@ -7,7 +7,7 @@ import pytest
 
 from segkit.config.options import TrainingOptions
 from segkit.config.search import Choices, Interval
-from segkit.studies.search.drawing import (
+from segkit.studies.search.sampling import (
     combinations,
     distributions,
     expected_validations,
@@ -15,7 +15,6 @@ from segkit.studies.search.drawing import (
     make_sampler,
     shown,
 )
-from segkit.studies.search.naming import trial_name
 from segkit.training.fit import VALIDATIONS
 from tests.studies.search.options import sweep_options
 
@@ -120,13 +119,6 @@ def test_a_trial_behind_the_others_is_ended_but_not_in_the_warm_up(pruner):
     assert study.best_value == 0.9
 
 
-def test_names_tell_the_trials_apart_and_are_safe():
-    assert (
-        shown({"optimizer.lr": 0.00312345, "network": "unet", "n": None}) == "optimizer.lr=0.00312,network=unet,n=None"
-    )
-    assert (
-        trial_name(7, {"optimizer.lr": 0.5, "network.features": "[8,16]"})
-        == "007,optimizer.lr=0.5,network.features=_8,16"
-    )
-    assert len(trial_name(1234, {"key": "x" * 300})) == 100
-    assert "/" not in trial_name(1, {"data": "../../etc"})
+def test_settings_are_shown_in_a_few_words():
+    settings = {"optimizer.lr": 0.00312345, "network": "unet", "n": None}
+    assert shown(settings) == "optimizer.lr=0.00312,network=unet,n=None"
