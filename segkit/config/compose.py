@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +22,7 @@ from segkit.config.literal_paths import escaped, located
 from segkit.config.overrides import Overrides, read_overrides, schema_of
 from segkit.config.ranges import without_ranges
 from segkit.config.recorded import configure_resumed
+from segkit.config.suggestions import listed
 from segkit.config.targets import check_own_targets
 from segkit.config.typed import MISSING, not_set, typed
 from segkit.foundation.errors import UsageError, one_line
@@ -108,6 +108,9 @@ def _composed(command: str, read: Overrides, sources: Sources) -> DictConfig:
         if not group:
             raise UsageError(one_line(str(error).partition("Config search path:")[0])) from error
         raise unknown_choice(group, choice, error.options or []) from error
+    except RecursionError as error:
+        typed_choices = listed(override.input_line or "" for override in read.choices)
+        raise UsageError(f"a yaml is nested too deeply to be read; chosen were {typed_choices}") from error
     except _REFUSALS as error:
         raise _explained(command, read, sources, error) from error
     # Hydra would merge them into the labels that the chosen data set has already.
@@ -153,16 +156,21 @@ def _explained(command: str, read: Overrides, sources: Sources, error: Exception
         lines = [override.input_line or "" for override in read.choices]
         config = hydra_config(command, lines, sources, _tables(command))
         for override in read.values:
-            if not override.is_add() and not override.is_force_add() and not _exists(config, override):
+            is_new = override.is_add() or override.is_force_add()
+            if not is_new and _section_with(config, override.key_or_group) is None:
                 known = [*keys_of(schema_of(command)), *_open_keys(config)]
                 return unknown_key(override.key_or_group, known)
     return UsageError(one_line(error) or one_line(error.__cause__ or type(error).__name__))
 
 
-def _exists(config: DictConfig, override: Override) -> bool:
-    parent, _, name = override.key_or_group.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    return isinstance(node, DictConfig) and name in node.keys()  # noqa: SIM118  (`in` hides missing values)
+def _section_with(config: DictConfig, key: str) -> DictConfig | None:
+    """Return the section that holds a key; None where there is none."""
+    parent, _, name = key.rpartition(".")
+    with suppress(OmegaConfBaseException):  # a list stands where a section is meant
+        node = OmegaConf.select(config, parent) if parent else config
+        if isinstance(node, DictConfig) and name in node.keys():  # noqa: SIM118  (`in` hides missing values)
+            return node
+    return None
 
 
 def _open_keys(node: Any, prefix: str = "") -> list[str]:
@@ -187,9 +195,8 @@ def _set_paths(config: DictConfig, schema: type, read: Overrides) -> None:
 
 
 def _is_reference(config: DictConfig, name: str) -> bool:
-    parent, _, leaf = name.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    return isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, leaf)
+    section = _section_with(config, name)
+    return section is not None and OmegaConf.is_interpolation(section, name.rpartition(".")[2])
 
 
 def plain_config(config: DictConfig, schema: type, sources: Sources = ()) -> dict[str, Any]:

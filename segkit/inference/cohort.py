@@ -10,13 +10,16 @@ from segkit.config.options import ObjectOptions
 from segkit.config.shard import Shard
 from segkit.foundation.allocator import hand_back_large_blocks
 from segkit.foundation.console import progress_bar
+from segkit.foundation.locks import lock
 from segkit.inference.assembly_line import AssemblyLine
 from segkit.inference.cohort_table import write_cases
 from segkit.inference.exporters import standard_objects
 from segkit.inference.mask_folder import MaskFolder
 from segkit.inference.model import Model
-from segkit.runs.manifest import read_manifest
+from segkit.runs.manifest import lock_of, read_manifest
 from segkit.volumes.selection import Location
+
+ENDING_SECONDS = 60.0  # that a command which was asked to stop has for the masks in the making
 
 
 @dataclass
@@ -59,17 +62,26 @@ def predict_cohort(
 
     Raises:
         UsageError: when no exporter is called so.
+        SegkitError: when another process goes on segmenting into the folder.
     """
     if not scans:
         return Cohort({}, 0, {})
     hand_back_large_blocks()
-    folder = MaskFolder(model, output, wanted, objects or standard_objects(), scans if shard else None, shard)
+    # Whoever was asked to stop still lists what it has made: done later, that would undo what we list.
+    with lock(lock_of(output, shard), doing=f"segmenting into {output}", timeout=ENDING_SECONDS):
+        folder = MaskFolder(model, output, wanted, objects or standard_objects(), scans if shard else None, shard)
+        line = _segmented(model, scans, folder)
+        write_cases(output, read_manifest(output), model.scores.flagged if model.scores else 0)
+    masks = {name: output / line.entries[name]["mask"] for name in scans if name in line.entries}
+    return Cohort(masks, line.reused, folder.register.manifest.failed, folder.trained)
+
+
+def _segmented(model: Model, scans: Mapping[str, Mapping[str, Location]], folder: MaskFolder) -> AssemblyLine:
+    """Segment scans; what was made of them is listed however that ends."""
     try:
         with progress_bar(len(scans), "segmenting") as advance:
             line = AssemblyLine(model, folder, advance)
             line.run(scans)
     finally:
         folder.register.close()
-    write_cases(output, read_manifest(output), model.scores.flagged if model.scores else 0)
-    masks = {name: output / line.entries[name]["mask"] for name in scans if name in line.entries}
-    return Cohort(masks, line.reused, folder.register.manifest.failed, folder.trained)
+    return line

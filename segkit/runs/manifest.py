@@ -173,6 +173,11 @@ def path_of(folder: Path, shard: Shard | None = None) -> Path:
     return folder / (NAME + (f"_{shard.index}_of_{shard.count}" if shard else "") + WHOLE)
 
 
+def lock_of(folder: Path, shard: Shard | None = None) -> Path:
+    """Return the file that is locked by the command that adds to a folder's manifest, or to that of one job."""
+    return folder / f".{path_of(folder, shard).stem}.lock"
+
+
 def write_manifest(folder: Path, manifest: Manifest, shard: Shard | None = None) -> None:
     """Write a folder's manifest, or that of one job of an array, whole or not at all."""
     kept = {name: getattr(manifest, name) for name in ("labels", "weights", "cases", "failed")}

@@ -248,6 +248,20 @@ def test_mistakes_in_the_users_own_conf(mine):
     assert "pared" in refusal("train", "data=gone", config_dirs=[mine])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# No root.\nname: lungs\n", "data.root is not set"),
+        ("# A list.\n- name: lungs\n", "'name'"),
+        ("# Deep.\ndefaults: [paired, _self_]\nlabels: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("# Deep.\ndefaults: [paired, _self_]\nlabels: " + "{a: " * 300 + "}" * 300, "nested too deeply"),
+    ],
+)
+def test_a_data_sets_yaml_of_another_form_is_refused_in_a_line(mine, text, message):
+    (mine / "data" / "lungs.yaml").write_text(text)
+    assert message in refusal("train", "data=lungs", "training.steps=1", config_dirs=[mine])
+
+
 def test_a_folder_of_configs_may_have_any_name(folder, mine):
     odd = folder / "DOE^JOHN (1) 'ü'=~&, ${x}"
     mine.rename(odd)

@@ -4,7 +4,7 @@ A moment is the n-th time that the command opens a file for writing, renames, re
 and a few milliseconds after it: there something is half done. From such a moment on the disk may also be full, or
 broken: then the command has to say so in a line, and the state before it has to be whole. Each attempt is a copy (fork)
 of one process that has imported everything once, so that a hundred take minutes; the trials of a sweep are processes of
-their own, and faults happen to them or to the sweep itself.
+their own, and faults happen to them, to the sweep itself, or to the sweep at a moment of a trial's.
 `python -m tests.faults.killing [count] [seed] [command]`
 """
 
@@ -98,12 +98,17 @@ def commands(data: Path) -> list[Command]:
 
 
 def drawn(draw: np.random.Generator, events: int, trial_events: int, trials: Sequence[str]) -> Fault:
-    """Draw a fault: two of three are kills, and of a command with trials two of three befall one of these."""
+    """Draw a fault: two of three are kills.
+
+    Of a command with trials two of three befall one of these, or, each second kill of them, the command at a moment of
+    the trial's: run again at once, it meets the trial that is still ending.
+    """
     trial = str(draw.choice(trials)) if trials and draw.random() < 2 / 3 else None
     at = 1 + int(draw.integers(trial_events if trial else events))
     delay = float(draw.choice([0.0, draw.uniform(0.0005, LONGEST_DELAY)]))
     number = (None, None, errno.ENOSPC, None, None, errno.EIO)[int(draw.integers(6))]
-    return Fault(at, 0.0 if number else delay, number, trial)
+    of_parent = trial is not None and number is None and draw.random() < 0.5
+    return Fault(at, 0.0 if number or of_parent else delay, number, trial, of_parent)
 
 
 def is_told(fault: Fault, code: int, said: str) -> bool:

@@ -1,13 +1,14 @@
 """What happens to a command: it is killed, or its disk fails, at the n-th change that it makes in its folders."""
 
 import atexit
+import json
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,12 +27,14 @@ class Fault:
         delay: seconds after it, of a kill.
         number: the error of everything that is written from then on (ENOSPC, EIO); None: the process is killed.
         trial: name of the trial of a sweep that it befalls; None: the command itself.
+        of_parent: whether, at that moment of the trial, the sweep is killed instead, which the trial has to notice.
     """
 
     at: int
     delay: float = 0.0
     number: int | None = None
     trial: str | None = None
+    of_parent: bool = False
 
     def strike(self, count: int, is_write: bool) -> None:
         """Do it, where this event is the one.
@@ -42,6 +45,8 @@ class Fault:
         if self.number is not None:
             if count >= self.at and is_write:
                 raise OSError(self.number, os.strerror(self.number))
+        elif count == self.at and self.of_parent:
+            os.kill(os.getppid(), signal.SIGKILL)
         elif count == self.at and self.delay:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process as SIGKILL does, wherever it is
             signal.setitimer(signal.ITIMER_REAL, self.delay)
@@ -113,7 +118,7 @@ def _let_trials_be_struck(folder: Path, fault: Fault | None) -> None:
 
     def command(trial: local.Trial) -> list[str]:
         is_meant = fault is not None and fault.trial == trial.name
-        told = f"{fault.at},{fault.delay},{fault.number or 0}" if is_meant and fault else ""
+        told = json.dumps(asdict(fault)) if is_meant and fault else ""
         os.environ.update({FAULT: told, FOLDER: str(folder), "PYTHONPATH": str(PROJECT)})
         return [sys.executable, "-m", "tests.faults.trial", "train", "--config", str(trial.config)]
 
@@ -122,8 +127,5 @@ def _let_trials_be_struck(folder: Path, fault: Fault | None) -> None:
 
 def told_fault() -> Fault | None:
     """Return the fault that this process, a trial's, was told of."""
-    words = os.environ.get(FAULT, "")
-    if not words:
-        return None
-    at, delay, number = words.split(",")
-    return Fault(int(at), float(delay), int(number) or None)
+    told = os.environ.get(FAULT, "")
+    return Fault(**json.loads(told)) if told else None

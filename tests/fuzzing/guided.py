@@ -1,10 +1,10 @@
 """The long run led by coverage, where atheris is installed: what reaches new lines of segkit is damaged further.
 
-`python -m tests.fuzzing.guided READER SECONDS`; scripts/fuzz calls it where `atheris` can be imported.
+`python -m tests.fuzzing.guided READER SECONDS FOLDER`; scripts/fuzz calls it where `atheris` can be imported. The file
+of each finding is kept in the folder.
 """
 
 import logging
-import shutil
 import struct
 import sys
 import tempfile
@@ -32,12 +32,12 @@ PACKED = (
 
 def main() -> None:
     """Damage one reader's seeds until the time is over; each finding is a line."""
-    name, seconds = sys.argv[1:]
+    name, seconds, kept = sys.argv[1:]
     logging.disable(logging.CRITICAL)
+    Path(kept).mkdir(exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix="guided_"))
     with atheris.instrument_imports(include=["segkit"]):
-        from tests.fuzzing.trying import BY_NAME, planted
-        from tests.fuzzing.watching import complaint
+        from tests.fuzzing.trying import BY_NAME, TRACED_EVERY, planted, wrong_with
 
         reader = BY_NAME[name]
         seeds = planted(reader, room / "seeds")
@@ -50,13 +50,12 @@ def main() -> None:
         if not data:
             return
         seed, file = places[data[0] % len(places)]
-        folder = room / "room" / seed.name
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(seed, folder)
-        (folder / file).write_bytes(data[1:])
-        wrong = complaint(reader.opens, folder, names_files=reader.names_files)
-        if wrong:
-            print(f"{name} {seed.name}/{file}: {wrong}", flush=True)
+        is_traced = zlib.crc32(data) % TRACED_EVERY == 0
+        if wrong := wrong_with(reader, seed, file, data[1:], is_traced=is_traced):
+            found = Path(kept, f"{name}_{seed.name}_{zlib.crc32(data):08x}", Path(file).name)
+            found.parent.mkdir(exist_ok=True)
+            found.write_bytes(data[1:])
+            print(f"{name} {seed.name}/{file}: {wrong} ({found})", flush=True)
 
     def damage(data: bytes, most: int, seed: int) -> bytes:
         draw = np.random.default_rng(seed)
@@ -66,8 +65,9 @@ def main() -> None:
             changed = damaged(data[1:], draw)
         return data[:1] + changed[: most - 1]
 
-    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=0", "-timeout=60", "-verbosity=0"]
-    atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", str(room / "corpus")], try_one, custom_mutator=damage)
+    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=0", "-timeout=60"]
+    tells = ["-verbosity=0", "-print_final_stats=1", f"-artifact_prefix={kept}/"]  # where what ends the process is kept
+    atheris.Setup([sys.argv[0], *limits, *tells, str(room / "corpus")], try_one, custom_mutator=damage)
     atheris.Fuzz()
 
 

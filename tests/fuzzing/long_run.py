@@ -39,7 +39,7 @@ def work(name: str, seconds: float, first: int, data: Path | None, pipe: Any) ->
         if data is not None and name in REAL:
             real_seeds(name, data, Path(folder, "seeds"))
             seeds = sorted(path for path in Path(folder, "seeds").iterdir() if path.is_dir())
-        for number, finding in enumerate(tried(reader, seeds, count(first), Path(folder, "room")), start=first):
+        for number, finding in enumerate(tried(reader, seeds, count(first)), start=first):
             pipe.send((number, finding))
             if time.monotonic() > end:
                 break
@@ -70,9 +70,10 @@ def fuzzed(name: str, seconds: float, first: int, data: Path | None) -> tuple[in
 
 def guided(name: str, seconds: float) -> tuple[int, list[str]]:
     """Return the same of a run that coverage leads, for which atheris has to be installed."""
+    kept = Path(tempfile.gettempdir(), "segkit_findings")
     with tempfile.TemporaryDirectory(prefix="guided_") as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.fuzzing.guided", name, str(max(1, int(seconds)))],
+            [sys.executable, "-m", "tests.fuzzing.guided", name, str(max(1, int(seconds))), str(kept)],
             env={**os.environ, "TMPDIR": folder}, capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
     count = re.search(r"number_of_executed_units: (\d+)", done.stderr)

@@ -9,7 +9,7 @@ from tests.fuzzing.reader import Reader
 from tests.fuzzing.trying import DOORS, planted, tried
 from tests.fuzzing.watching import CANARY
 
-TRIES = 300
+TRIES = 2000
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def canary(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("reader", DOORS, ids=lambda reader: reader.name)
 def test_damaged_files_are_read_or_refused_in_a_line(reader: Reader, tmp_path, canary):
     seeds = planted(reader, tmp_path / "seeds")
-    findings = [each for each in tried(reader, seeds, range(int(TRIES * reader.share)), tmp_path / "room") if each]
+    findings = [each for each in tried(reader, seeds, range(int(TRIES * reader.share))) if each]
     assert not findings, "\n".join(f"{each.number} {each.seed}/{each.file}: {each.complaint}" for each in findings)
     assert not canary.exists()
     assert CANARY not in sys.modules

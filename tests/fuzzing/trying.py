@@ -1,6 +1,5 @@
 """Many inputs tried on one reader, the same ones for the same numbers."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from tests.fuzzing.mutations import file_to_damage, mutated
 from tests.fuzzing.reader import Reader
 from tests.fuzzing.readers import READERS
 from tests.fuzzing.watching import complaint
+
+TRACED_EVERY = 23  # has no factor in common with the number of any reader's seeds
 
 DOORS = (*READERS, *CONFIGS)
 BY_NAME = {door.name: door for door in DOORS}
@@ -44,23 +45,34 @@ def planted(reader: Reader, root: Path) -> list[Path]:
     return seeds
 
 
-def tried(reader: Reader, seeds: list[Path], numbers: Iterator[int] | range, room: Path) -> Iterator[Finding | None]:
+def tried(reader: Reader, seeds: list[Path], numbers: Iterator[int] | range) -> Iterator[Finding | None]:
     """Try inputs.
 
     Args:
         reader: the door.
         seeds: folders that `planted` made.
         numbers: of the inputs; each stands for one seed and one damage.
-        room: where the files of each input lie for a moment.
     """
+    files = {seed: reader.damaged_files(seed) for seed in seeds}
     for number in numbers:
         seed = seeds[number % len(seeds)]
         draw = np.random.default_rng([number, *reader.name.encode()])
-        folder = room / seed.name
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(seed, folder)
-        name = file_to_damage(reader.damaged_files(seed), draw)
-        damaged = mutated((folder / name).read_bytes(), draw)
-        (folder / name).write_bytes(damaged)
-        wrong = complaint(reader.opens, folder, names_files=reader.names_files)
+        name = file_to_damage(files[seed], draw)
+        content = mutated((seed / name).read_bytes(), draw)
+        wrong = wrong_with(reader, seed, name, content, is_traced=number % TRACED_EVERY == 0)
         yield Finding(number, seed.name, name, wrong) if wrong else None
+
+
+def wrong_with(reader: Reader, seed: Path, name: str, content: bytes, *, is_traced: bool) -> str | None:
+    """Open a seed while one of its files holds something else; return what is wrong with how it was dealt with."""
+    whole = (seed / name).read_bytes()
+    _replace(seed / name, content)
+    try:
+        return complaint(reader.opens, seed, names_files=reader.names_files, is_traced=is_traced)
+    finally:
+        _replace(seed / name, whole)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.unlink()  # what an earlier reading still maps must not change
+    path.write_bytes(content)

@@ -15,7 +15,8 @@ from streams import EXACT
 from segkit.config.labels import labels_from
 from segkit.config.rules import Rule
 from segkit.config.shard import Shard
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, SegkitError, StoppedError
+from segkit.foundation.locks import lock
 from segkit.inference.assembly_line import without_voxels
 from segkit.inference.cohort import predict_cohort
 from segkit.inference.cohort_table import write_cases
@@ -24,7 +25,7 @@ from segkit.inference.mask_folder import MaskFolder
 from segkit.inference.model import Mask, Ready
 from segkit.inference.streaming import Work
 from segkit.preparation.scans import Scan
-from segkit.runs.manifest import Manifest, read_manifest, write_manifest
+from segkit.runs.manifest import Manifest, lock_of, read_manifest, write_manifest
 from segkit.runs.register import Register
 from segkit.volumes.grid import Grid
 from segkit.volumes.volume import Source, Volume
@@ -198,6 +199,35 @@ def test_what_was_not_saved_so_is_made_anew(tmp_path, scans, monkeypatch, case):
         scans["a"]["CT"].write_text("changed")
     assert predict_cohort(again, scans, output, "auto").reused == 0
     assert again.calls == ["a.bin", "b.bin", "c.bin"]
+
+
+def test_what_a_stopped_command_still_lists_comes_before_what_the_next_one_does(tmp_path, scans, capsys):
+    stopped, output = Fake(), tmp_path / "masks"
+    following = threading.Thread(target=predict_cohort, args=(Fake(), scans, output, "auto"))
+
+    def is_stopped_and_ends_late(ready):
+        following.start()
+        following.join(0.3)
+        raise StoppedError("stopped")
+
+    stopped.mask_of = is_stopped_and_ends_late
+    with pytest.raises(StoppedError):
+        predict_cohort(stopped, scans, output, "auto")
+    following.join(10)
+    assert sorted(read_manifest(output).cases) == ["a", "b", "c"]
+    assert f"waiting for another process that is segmenting into {output}" in capsys.readouterr().out
+
+
+def test_two_commands_do_not_segment_into_one_folder_at_once(tmp_path, scans, monkeypatch):
+    monkeypatch.setattr("segkit.inference.cohort.ENDING_SECONDS", 0)
+    output = tmp_path / "masks"
+    with (
+        lock(lock_of(output), doing="segmenting"),
+        pytest.raises(SegkitError, match=f"still segmenting into {output}"),
+    ):
+        predict_cohort(Fake(), scans, output, "auto")
+    with lock(lock_of(output), doing="segmenting"):  # jobs that share a folder have a manifest each
+        assert len(predict_cohort(Fake(), scans, output, "auto", Shard(1, 2)).masks) == 3
 
 
 def test_voxels_are_let_go_of_once_a_scan_is_prepared():

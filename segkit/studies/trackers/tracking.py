@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from segkit.config.suggestions import one_line
+from segkit.foundation.errors import one_line
 from segkit.config.targets import import_target
 from segkit.foundation.building import TARGET, arguments_of
 from segkit.foundation.console import warn
