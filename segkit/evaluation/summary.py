@@ -76,7 +76,7 @@ class Evaluation:
         grouping: which cases belong together.
         groups: column -> its value -> statistics of the cases that have it.
         metrics: by which it was scored, in the order of the scores.
-        counts: case -> label -> voxels in both masks, in one and in none.
+        counts: case -> label -> voxels in both masks, in one and in none; without labels that nobody drew in a case.
         reliability: label -> voxels of all cases by probability; empty where probabilities were not given.
     """
 
