@@ -12,12 +12,11 @@ from typing import Any
 
 from segkit.evaluation.empties import empty_counts
 from segkit.evaluation.metrics import metrics
-from segkit.evaluation.summary import Evaluation, Part, Statistics
+from segkit.evaluation.summary import MEAN, Evaluation, Part, Statistics
 from segkit.foundation.files import write_json, write_text
 
 COLUMNS = ("case", "label", "metric", "value")
 MAIN = "dice"  # stands first, with its interval, where it is among the metrics
-MEAN = "mean"  # the row of the mean over labels
 WIDEST = 7  # metrics that are shown side by side
 FEW_LABELS = 5  # that are shown side by side when metrics are too many
 

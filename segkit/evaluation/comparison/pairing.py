@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.suggestions import did_you_mean
-from segkit.evaluation.comparison.comparison import MEAN, Method, Question
+from segkit.evaluation.comparison.comparison import Method, Question
 from segkit.evaluation.grouping import cluster_numbers
-from segkit.evaluation.summary import score_table
+from segkit.evaluation.summary import MEAN, mean_over_labels, score_table
 from segkit.foundation.errors import DataError, UsageError
 
 Array = NDArray[np.float64]
@@ -79,6 +79,14 @@ def paired_scores(methods: Sequence[Method], question: Question, clusters: Mappi
     )  # fmt: skip
 
 
+def patient_differences(paired: Paired, one: Array, other: Array) -> Array:
+    """Return each patient's mean difference for the ranks, shape (patients, ...) from scores (cases, ...).
+
+    Infinite ones stay; 0 where scores are equally bad, or where one of a patient's cases outweighs another.
+    """
+    return np.nan_to_num(paired.by_patient(minus(one, other)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+
+
 def minus(one: Array, other: Array) -> Array:
     """Return the differences; of two infinite scores, which are equally bad, zero."""
     with np.errstate(invalid="ignore"):
@@ -118,7 +126,5 @@ def _sized(table: Array, column: int) -> Array:
     """Return the table with the sizes of one metric's values, so that the mean over labels is of sizes too."""
     table = table.copy()
     table[:, 1:, column] = np.abs(table[:, 1:, column])
-    present = ~np.isnan(table[:, 1:, column])
-    total = np.where(present, table[:, 1:, column], 0.0).sum(axis=1)
-    table[:, 0, column] = np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
+    table[:, :1, column] = mean_over_labels(table[:, 1:, [column]])
     return table

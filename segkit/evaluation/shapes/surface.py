@@ -35,7 +35,7 @@ def surface_of(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> Surface:
     sums = np.stack([np.bincount(kinds, weights=place, minlength=KINDS) for place in places])  # of where the cubes lie
     own, lean = _tetrahedra()
     volume = float(counts @ own + (sums.T * lean).sum()) * abs(float(np.linalg.det(steps)))
-    area = sum(count * _area(kind, steps) for kind, count in enumerate(counts.tolist()) if count)
+    area = sum(count * area_of(_triangles(kind), steps) for kind, count in enumerate(counts.tolist()) if count)
     return Surface(area, volume)
 
 
@@ -57,8 +57,14 @@ def _triangles(kind: int) -> NDArray[np.float64]:
     return np.asarray(triangles_of(kind), dtype=np.float64).reshape(-1, 3, 3) / 2
 
 
-def _area(kind: int, steps: NDArray[np.float64]) -> float:
-    corners = _triangles(kind) @ steps.T
+def area_of(triangles: NDArray[np.float64], steps: NDArray[np.float64]) -> float:
+    """Return the area of triangles in mm2.
+
+    Args:
+        triangles: places of their corners in voxels, shape (n, 3 vertices, 3 axes).
+        steps: shape (3, 3), column n the step in mm from a voxel to the next along axis n.
+    """
+    corners = triangles @ steps.T
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return float(np.linalg.norm(normals, axis=1).sum()) / 2
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from segkit.evaluation.shapes.cubes import KINDS, separated_triangles_of
 from segkit.evaluation.shapes.outline import CORNERS as SQUARE
 from segkit.evaluation.shapes.outline import length_in_square
+from segkit.evaluation.shapes.surface import area_of
 
 Convention = Literal["area", "voxel"]
 SLAB = 1 << 21  # voxels looked at together: some MB, whatever the box
@@ -113,9 +114,7 @@ def _weights(steps: tuple[tuple[float, ...], ...]) -> NDArray[np.float64]:
         return np.array([length_in_square(number, columns) for number in around])
     areas = np.zeros(KINDS)
     for kind in range(1, KINDS - 1):
-        corners = np.array(separated_triangles_of(kind), np.float64) / 2 @ columns.T  # (triangles, 3 vertices, mm)
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        areas[kind] = np.linalg.norm(normals, axis=1).sum() / 2
+        areas[kind] = area_of(np.array(separated_triangles_of(kind), np.float64) / 2, columns)
     return areas
 
 
