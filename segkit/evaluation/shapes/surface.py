@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.evaluation.shapes.cubes import CORNERS, KINDS, triangles_of
+from segkit.evaluation.shapes.corners import corners_inside
+from segkit.evaluation.shapes.cubes import KINDS, triangles_of
 
 
 class Surface(NamedTuple):
@@ -41,11 +42,7 @@ def surface_of(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> Surface:
 
 def _cubes(mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], tuple[NDArray[np.intp], ...]]:
     """Return number and place of each cube that the surface runs through, shapes (n,) and 3 x (n,)."""
-    padded = np.pad(mask, 1).view(np.uint8)
-    numbers = np.zeros([size - 1 for size in padded.shape], np.uint8)
-    for bit, corner in enumerate(CORNERS):
-        window = tuple(slice(start, start + size) for start, size in zip(corner, numbers.shape, strict=True))
-        numbers |= padded[window] << bit
+    numbers = corners_inside(np.pad(mask, 1).view(np.uint8))
     flat = numbers.reshape(-1)
     crossed = np.flatnonzero((flat != 0) & (flat != KINDS - 1))
     return flat[crossed], np.unravel_index(crossed, numbers.shape)
