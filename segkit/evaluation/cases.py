@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ from numpy.typing import NDArray
 
 from segkit.config.labels import BACKGROUND, IGNORE, Declared, in_colour, values_of
 from segkit.evaluation.calibration import Reliability
-from segkit.evaluation.confusion import MAX_LABELS, Counts, check_numeric, check_whole, count_labels, values_in
+from segkit.evaluation.confusion import Counts, check_alike, check_numeric, count_labels
 from segkit.evaluation.label_pair import Boxes, LabelPair
 from segkit.evaluation.metrics import Metric, chosen
+from segkit.evaluation.regions import boxes_of
 from segkit.evaluation.settings import Settings
 from segkit.evaluation.summary import Scores
-from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.errors import DataError, SegkitError, UsageError
 from segkit.volumes.grid import Grid
 from segkit.volumes.label_values import label_values
-from segkit.volumes.reading import read
+from segkit.volumes.reading import read, read_grid
 from segkit.volumes.selection import Location
 
 Members = dict[str, tuple[int, ...]]
@@ -53,13 +55,26 @@ class CaseScores:
 
     Attributes:
         scores: label -> metric -> value in the metric's unit, NaN where the metric's rule leaves it out.
-        counts: label -> voxels in both masks, in one and in none.
+        counts: label -> scored voxels in both masks, in one and in none.
         reliability: label -> its voxels by probability; empty where probabilities are not asked for.
     """
 
     scores: Scores
     counts: dict[str, Counts]
     reliability: dict[str, Reliability]
+
+    def without(self, absent: Collection[str]) -> CaseScores:
+        """Return the same, where labels that nobody drew in the reference have no score and are counted nowhere."""
+        return CaseScores(
+            without_labels(self.scores, absent),
+            {label: counts for label, counts in self.counts.items() if label not in absent},
+            {label: bins for label, bins in self.reliability.items() if label not in absent},
+        )
+
+
+def without_labels(scores: Scores, absent: Collection[str]) -> Scores:
+    """Return the scores of a case in which those of labels that nobody drew are left out (NaN)."""
+    return {label: dict.fromkeys(values, math.nan) if label in absent else values for label, values in scores.items()}
 
 
 def evaluate_arrays(
@@ -88,7 +103,7 @@ def evaluate_arrays(
         Label -> metric -> value in the metric's unit, NaN where the metric's rule leaves it out.
 
     Raises:
-        DataError: when a value is not declared or no whole number.
+        DataError: when a value is not declared or no whole number, or the shapes differ.
         UsageError: when `labels` is ambiguous or names only the background, or there is no such metric.
     """
     settings = settings or Settings()
@@ -122,51 +137,42 @@ def score_case(
         UsageError: as `evaluate_arrays`.
     """
     mask, reference = arrays
+    check_alike(mask, reference, *names)
     foreground, scored = foreground_of(labels), None
     background = values_of(BACKGROUND, labels.get(BACKGROUND, 0))
     if IGNORE in labels:
         scored = reference != values_of(IGNORE, labels[IGNORE])[0]
         mask, reference = (np.where(scored, array, background[0]) for array in arrays)
-    groups = list(foreground.values())
-    counts = count_labels(mask, reference, groups, also=background, mask_name=names[0], reference_name=names[1])
-    boxes = Boxes(mask, reference, zero=any(0 in values for values in groups))
-    scores, counted = dict[str, dict[str, float]](), dict(zip(foreground, counts, strict=True))
-    reliability = dict[str, Reliability]()
+    ignored = 0 if scored is None else scored.size - int(np.count_nonzero(scored))
+    counts = _counted((mask, reference), foreground, background, ignored, names)
+    boxes = Boxes(mask, reference, zero=any(0 in values for values in foreground.values()))
+    scores, reliability = dict[str, dict[str, float]](), dict[str, Reliability]()
     for name, values in foreground.items():
         probability = None if probabilities is None else probabilities[name]
-        pair = LabelPair(counted[name], mask, reference, values, grid, name, settings, boxes, probability, scored)
+        pair = LabelPair(counts[name], mask, reference, values, grid, name, settings, boxes, probability, scored)
         scores[name] = {metric.name: metric.score(pair) for metric in metrics}
         if any(metric.needs_probabilities for metric in metrics):
             reliability[name] = pair.reliability
-    return CaseScores(scores, counted, reliability)
+    return CaseScores(scores, counts, reliability)
 
 
-def evaluate_pair(
-    mask_path: Path,
-    reference_path: Location,
-    labels: Declared,
-    settings: Settings | None = None,
-    *,
-    tolerance: float | None = None,
-) -> Scores:
-    """Read a mask and its reference and score every foreground label.
-
-    Args:
-        mask_path: the prediction, one channel.
-        reference_path: the expert's segmentation, one channel.
-        labels: as for `evaluate_arrays`.
-        settings: which metrics, by which conventions; None takes those of `conf/evaluate.yaml`.
-        tolerance: largest distance in mm between equal voxels of both files; None takes `Grid.check_same_as`'s own.
-
-    Returns:
-        Label -> metric -> value, as `evaluate_arrays`.
-
-    Raises:
-        GeometryError: when the grids differ in shape or by more than `tolerance`.
-        DataError: when a file cannot be read, has several channels, or holds values that are not declared.
-        UsageError: as `evaluate_arrays`.
-    """
-    return score_pair(mask_path, reference_path, labels, settings, tolerance=tolerance).scores
+def _counted(
+    arrays: tuple[NDArray[Any], NDArray[Any]],
+    foreground: Members,
+    background: tuple[int, ...],
+    ignored: int,
+    names: tuple[str, str],
+) -> dict[str, Counts]:
+    """Count each label's voxels without the `ignored` ones, which are background in both arrays by now."""
+    found = count_labels(
+        *arrays, list(foreground.values()), also=background, mask_name=names[0], reference_name=names[1]
+    )
+    counts = dict(zip(foreground, found, strict=True))
+    for name, values in foreground.items():
+        # They are in neither mask of a label, or in both of a region that holds the background's value too.
+        kind = "true_positives" if background[0] in values else "true_negatives"
+        counts[name] = replace(counts[name], **{kind: getattr(counts[name], kind) - ignored})
+    return counts
 
 
 def score_pair(
@@ -194,7 +200,8 @@ def score_pair(
         DataError: when a file cannot be read, has several channels, or holds values that are not declared.
         UsageError: as `evaluate_arrays`.
     """
-    settings, names = settings or Settings(), _names(mask_path, reference_path)
+    settings = settings or Settings()
+    names = _names(mask_path, reference_path)
     metrics = chosen(settings, with_probabilities=probability_path is not None)
     mask, grid = _read_mask(mask_path, names[0], in_colour(labels))
     reference, reference_grid = _read_mask(reference_path, names[1], in_colour(labels))
@@ -229,7 +236,7 @@ def read_probabilities(
         return {name: array for part in parts for name, array in part.items()}
     volume = read(path)
     volume.grid.check_same_as(grid, what=f"{path.name} and the mask", tolerance=tolerance)
-    channels = volume.array[-len(names) :]
+    channels = volume.array[-len(names) :]  # behind the background's, where there is one
     if len(volume.array) not in (len(names), len(names) + 1):
         raise DataError(
             f"{path.name} has {len(volume.array)} channels: probabilities have one for each label "
@@ -245,11 +252,15 @@ def foreground_values(path: Location) -> list[int]:
         DataError: when the file cannot be read, is no mask, or holds more than 2000 values.
     """
     array, _ = _read_mask(path, path.name)
-    found = values_in(array, np.zeros(1, array.dtype))
-    check_whole(found, path.name)
-    if found.size > MAX_LABELS:
-        raise DataError(f"{path.name} holds more than {MAX_LABELS} different values: is it a mask?")
-    return [int(value) for value in found]
+    return list(boxes_of(array, path.name))
+
+
+def voxels_at(path: Location) -> int:
+    """Return how many voxels a file has by its header; 0 where it cannot be read, which is told when it is scored."""
+    try:
+        return math.prod(read_grid(path).shape)
+    except SegkitError:
+        return 0
 
 
 def _read_mask(path: Location, name: str, coloured: bool = False) -> tuple[NDArray[Any], Grid]:

@@ -18,9 +18,8 @@ def centreline_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     2D Zhang and Suen 1984, CACM 27(3), "A fast parallel algorithm for thinning digital patterns". Both as scikit-image
     has them, which the authors of clDice use.
     """
-    from skimage.morphology import (
-        skeletonize,
-    )  # an extra, `segkit[centrelines]`: `Metric.needs_package` is checked first
+    # An extra, `segkit[centrelines]`: `Metric.needs_package` is checked before anything is read.
+    from skimage.morphology import skeletonize
 
     thinned: NDArray[np.bool_] = skeletonize(np.pad(mask, 1))  # type: ignore[no-untyped-call]
     thin = np.asarray(thinned[(slice(1, -1),) * mask.ndim], np.bool_)

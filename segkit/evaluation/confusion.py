@@ -69,10 +69,7 @@ def count_labels(
     Raises:
         DataError: when an array holds a value that is not among those named, or the shapes differ.
     """
-    check_numeric(mask, mask_name)
-    check_numeric(reference, reference_name)
-    if mask.shape != reference.shape:
-        raise DataError(f"{mask_name} has {mask.shape} voxels, {reference_name} {reference.shape}")
+    check_alike(mask, reference, mask_name, reference_name)
     known = np.unique(np.asarray([*also, *(value for group in groups for value in group)], dtype=np.int64))
     if known.size > MAX_LABELS:
         raise DataError(f"{known.size} labels are declared; at most {MAX_LABELS} can be evaluated at once")
@@ -113,6 +110,18 @@ def values_in(array: NDArray[Any], known: NDArray[Any] | None = None, at_most: i
         if found.size > at_most:
             break
     return found
+
+
+def check_alike(mask: NDArray[Any], reference: NDArray[Any], mask_name: str, reference_name: str) -> None:
+    """Make sure that a mask and its reference can be compared voxel by voxel.
+
+    Raises:
+        DataError: when voxels are no real numbers, or the shapes differ; naming the array.
+    """
+    check_numeric(mask, mask_name)
+    check_numeric(reference, reference_name)
+    if mask.shape != reference.shape:
+        raise DataError(f"{mask_name} has {mask.shape} voxels, {reference_name} {reference.shape}")
 
 
 def check_numeric(array: NDArray[Any], name: str) -> None:

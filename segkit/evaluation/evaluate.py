@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from segkit.config.labels import Declared
 from segkit.evaluation.calibration import Reliability
-from segkit.evaluation.cases import CaseScores, Probabilities, foreground_of, foreground_values, score_pair
+from segkit.evaluation.cases import CaseScores, Probabilities, foreground_of, foreground_values, score_pair, voxels_at
 from segkit.evaluation.grouping import Grouping
 from segkit.evaluation.metrics import chosen
 from segkit.evaluation.settings import Settings, check_tolerances
-from segkit.evaluation.summary import Evaluation, Scores, summarise
+from segkit.evaluation.summary import Evaluation, summarise
 from segkit.evaluation.tables import evaluation_table, group_tables, write_evaluation
 from segkit.foundation.console import progress
-from segkit.foundation.errors import DataError, SegkitError
+from segkit.foundation.errors import DataError
 from segkit.foundation.parallel import Outcome, parallel_map
-from segkit.volumes.reading import read_grid
 from segkit.volumes.selection import Location
 
 __all__ = ["Evaluation", "evaluate_pairs", "evaluation_table", "group_tables", "write_evaluation"]
@@ -90,18 +89,12 @@ def evaluate_pairs(
         if outcome.value is None:
             failures[outcome.item.case] = str(outcome.error)
         else:
-            cases[outcome.item.case] = outcome.value
-    absent = unlabelled or {}
-    scores = {case: without_labels(cases[case].scores, absent.get(case, ())) for case in sorted(cases)}
+            cases[outcome.item.case] = outcome.value.without((unlabelled or {}).get(outcome.item.case, ()))
+    scores = {case: cases[case].scores for case in sorted(cases)}
     metric_names = [metric.name for metric in metrics]
     summary = summarise(scores, names, metric_names, failed=failures, resamples=bootstrap, seed=seed, grouping=grouping)
     counts = {case: cases[case].counts for case in scores}
     return replace(summary, metrics=metrics, counts=counts, reliability=_pooled(cases.values()))
-
-
-def without_labels(scores: Scores, absent: Collection[str]) -> Scores:
-    """Return the scores of a case in which those of labels that nobody drew are left out (NaN)."""
-    return {label: dict.fromkeys(values, math.nan) if label in absent else values for label, values in scores.items()}
 
 
 def _todo(
@@ -135,10 +128,6 @@ def _values(pair: _Pair) -> list[int]:
     return foreground_values(pair.reference)
 
 
-def _case_of(pair: _Pair) -> str:
-    return pair.case
-
-
 def _labels_found(todo: Sequence[_Pair], workers: int | None) -> dict[str, int]:
     """Name every non-zero value of the references; one that cannot be read is reported when it is scored."""
     outcomes = list(_side_by_side(_values, todo, workers, "looking for labels"))
@@ -153,15 +142,10 @@ def _side_by_side(
     function: Callable[[_Pair], Value], todo: Sequence[_Pair], workers: int | None, what: str
 ) -> Iterator[Outcome[_Pair, Value]]:
     """Apply a function to every pair, with as many workers as their sizes suggest."""
-    sizes = [_voxels(pair.reference) for pair in todo]
+    sizes = [voxels_at(pair.reference) for pair in todo]
     if workers is None and sum(sizes) < FEW_VOXELS:
         workers = 1
-    outcomes = parallel_map(function, todo, workers=workers, bytes_each=BYTES_PER_VOXEL * max(sizes), name=_case_of)
+    outcomes = parallel_map(
+        function, todo, workers=workers, bytes_each=BYTES_PER_VOXEL * max(sizes, default=0), name=attrgetter("case")
+    )
     return progress(outcomes, len(todo), what)
-
-
-def _voxels(path: Location) -> int:
-    try:
-        return math.prod(read_grid(path).shape)
-    except SegkitError:  # the case fails with this very message when it is read
-        return 0

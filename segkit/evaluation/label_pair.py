@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segkit.evaluation.calibration import Reliability, reliability_of
 from segkit.evaluation.confusion import Counts
 from segkit.evaluation.lesions.matching import Lesions, match_lesions
-from segkit.evaluation.regions import Box, boxes_of, joined_box
+from segkit.evaluation.regions import Box, boxes_of, is_among, joined_box
 from segkit.evaluation.settings import Settings
 from segkit.evaluation.surfaces.distances import SurfaceDistances, surface_distances
 from segkit.foundation.errors import DataError
@@ -67,7 +67,7 @@ class Cropped:
         return (self.mask.T, self.reference.T) if self.turned else (self.mask, self.reference)
 
     def part_of(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return the voxels of another array on the same grid, axes as `mask` has them."""
+        """Return the voxels of another array (X, Y[, Z]) on the same grid, shape and axes as `mask` has them."""
         return array[self.box].T if self.turned else array[self.box]
 
 
@@ -116,8 +116,9 @@ class LabelPair:
         """The label's voxels, cropped to what both masks hold; at least one of them must hold it."""
         boxes = (self.boxes or Boxes(self.mask, self.reference, zero=0 in self.values)).found
         box = joined_box([found[value] for found in boxes for value in self.values if value in found])
-        arrays = [_is_among(array[box], self.values) for array in (self.mask, self.reference)]
+        arrays = [is_among(array[box], self.values) for array in (self.mask, self.reference)]
         steps = self.grid.affine[:3, : self.grid.dims]
+        # An array whose first axis lies innermost in memory, as a NIfTI's, is worked on reversed, without a copy.
         turned = all(array.flags.f_contiguous and not array.flags.c_contiguous for array in arrays)
         if turned:
             arrays, steps = [array.T for array in arrays], steps[:, ::-1]
@@ -148,9 +149,5 @@ class LabelPair:
         """
         if self.probability is None:
             raise DataError(f"the probabilities of {self.name or 'the label'} are not known")
-        inside = _is_among(self.reference, self.values)
+        inside = is_among(self.reference, self.values)
         return reliability_of(self.probability, inside, self.settings.bins, scored=self.scored)
-
-
-def _is_among(array: NDArray[Any], values: tuple[int, ...]) -> NDArray[np.bool_]:
-    return array == values[0] if len(values) == 1 else np.isin(array, values)

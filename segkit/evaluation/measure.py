@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from segkit.config.labels import BACKGROUND, IGNORE, Declared, in_colour, values_of
-from segkit.evaluation.cases import Members, foreground_of
+from segkit.evaluation.cases import Members, foreground_of, voxels_at
 from segkit.evaluation.features import Cell, columns_of, families, features_of, features_of_nothing
 from segkit.evaluation.regions import Region, boxes_of, region_of
 from segkit.foundation.console import progress
-from segkit.foundation.errors import DataError, SegkitError
+from segkit.foundation.errors import DataError
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.label_values import label_values
-from segkit.volumes.reading import read, read_grid
+from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 
@@ -106,12 +106,12 @@ def measure_cases(
     if wanted.labels is not None:
         foreground_of(wanted.labels)
     channels = tuple(dict.fromkeys(channel for case in cases for channel in case.images))
-    sizes = [_voxels(case.mask) for case in cases]
+    sizes = [voxels_at(case.mask) for case in cases]
     if workers is None and sum(sizes) < FEW_VOXELS:
         workers = 1
     bytes_each = max(sizes, default=0) * (MASK_BYTES + CHANNEL_BYTES * len(channels))
     measure = partial(measure_case, wanted=wanted)
-    outcomes = parallel_map(measure, cases, workers=workers, bytes_each=bytes_each, name=_name_of)
+    outcomes = parallel_map(measure, cases, workers=workers, bytes_each=bytes_each, name=attrgetter("name"))
     found, failures = dict[str, Measured](), dict(failed or {})
     for outcome in progress(outcomes, len(cases), "measuring"):
         if outcome.value is None:
@@ -119,17 +119,6 @@ def measure_cases(
         else:
             found[outcome.item.name] = outcome.value
     return _together(found, failures, channels, wanted)
-
-
-def _name_of(case: Case) -> str:
-    return case.name
-
-
-def _voxels(path: Location) -> int:
-    try:
-        return math.prod(read_grid(path).shape)
-    except SegkitError:  # the case fails with this very message when it is read
-        return 0
 
 
 def _together(

@@ -31,7 +31,7 @@ def write_nnunet_summary(
 
     Returns:
         `path`. Counts are voxels; Dice and IoU are null where neither mask holds the label (nnU-Net writes NaN, which
-        is not JSON), and means pass over these.
+        is not JSON), and means pass over these. A case has no figures of a label that nobody drew in its reference.
 
     Source: nnU-Net 2, `nnunetv2/evaluation/evaluate_predictions.py`.
     """
@@ -45,7 +45,7 @@ def write_nnunet_summary(
         for case, by_label in evaluation.counts.items()
     ]
     per_case: list[Any] = [case["metrics"] for case in cases]
-    means = {key: _means([metrics[key] for metrics in per_case]) for key in keys.values()}
+    means = {key: _means([metrics[key] for metrics in per_case if key in metrics]) for key in keys.values()}
     tree = {"foreground_mean": _means(list(means.values())), "mean": means, "metric_per_case": cases}
     write_json(path, tree)
     return path
@@ -56,6 +56,7 @@ def _key(values: tuple[int, ...]) -> str:
 
 
 def _figures(counts: Counts) -> Figures:
+    # By nnU-Net's rules, whatever the settings say: a missed or invented label has Dice 0, one in neither none.
     union = counts.in_mask + counts.false_negatives
     shared = counts.true_positives
     return {

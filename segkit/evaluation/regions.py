@@ -173,6 +173,11 @@ def joined_box(boxes: Sequence[Box]) -> Box:
     )
 
 
+def is_among(array: NDArray[Any], values: Sequence[int]) -> NDArray[np.bool_]:
+    """Return which voxels have one of the values, at least one of which is given, shape of `array`."""
+    return array == values[0] if len(values) == 1 else np.isin(array, values)  # the first is far faster
+
+
 def region_of(array: NDArray[Any], values: Sequence[int], boxes: dict[int, Box], grid: Grid) -> Region | None:
     """Return the voxels of a label, or None where there are none.
 
@@ -186,5 +191,4 @@ def region_of(array: NDArray[Any], values: Sequence[int], boxes: dict[int, Box],
     if not present:
         return None
     box = joined_box([boxes[value] for value in present])
-    inside = array[box] == present[0] if len(present) == 1 else np.isin(array[box], present)
-    return Region(np.ascontiguousarray(inside), tuple(part.start for part in box), grid)
+    return Region(np.ascontiguousarray(is_among(array[box], present)), tuple(part.start for part in box), grid)

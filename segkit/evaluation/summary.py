@@ -16,6 +16,7 @@ from segkit.evaluation.intervals import bootstrap_interval
 from segkit.evaluation.metrics import Metric
 
 Scores = Mapping[str, Mapping[str, float]]  # label -> metric -> value; NaN where it is left out
+MEAN = "mean"  # stands for the mean over labels, where the name of a label would
 QUARTILES = (0.25, 0.5, 0.75)
 
 Array = NDArray[np.float64]
@@ -76,7 +77,7 @@ class Evaluation:
         grouping: which cases belong together.
         groups: column -> its value -> statistics of the cases that have it.
         metrics: by which it was scored, in the order of the scores.
-        counts: case -> label -> voxels in both masks, in one and in none.
+        counts: case -> label -> voxels in both masks, in one and in none; without labels that nobody drew in a case.
         reliability: label -> voxels of all cases by probability; empty where probabilities were not given.
     """
 
@@ -152,7 +153,7 @@ def score_table(scores: Mapping[str, Scores], labels: Sequence[str], metrics: Se
     table = np.full((len(scores), len(labels) + 1, len(metrics)), np.nan)
     for row, by_label in zip(table, scores.values(), strict=True):
         row[1:] = [[by_label.get(label, {}).get(metric, math.nan) for metric in metrics] for label in labels]
-    table[:, 0] = _mean_of_present(table[:, 1:])
+    table[:, 0] = mean_over_labels(table[:, 1:])
     return table
 
 
@@ -251,7 +252,7 @@ def _rows_by_value(cases: Sequence[str], cells: Mapping[str, str]) -> dict[str, 
     return dict(sorted(rows.items()))
 
 
-def _mean_of_present(values: Array) -> Array:
+def mean_over_labels(values: Array) -> Array:
     """Return the mean over the labels with a value, shape (cases, metrics) from (cases, labels, metrics); else NaN."""
     present = ~np.isnan(values)
     n = present.sum(axis=1)

@@ -12,12 +12,11 @@ from typing import Any
 
 from segkit.evaluation.empties import empty_counts
 from segkit.evaluation.metrics import metrics
-from segkit.evaluation.summary import Evaluation, Part, Statistics
+from segkit.evaluation.summary import MEAN, Evaluation, Part, Statistics
 from segkit.foundation.files import write_json, write_text
 
 COLUMNS = ("case", "label", "metric", "value")
 MAIN = "dice"  # stands first, with its interval, where it is among the metrics
-MEAN = "mean"  # the row of the mean over labels
 TELLING = (MAIN, "nsd", "hd95", "assd")  # shown before the others, which tell less beside Dice
 WIDEST = 80  # characters of a table, its lines included: a terminal's width where nobody chose another
 LINES = 3  # characters beside a cell

@@ -6,8 +6,10 @@ import nibabel
 import numpy as np
 import pytest
 
-from segkit.evaluation.evaluate import evaluate_pairs, evaluation_table, without_labels, write_evaluation
+from segkit.evaluation.evaluate import evaluate_pairs, evaluation_table, write_evaluation
+from segkit.evaluation.nnunet_summary import write_nnunet_summary
 from segkit.evaluation.pairs import match_folders
+from segkit.evaluation.tables import summary_tree
 from segkit.foundation.errors import DataError, UsageError
 
 LABELS = {"background": 0, "one": 1, "two": 2}
@@ -110,9 +112,18 @@ def test_real_references_against_themselves(segkit_data):
     assert found.labels["anterior"]["volume_difference"].ci95 == (0, 0)
 
 
-def test_labels_that_nobody_drew_are_left_out():
-    scores = {"liver": {"dice": 0.9, "iou": 0.8}, "spleen": {"dice": 0.0, "iou": 0.0}}
-    left = without_labels(scores, {"spleen"})
-    assert left["liver"] == scores["liver"]
-    assert np.isnan(list(left["spleen"].values())).all()
-    assert without_labels(scores, ()) == scores
+def test_labels_that_nobody_drew_count_nowhere(cohort, tmp_path):
+    found = evaluate_pairs(cohort, LABELS, bootstrap=200, unlabelled={"a": {"two"}})
+    assert np.isnan(found.scores["a"]["two"]["dice"])
+    assert summary_tree(found)["empty"]["two"] == {"both": 1, "mask": 0, "reference": 0}
+    assert list(found.counts["a"]) == ["one"]
+    written = json.loads(write_nnunet_summary(found, LABELS, cohort, tmp_path / "summary.json").read_text())
+    assert [sorted(case["metrics"]) for case in written["metric_per_case"]] == [["1"], *[["1", "2"]] * 5]
+    scored = [found.scores[case]["two"]["dice"] for case in "cdef"]
+    assert written["mean"]["2"]["Dice"] == pytest.approx(np.mean(scored))
+
+
+def test_a_cohort_without_any_probabilities_is_told_case_by_case(cohort):
+    found = evaluate_pairs(cohort, LABELS, probabilities={}, bootstrap=200)
+    assert set(found.failed.values()) == {"there is no file of its probabilities"}
+    assert list(found.failed) == sorted(cohort)

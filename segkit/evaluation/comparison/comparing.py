@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segkit.evaluation.comparison.choices import ChoiceEffect, choice_effects
 from segkit.evaluation.comparison.comparison import Comparison, Difference, Method, Question, Standing
 from segkit.evaluation.comparison.paired import holm, rank_biserial, sign_flips, wilcoxon
-from segkit.evaluation.comparison.pairing import Paired, check_known, finite_minus, minus, paired_scores
+from segkit.evaluation.comparison.pairing import Paired, check_known, finite_minus, paired_scores, patient_differences
 from segkit.evaluation.comparison.power import cases_needed, detectable
 from segkit.evaluation.comparison.ranks import Ranks, ranks_of
 from segkit.evaluation.comparison.sentences import rules_of, sentence_of, verdict_of
@@ -78,7 +78,7 @@ def tested_pairs(paired: Paired, pairs: Sequence[Pair], question: Question) -> d
     if not pairs:
         return {}
     first, second = (paired.scores[:, [pair[at] for pair in pairs]] for at in (0, 1))
-    ranked = np.nan_to_num(paired.by_patient(minus(first, second)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    ranked = patient_differences(paired, first, second)
     finite = np.nan_to_num(paired.by_patient(finite_minus(first, second)), nan=0.0)
     by_rank = np.array([wilcoxon(column) for column in ranked.T])
     by_sign = sign_flips(finite, question.resamples, question.seed)
@@ -119,7 +119,7 @@ def _difference(
 ) -> Difference:
     one, other = (paired.scores[:, at] for at in pair)
     by_case = finite_minus(one, other)
-    ranked = np.nan_to_num(paired.by_patient(minus(one, other)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    ranked = patient_differences(paired, one, other)
     finite = by_case[np.isfinite(by_case)]
     patients = paired.by_patient(by_case)
     patients = patients[np.isfinite(patients)]

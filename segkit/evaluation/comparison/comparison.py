@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segkit.evaluation.comparison.choices import ChoiceEffect
-from segkit.evaluation.summary import Scores, Statistics
-
-MEAN = "mean"  # the label that stands for the mean over labels
+from segkit.evaluation.summary import MEAN, Scores, Statistics
 
 
 @dataclass(frozen=True)

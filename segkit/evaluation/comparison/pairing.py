@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.suggestions import did_you_mean
-from segkit.evaluation.comparison.comparison import MEAN, Method, Question
+from segkit.evaluation.comparison.comparison import Method, Question
 from segkit.evaluation.grouping import cluster_numbers
-from segkit.evaluation.summary import score_table
+from segkit.evaluation.summary import MEAN, mean_over_labels, score_table
 from segkit.foundation.errors import DataError, UsageError
 
 Array = NDArray[np.float64]
@@ -61,10 +61,11 @@ def paired_scores(methods: Sequence[Method], question: Question, clusters: Mappi
     shared = [case for case in every if all(case in method.scores for method in methods)]
     row, column = [MEAN, *labels].index(question.label), metrics.index(question.metric)
     whole = [score_table({case: method.scores[case] for case in shared}, labels, metrics) for method in methods]
-    if question.higher_is_better is None:
+    if question.higher_is_better is None:  # +2 ml and -2 ml are equally far off, and must not cancel over labels
         whole = [_sized(table, column) for table in whole]
     tables = np.stack([table[:, row] for table in whole])
     scores = tables[:, :, column].T
+    # Pairs need a score on either side; an infinite one is a score, the worst.
     kept = ~np.isnan(scores).any(axis=1)
     if kept.sum() < 2:
         fewest = min(methods, key=lambda method: len(method.scores))
@@ -79,8 +80,16 @@ def paired_scores(methods: Sequence[Method], question: Question, clusters: Mappi
     )  # fmt: skip
 
 
+def patient_differences(paired: Paired, one: Array, other: Array) -> Array:
+    """Return each patient's mean difference for the ranks, shape (patients, ...) from scores (cases, ...).
+
+    Infinite ones stay; 0 where scores are equally bad, or where one of a patient's cases outweighs another.
+    """
+    return np.nan_to_num(paired.by_patient(minus(one, other)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+
+
 def minus(one: Array, other: Array) -> Array:
-    """Return the differences; of two infinite scores, which are equally bad, zero."""
+    """Return the differences of scores of one shape; of two infinite ones, which are equally bad, zero."""
     with np.errstate(invalid="ignore"):
         return np.where(one == other, 0.0, one - other)
 
@@ -118,7 +127,5 @@ def _sized(table: Array, column: int) -> Array:
     """Return the table with the sizes of one metric's values, so that the mean over labels is of sizes too."""
     table = table.copy()
     table[:, 1:, column] = np.abs(table[:, 1:, column])
-    present = ~np.isnan(table[:, 1:, column])
-    total = np.where(present, table[:, 1:, column], 0.0).sum(axis=1)
-    table[:, 0, column] = np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
+    table[:, :1, column] = mean_over_labels(table[:, 1:, [column]])
     return table

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from segkit.evaluation.comparison.comparison import Comparison, Difference, Question
+from segkit.evaluation.comparison.power import ALPHA
+from segkit.evaluation.summary import MEAN
 
-if TYPE_CHECKING:
-    from segkit.evaluation.comparison.comparison import Comparison, Difference, Question
-
-ALPHA = 0.05
 LONG_NAMES = {"dice": "Dice", "iou": "IoU"}
 
 
@@ -44,7 +42,7 @@ def sentence_of(name: str, found: Difference, comparison: Comparison) -> str:
 def unit_of(comparison: Comparison) -> str:
     """Return metric and unit as a sentence has them: `Dice`, `mm hd95`."""
     name = LONG_NAMES.get(comparison.metric, comparison.metric)
-    of = "" if comparison.label == "mean" else f" of {comparison.label}"
+    of = "" if comparison.label == MEAN else f" of {comparison.label}"
     return f"{comparison.unit} {name}{of}".strip()
 
 

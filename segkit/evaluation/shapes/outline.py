@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # of a square of four pixel centres, the corner of bit n of its number
-DIAGONAL = {0b0101, 0b1010}  # two inside corners, crosswise: each is cut off
+from segkit.evaluation.shapes.corners import corners_inside
+
+SQUARES = 16  # kinds of four neighbouring pixel centres, (0, 0), (0, 1), (1, 0), (1, 1) of which bits 0 to 3 tell
+CROSSWISE = (0b0110, 0b1001)  # two inside corners, of which each is cut off
 
 
 class Outline(NamedTuple):
@@ -27,12 +29,7 @@ def outline_of(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> Outline:
 
     Source: Lorensen and Cline 1987, SIGGRAPH Computer Graphics 21(4), "Marching cubes", in two dimensions.
     """
-    padded = np.pad(mask, 1).view(np.uint8)
-    numbers = np.zeros([size - 1 for size in padded.shape], np.uint8)
-    for bit, corner in enumerate(CORNERS):
-        window = tuple(slice(start, start + size) for start, size in zip(corner, numbers.shape, strict=True))
-        numbers |= padded[window] << bit
-    counts = np.bincount(numbers.reshape(-1), minlength=1 << len(CORNERS))
+    counts = np.bincount(corners_inside(np.pad(mask, 1).view(np.uint8)).reshape(-1), minlength=SQUARES)
     pixel = float(np.linalg.norm(np.cross(steps[:, 0], steps[:, 1])))
     area = sum(int(count) * _inside(number) for number, count in enumerate(counts)) * pixel
     return Outline(sum(int(count) * length_in_square(number, steps) for number, count in enumerate(counts)), area)
@@ -40,24 +37,24 @@ def outline_of(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> Outline:
 
 def _inside(number: int) -> float:
     """Return how much of a square lies inside, from 0 to 1."""
-    return 1 / 4 if number in DIAGONAL else (0, 1 / 8, 1 / 2, 7 / 8, 1)[number.bit_count()]
+    return 1 / 4 if number in CROSSWISE else (0, 1 / 8, 1 / 2, 7 / 8, 1)[number.bit_count()]
 
 
 def length_in_square(number: int, steps: NDArray[np.float64]) -> float:
     """Return the length in mm of the outline within a square: between middles of the sides whose ends differ.
 
     Args:
-        number: bit n is set where corner `CORNERS[n]` is inside.
+        number: which corners are inside, as `corners_inside` numbers them.
         steps: shape (3, 2), column n the step in mm from a pixel to the next along axis n.
     """
-    flags = [bool(number >> bit & 1) for bit in range(len(CORNERS))]
+    inside = [bool(number >> bit & 1) for bit in range(4)]
     along, across = steps.T
     if number.bit_count() in (1, 3):
-        odd = flags.index(number.bit_count() == 1)
-        # The outline around corners 0 and 2 runs along one diagonal, that around 1 and 3 along the other.
-        return float(np.linalg.norm(along - across if odd % 2 == 0 else along + across)) / 2
-    if number in DIAGONAL:
-        return float(np.linalg.norm(along - across if number == min(DIAGONAL) else along + across))
-    if number.bit_count() == 2:  # side by side along the first axis where corners 0 and 1 agree
-        return float(np.linalg.norm(along if flags[0] == flags[1] else across))
+        odd = inside.index(number.bit_count() == 1)
+        # The outline around corners 0 and 3 runs along one diagonal, that around 1 and 2 along the other.
+        return float(np.linalg.norm(along - across if odd in (0, 3) else along + across)) / 2
+    if number in CROSSWISE:
+        return float(np.linalg.norm(along - across if inside[0] else along + across))
+    if number.bit_count() == 2:  # side by side along the first axis where corners 0 and 2 agree
+        return float(np.linalg.norm(along if inside[0] == inside[2] else across))
     return 0.0

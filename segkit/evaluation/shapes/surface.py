@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.evaluation.shapes.cubes import CORNERS, KINDS, triangles_of
+from segkit.evaluation.shapes.corners import corners_inside
+from segkit.evaluation.shapes.cubes import KINDS, triangles_of
 
 
 class Surface(NamedTuple):
@@ -35,17 +36,13 @@ def surface_of(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> Surface:
     sums = np.stack([np.bincount(kinds, weights=place, minlength=KINDS) for place in places])  # of where the cubes lie
     own, lean = _tetrahedra()
     volume = float(counts @ own + (sums.T * lean).sum()) * abs(float(np.linalg.det(steps)))
-    area = sum(count * _area(kind, steps) for kind, count in enumerate(counts.tolist()) if count)
+    area = sum(count * area_of(_triangles(kind), steps) for kind, count in enumerate(counts.tolist()) if count)
     return Surface(area, volume)
 
 
 def _cubes(mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], tuple[NDArray[np.intp], ...]]:
     """Return number and place of each cube that the surface runs through, shapes (n,) and 3 x (n,)."""
-    padded = np.pad(mask, 1).view(np.uint8)
-    numbers = np.zeros([size - 1 for size in padded.shape], np.uint8)
-    for bit, corner in enumerate(CORNERS):
-        window = tuple(slice(start, start + size) for start, size in zip(corner, numbers.shape, strict=True))
-        numbers |= padded[window] << bit
+    numbers = corners_inside(np.pad(mask, 1).view(np.uint8))
     flat = numbers.reshape(-1)
     crossed = np.flatnonzero((flat != 0) & (flat != KINDS - 1))
     return flat[crossed], np.unravel_index(crossed, numbers.shape)
@@ -57,8 +54,14 @@ def _triangles(kind: int) -> NDArray[np.float64]:
     return np.asarray(triangles_of(kind), dtype=np.float64).reshape(-1, 3, 3) / 2
 
 
-def _area(kind: int, steps: NDArray[np.float64]) -> float:
-    corners = _triangles(kind) @ steps.T
+def area_of(triangles: NDArray[np.float64], steps: NDArray[np.float64]) -> float:
+    """Return the area of triangles in mm2.
+
+    Args:
+        triangles: places of their corners in voxels, shape (n, 3 vertices, 3 axes).
+        steps: shape (3, 3), column n the step in mm from a voxel to the next along axis n.
+    """
+    corners = triangles @ steps.T
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return float(np.linalg.norm(normals, axis=1).sum()) / 2
 

@@ -19,13 +19,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.evaluation.shapes.corners import corners_inside
 from segkit.evaluation.shapes.cubes import KINDS, separated_triangles_of
-from segkit.evaluation.shapes.outline import CORNERS as SQUARE
-from segkit.evaluation.shapes.outline import length_in_square
+from segkit.evaluation.shapes.outline import SQUARES, length_in_square
+from segkit.evaluation.shapes.surface import area_of
 
 Convention = Literal["area", "voxel"]
 SLAB = 1 << 21  # voxels looked at together: some MB, whatever the box
-SQUARES = 16  # kinds of four neighbouring pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def elements_of(mask: NDArray[np.bool_], steps: NDArray[np.float64], convention:
     shape = tuple(size + 1 for size in mask.shape)
     places, kinds = [], []
     for start, stop in _slabs(shape):
-        numbers = _kinds(padded[start : stop + 1]).reshape(-1)
+        numbers = corners_inside(padded[start : stop + 1]).reshape(-1)
         last = numbers.dtype.type(KINDS - 1 if mask.ndim > 2 else SQUARES - 1)
         crossed = np.flatnonzero((numbers != 0) & (numbers != last))
         places.append(crossed + start * int(np.prod(shape[1:])))
@@ -89,33 +89,15 @@ def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         yield start, min(start + rows, shape[0])
 
 
-def _kinds(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return for each square or cube of voxels which of its corners are inside.
-
-    Bit n stands for corner n in the order of `itertools.product`, as in `cubes.CORNERS`; one axis is joined at a time.
-    """
-    numbers = padded
-    for axis in reversed(range(padded.ndim)):
-        ahead = [slice(None)] * padded.ndim
-        behind = list(ahead)
-        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        bits = np.uint8(1 << (padded.ndim - 1 - axis))
-        numbers = np.bitwise_or(np.left_shift(numbers[tuple(ahead)], bits), numbers[tuple(behind)])
-    return numbers
-
-
 @lru_cache(maxsize=64)  # masks of one cohort share few grids
 def _weights(steps: tuple[tuple[float, ...], ...]) -> NDArray[np.float64]:
     """Return the surface within one square or cube of each kind, in mm or mm2."""
     columns = np.array(steps)
     if columns.shape[1] == 2:
-        around = [sum((kind >> (2 * x + y) & 1) << bit for bit, (x, y) in enumerate(SQUARE)) for kind in range(SQUARES)]
-        return np.array([length_in_square(number, columns) for number in around])
+        return np.array([length_in_square(kind, columns) for kind in range(SQUARES)])
     areas = np.zeros(KINDS)
     for kind in range(1, KINDS - 1):
-        corners = np.array(separated_triangles_of(kind), np.float64) / 2 @ columns.T  # (triangles, 3 vertices, mm)
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        areas[kind] = np.linalg.norm(normals, axis=1).sum() / 2
+        areas[kind] = area_of(np.array(separated_triangles_of(kind), np.float64) / 2, columns)
     return areas
 
 

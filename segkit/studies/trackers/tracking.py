@@ -8,11 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from segkit.foundation.errors import one_line
 from segkit.config.targets import import_target
 from segkit.foundation.building import TARGET, arguments_of
 from segkit.foundation.console import warn
-from segkit.foundation.errors import MissingExtraError, StoppedError, UsageError
+from segkit.foundation.errors import MissingExtraError, StoppedError, UsageError, one_line
 from segkit.foundation.locks import lock
 from segkit.runs.folder import RunFolder
 from segkit.studies.progress import rows_of
