@@ -20,8 +20,7 @@ from segkit.training.ranks import any_of, of_first
 from segkit.training.stepwise import Stepwise
 
 NEVER = sys.maxsize  # batches between two validations, as long as none is due
-SHARE = 0.1  # of a budget's seconds that validations on the way take at most, where nobody says how often they come
-CLOSING_SHARE = 0.5  # of the budget; a closing validation that would take more follows the training
+SHARE = 0.1  # of a budget that validations on the way take at most, and the closing one, unless it is said how often
 QUICK = 1.0  # seconds; a case that takes less is timed again, as the first one also loads code
 
 
@@ -106,7 +105,7 @@ class Validations(Stepwise):
     def plan_for(self, seconds: float, trainer: pl.Trainer) -> None:
         """Keep time for the closing validation, or leave it to after the training where that is too short for it."""
         budget = self.clock.budget or float("inf")
-        self.follows = seconds > CLOSING_SHARE * budget
+        self.follows = seconds > SHARE * budget
         if self.follows:
             trainer.limit_val_batches = 0
             say(

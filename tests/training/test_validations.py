@@ -100,7 +100,7 @@ def test_quick_validations_come_ten_times(monkeypatch):
 
 
 def test_a_validation_that_a_budget_has_no_time_for_follows_it(monkeypatch, capsys):
-    validations, clock = rehearsing(51.0, budget=100, monkeypatch=monkeypatch, elapsed=10)
+    validations, clock = rehearsing(11.0, budget=100, monkeypatch=monkeypatch, elapsed=10)
     trainer = a_trainer(limit_val_batches=1.0)
     validations.after_step(trainer, None)
     assert (trainer.val_check_batch, trainer.limit_val_batches, clock.closing) == (NEVER, 0, 0.0)
