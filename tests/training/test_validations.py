@@ -93,7 +93,7 @@ def test_validations_on_the_way_take_a_tenth_of_a_budget_at_most(monkeypatch):
 
 
 def test_quick_validations_come_ten_times(monkeypatch):
-    validations, clock = rehearsing(0.5, budget=100, monkeypatch=monkeypatch, elapsed=10)
+    validations, _ = rehearsing(0.5, budget=100, monkeypatch=monkeypatch, elapsed=10)
     trainer = a_trainer()
     validations.after_step(trainer, None)
     assert trainer.val_check_batch == 1
