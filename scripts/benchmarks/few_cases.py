@@ -6,8 +6,8 @@ DATA is the hippocampus of the Medical Segmentation Decathlon with held_out.txt,
 others 40 validate, 20 are those that there are few of, and the rest trains a first network to find the whole
 hippocampus, one label. Then anterior and posterior are learnt from some of the 20: from scratch with the same network,
 plan, augmentation and length, and by experiment=fine_tune from the first network. A length without a unit is a number
-of steps, which a busy machine does not change. Printed: Dice over the 40 cases with
-its interval, and that of the paired difference over cases.
+of steps, which a busy machine does not change. Printed: Dice over the 40 cases with its interval, and that of the
+paired difference over cases.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ def trained(data: Path, work: Path, name: str, length: str, *words: str) -> Path
     """Train for so long and return the run; one that is there stays."""
     run = work / name
     if not (run / "model" / "model.yaml").exists():
+        kind = "steps" if length.isdigit() else "budget"
         segkit(
             "train", "data=hippocampus", f"data.root={data}", "data.split.held_out=null",
-            f"paths.cache={work / 'cache'}", f"training.{'steps' if length.isdigit() else 'budget'}={length}", "training.fold=0",
-            "training.validate_every=null", f"output={run}", *NETWORK, *AUGMENTATION, *words,
+            f"paths.cache={work / 'cache'}", f"training.{kind}={length}", "training.fold=0",
+            f"training.validate_every={length}", f"output={run}", *NETWORK, *AUGMENTATION, *words,
         )  # fmt: skip
     return run
 
