@@ -1,12 +1,13 @@
 """From scratch or from another training, with 5, 10 and 20 cases of the hippocampus.
 
-    python scripts/benchmarks/few_cases.py DATA WORK [--budget 75] [--first 240] [--cases 5 10 20]
+    python scripts/benchmarks/few_cases.py DATA WORK [--length 75s] [--first 240s] [--cases 5 10 20]
 
 DATA is the hippocampus of the Medical Segmentation Decathlon with held_out.txt, whose cases are not touched. Of the
 others 40 validate, 20 are those that there are few of, and the rest trains a first network to find the whole
 hippocampus, one label. Then anterior and posterior are learnt from some of the 20: from scratch with the same network,
-plan, augmentation and budget, and by experiment=fine_tune from the first network. Printed: Dice over the 40 cases with
-its interval, and that of the paired difference over cases.
+plan, augmentation and length, and by experiment=fine_tune from the first network. A length without a unit is a number
+of steps, which a busy machine does not change. Printed: Dice over the 40 cases with its interval, and that of the
+paired difference over cases.
 """
 
 from __future__ import annotations
@@ -40,14 +41,15 @@ def split_of(path: Path, training: Sequence[str], validation: Sequence[str]) -> 
     return f"data.split.file={path}"
 
 
-def trained(data: Path, work: Path, name: str, seconds: float, *words: str) -> Path:
-    """Train for some seconds and return the run; one that is there stays."""
+def trained(data: Path, work: Path, name: str, length: str, *words: str) -> Path:
+    """Train for so long and return the run; one that is there stays."""
     run = work / name
     if not (run / "model" / "model.yaml").exists():
+        kind = "steps" if length.isdigit() else "budget"
         segkit(
             "train", "data=hippocampus", f"data.root={data}", "data.split.held_out=null",
-            f"paths.cache={work / 'cache'}", f"training.budget={seconds:g}s", "training.fold=0",
-            "training.validate_every=null", f"output={run}", *NETWORK, *AUGMENTATION, *words,
+            f"paths.cache={work / 'cache'}", f"training.{kind}={length}", "training.fold=0",
+            f"training.validate_every={length}", f"output={run}", *NETWORK, *AUGMENTATION, *words,
         )  # fmt: skip
     return run
 
@@ -77,8 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--budget", type=float, default=75, help="seconds of each training on few cases")
-    parser.add_argument("--first", type=float, default=240, help="seconds of the first training")
+    parser.add_argument("--length", default="75s", help="of each training on few cases")
+    parser.add_argument("--first", default="240s", help="of the first training")
     parser.add_argument("--cases", type=int, nargs="+", default=(5, 10, 20))
     options = parser.parse_args()
     data, work = options.data.resolve(), options.work.resolve()
@@ -92,8 +94,8 @@ def main() -> None:
         common = (split_of(work / f"few_{count}.json", few[:count], validation), f"plan={first / 'plan.yaml'}")
         tuning = ("experiment=fine_tune", f"training.weights={first}")
         runs = (
-            trained(data, work, f"scratch_{count}", options.budget, *common, "augmentation=strong"),
-            trained(data, work, f"tuned_{count}", options.budget, *common, *tuning),
+            trained(data, work, f"scratch_{count}", options.length, *common, "augmentation=strong"),
+            trained(data, work, f"tuned_{count}", options.length, *common, *tuning),
         )
         scratch, tuned = (scores_of(data, run) for run in runs)
         both = np.array([[scratch[case], tuned[case]] for case in sorted(scratch)]).T

@@ -36,4 +36,10 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
         lambda step: training.accumulate * cost(step),
         source,
         1 if training.weights else MOST_MEMBERS,  # weights from elsewhere are those of one network
+        leaves_flips(config),
     )
+
+
+def leaves_flips(config: TrainConfig | PrepareConfig | InspectConfig) -> bool:
+    """Say whether the plan decides if patches are flipped; a preparation knows of no augmentation."""
+    return not isinstance(config, PrepareConfig) and config.augmentation.mirror is None

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.commands.budgets import budget_of
+from segkit.commands.budgets import budget_of, leaves_flips
 from segkit.commands.plan_memory import with_memory
 from segkit.commands.usable import Usable, usable_dataset
 from segkit.config.checks import EACH
@@ -106,8 +106,9 @@ def prepare_study(
         )
         split = without(split, usable.left_out)
         made = plan_dataset(
-            usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config)
-        )
+            usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config),
+            config.training.steps if leaves_flips(config) else None,
+        )  # fmt: skip
         study = Study(usable.dataset, split, made, {})
     announce(study)
     check_sharing(study.plan.batch // study.plan.members, config.training.devices or 1)
@@ -165,8 +166,18 @@ def plan_dataset(
     network: Mapping[str, Any],
     preprocessing: PreprocessingOptions,
     budget: Budget | None = None,
+    steps: int | None = None,
 ) -> Plan:
-    """Return the plan: the user's own file's, or the planner's, sized for the budget where there is one.
+    """Return the plan: the user's own file's, or the planner's, for the budget or the steps where they are known.
+
+    Args:
+        dataset: what is planned for.
+        found: fingerprints of its cases.
+        options: what is configured stays as it is.
+        network: its yaml.
+        preprocessing: transforms that the plan keeps.
+        budget: of the training.
+        steps: of a training whose flips are left to the plan, where it counts them.
 
     Raises:
         DataError: when the file cannot be read, or is of other channels.
@@ -179,7 +190,7 @@ def plan_dataset(
             tuple(dict(each) for each in listed or ()) for listed in (preprocessing.transforms, preprocessing.on_scan)
         )
         return replace(plan, on_scan=on_scan, transforms=transforms, previous=previous)
-    from segkit.preparation.budget import enlarged, plan_within
+    from segkit.preparation.budget import enlarged, plan_within, with_flips
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
     outputs = dataset.labels.outputs
@@ -188,6 +199,7 @@ def plan_dataset(
         on_scan=preprocessing.on_scan or (), previous=previous,
     )  # fmt: skip
     made = plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
+    made = with_flips(made, steps) if steps else made
     return enlarged(made, options.members, CONFIGURED) if options.members else made
 
 

@@ -191,7 +191,7 @@ class CascadeOptions:
 class AugmentationOptions:
     """What a training patch goes through."""
 
-    mirror: float = range_key(0, 1)
+    mirror: float | None = range_key(0, 1)
     mirror_axes: list[int] | None
     transforms: list[Any]
 

@@ -27,6 +27,8 @@ from segkit.training.augmentation.kornia_steps import kornia_roles
 from segkit.training.lightning_parts import PLUGINS
 from segkit.training.schedules import Schedule
 
+FLIPPED = 0.5  # probability of a flip along each axis, where the plan has flips
+
 
 def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.Optimizer]:
     """Return what makes the optimiser of `options` (`_target_` and its arguments) from parameters."""
@@ -49,7 +51,7 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
     return Augmentation(
         # An earlier mask errs last: its errors are of whole voxels, and no warp should soften them.
         steps=(*(build(transform) for transform in options.transforms), *earlier),
-        mirror=options.mirror,
+        mirror=FLIPPED if options.mirror is None else options.mirror,
         flip_axes=tuple(seen.index(axis) for axis in training_flips(options, plan, swapped)),
         left_right=seen.index(left_right) if left_right in seen else None,
         swapped=tuple(swapped),
@@ -62,7 +64,7 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
 
 def training_flips(options: AugmentationOptions, plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
     """Return the prepared axes along which training flips."""
-    if options.mirror == 0:
+    if options.mirror == 0 or (options.mirror is None and not plan.flips):
         return ()
     wanted = options.mirror_axes
     return tuple(axis for axis in flippable_axes(plan, swapped) if wanted is None or axis in wanted)

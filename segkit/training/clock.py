@@ -22,6 +22,7 @@ class Clock:
         started: when this process began its first step, by the monotonic clock; None before.
         last_step: when its last step ended, likewise.
         durations: of its last steps, in seconds.
+        has_stopped: nothing that follows counts.
     """
 
     budget: float | None = None
@@ -31,6 +32,7 @@ class Clock:
     started: float | None = None
     last_step: float | None = None
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    has_stopped: bool = False
 
     @property
     def elapsed(self) -> float:
@@ -39,10 +41,12 @@ class Clock:
 
     def stop(self) -> None:
         """Stop counting: what follows is no training."""
-        self.elapsed_before, self.started = self.elapsed, None
+        self.elapsed_before, self.started, self.has_stopped = self.elapsed, None, True
 
     def start_step(self) -> None:
-        """Start the clock at the first step."""
+        """Start the clock at the first step, unless it has stopped."""
+        if self.has_stopped:
+            return
         now = time.monotonic()
         self.started = self.started if self.started is not None else now
         self.last_step = self.last_step if self.last_step is not None else now

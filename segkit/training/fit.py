@@ -22,6 +22,7 @@ from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import StoppedError, UsageError, one_line
 from segkit.foundation.strangers import load_checkpoint
 from segkit.networks.precision import uses_bf16
+from segkit.preparation.store import PreparedCase
 from segkit.runs.folder import RunFolder
 from segkit.training.callbacks import AveragedWeights, Checkpoints, ClockKeeper, InPlace, StopSignals
 from segkit.training.clock import Clock
@@ -82,9 +83,7 @@ def fit(
     """
     with StopSignals() as signals:
         waiting = Waiting(profiler)
-        own = own_callbacks(
-            options, folder, clock, labels, waiting, validates=bool(patches.validation), signals=signals
-        )
+        own = own_callbacks(options, folder, clock, labels, waiting, validation=patches.validation, signals=signals)
         try:
             trainer = make_trainer(
                 options, clock, [*callbacks, *own], logger or False, waiting, folder.path, device, plugins
@@ -93,7 +92,7 @@ def fit(
             if resumed:
                 load_checkpoint(resumed)  # refuses a damaged or hostile one in a line
             trainer.fit(module, patches, ckpt_path=resumed, weights_only=True)
-            make_up_for_the_last_validation(trainer, module, patches, own)
+            make_up_for_the_last_validation(trainer, module, patches, own, clock)
         except MisconfigurationException as error:
             raise UsageError(f"callbacks, logger, plugins: Lightning says: {one_line(error)}") from error
         except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C
@@ -108,19 +107,27 @@ def fit(
 
 
 def make_up_for_the_last_validation(
-    trainer: pl.Trainer, module: Segmentation, patches: Patches, own: Sequence[pl.Callback]
+    trainer: pl.Trainer, module: Segmentation, patches: Patches, own: Sequence[pl.Callback], clock: Clock
 ) -> None:
-    """Validate where the checkpoint of the last step owes it: with no step left, Lightning begins nothing by itself."""
-    if any(isinstance(callback, Validations) and callback.is_owed for callback in own):
+    """Validate where the checkpoint of the last step owes it, or the budget had no time for it.
+
+    With no step left, Lightning begins nothing by itself.
+    """
+    owed = [callback for callback in own if isinstance(callback, Validations) and callback.is_owed]
+    if owed and owed[0].follows:
+        clock.stop()
+        trainer.limit_val_batches = 1.0
+    elif owed:
         for callback in own:
             if isinstance(callback, MetricsFile):
                 callback.on_train_start(trainer, module)  # cuts off what was written behind that checkpoint
+    if owed:
         trainer.validate(module, datamodule=patches, verbose=False)
 
 
 def own_callbacks(
     options: TrainingOptions, folder: RunFolder, clock: Clock, labels: list[str], waiting: Waiting, *,
-    validates: bool, signals: StopSignals,
+    validation: Sequence[PreparedCase], signals: StopSignals,
 ) -> list[pl.Callback]:  # fmt: skip
     """Return segkit's own callbacks, in the order in which they hear of a step."""
     is_first = rank() == 0  # of processes that train together, this one writes and shows
@@ -128,10 +135,12 @@ def own_callbacks(
     callbacks += [ClockKeeper(clock)]
     if is_first:
         callbacks += [MetricsFile(folder.metrics, clock, labels, waiting), ProgressLine(clock, waiting)]
-    if validates:
+    if validation:
         # A checkpoint tells whether a validation is owed, so that is settled before it is written ...
-        callbacks += [Validations(validation_interval(options, clock), clock)]
-    if validates and options.patience is not None:
+        is_free = clock.budget is not None and not options.validate_every  # to choose how often
+        rehearsed_on = validation if is_free else ()
+        callbacks += [Validations(validation_interval(options, clock), clock, rehearsed_on=rehearsed_on)]
+    if validation and options.patience is not None:
         callbacks += [Patience(options.patience, clock)]
     # ... and pictures come last, so that nothing waits for them.
     keeping = Checkpoints(

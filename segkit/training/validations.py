@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +13,15 @@ from pytorch_lightning.callbacks import Callback
 
 from segkit.foundation.console import say
 from segkit.foundation.durations import format_duration, parse_duration
+from segkit.preparation.store import PreparedCase
 from segkit.training.clock import Clock
+from segkit.training.module import Segmentation
 from segkit.training.ranks import any_of, of_first
 from segkit.training.stepwise import Stepwise
 
 NEVER = sys.maxsize  # batches between two validations, as long as none is due
+SHARE = 0.1  # of a budget that validations on the way take at most, and the closing one, unless it is said how often
+QUICK = 1.0  # seconds; a case that takes less is timed again, as the first one also loads code
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,14 @@ class Validations(Stepwise):
     Args:
         interval: between two.
         clock: tells the seconds.
+        rehearsed_on: cases that validate, where a budget's seconds are shared between them and training: before the
+            first validation one is timed, and validations on the way come seldom enough to take a tenth.
     """
 
-    def __init__(self, interval: Every, clock: Clock) -> None:
-        self.interval, self.clock = interval, clock
+    def __init__(self, interval: Every, clock: Clock, *, rehearsed_on: Sequence[PreparedCase] = ()) -> None:
+        self.interval, self.clock, self.rehearsed_on = interval, clock, rehearsed_on
         self.is_owed, self.validated_at = False, 0.0
+        self.follows = False  # the only validation comes after the training, beside its clock
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Validate first where the checkpoint owes it."""
@@ -66,9 +75,45 @@ class Validations(Stepwise):
 
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Ask for a validation where one is due; Lightning closes each training with one."""
-        due = self.interval.is_due(trainer.global_step, self.clock.elapsed - self.validated_at)
-        self.is_owed = any_of(due, module) or trainer.should_stop
+        due = any_of(self.is_due(trainer.global_step), module)
+        if due and self.rehearsed_on and not self.clock.closing:
+            self.plan_for(of_first(self.rehearsal(module), module), trainer)
+            due = any_of(self.is_due(trainer.global_step), module)
+        self.is_owed = due or trainer.should_stop
         trainer.val_check_batch = 1 if self.is_owed else NEVER  # Lightning validates after multiples of it
+
+    def is_due(self, step: int) -> bool:
+        """Say whether the interval is over, and long enough for what a validation takes."""
+        since = self.clock.elapsed - self.validated_at
+        affordable = not self.rehearsed_on or self.clock.closing <= SHARE * since
+        return not self.follows and affordable and self.interval.is_due(step, since)
+
+    def rehearsal(self, module: pl.LightningModule) -> float:
+        """Return the seconds that a validation will take, by its first case."""
+        assert isinstance(module, Segmentation)
+        assert module.validator is not None
+        module.network.eval()
+        for _ in range(2):
+            began = time.monotonic()
+            module.validator.predicted(module.network, self.rehearsed_on[0])
+            seconds = time.monotonic() - began
+            if seconds > QUICK:
+                break
+        module.network.train()
+        return len(self.rehearsed_on) * seconds
+
+    def plan_for(self, seconds: float, trainer: pl.Trainer) -> None:
+        """Keep time for the closing validation, or leave it to after the training where that is too short for it."""
+        budget = self.clock.budget or float("inf")
+        self.follows = seconds > SHARE * budget
+        if self.follows:
+            trainer.limit_val_batches = 0
+            say(
+                f"a validation takes about {format_duration(seconds)} of the {format_duration(budget)} that there are: "
+                "the only one follows the training"
+            )
+        else:
+            self.clock.closing = seconds
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Count from here."""

@@ -67,3 +67,44 @@ def test_all_processes_lose_patience_by_the_dice_of_the_first(monkeypatch):
     trainer = a_trainer(callback_metrics={"dice": 0.6}, callbacks=[patience])
     patience.on_validation_end(trainer, None)
     assert trainer.should_stop
+
+
+CASES = (object(), object())
+
+
+def rehearsing(seconds, *, budget, monkeypatch, elapsed=0.0):
+    """Return the validations of a budget, one of which takes so many seconds."""
+    clock = Clock(budget=budget, elapsed_before=elapsed)
+    monkeypatch.setattr(Validations, "rehearsal", lambda self, module: seconds)
+    return Validations(Every(seconds=budget / 10), clock, rehearsed_on=CASES), clock
+
+
+def test_validations_on_the_way_take_a_tenth_of_a_budget_at_most(monkeypatch):
+    validations, clock = rehearsing(4.0, budget=100, monkeypatch=monkeypatch)
+    trainer, asked = a_trainer(), []
+    for second in range(1, 100):
+        clock.elapsed_before = float(second)
+        validations.after_step(trainer, None)
+        if trainer.val_check_batch == 1:
+            asked.append(second)
+            validations.on_validation_end(trainer, None)
+    assert asked == [40, 80]
+    assert clock.closing == 4.0
+
+
+def test_quick_validations_come_ten_times(monkeypatch):
+    validations, _ = rehearsing(0.5, budget=100, monkeypatch=monkeypatch, elapsed=10)
+    trainer = a_trainer()
+    validations.after_step(trainer, None)
+    assert trainer.val_check_batch == 1
+
+
+def test_a_validation_that_a_budget_has_no_time_for_follows_it(monkeypatch, capsys):
+    validations, clock = rehearsing(11.0, budget=100, monkeypatch=monkeypatch, elapsed=10)
+    trainer = a_trainer(limit_val_batches=1.0)
+    validations.after_step(trainer, None)
+    assert (trainer.val_check_batch, trainer.limit_val_batches, clock.closing) == (NEVER, 0, 0.0)
+    assert "follows the training" in capsys.readouterr().out
+    trainer.should_stop = True
+    validations.after_step(trainer, None)
+    assert validations.is_owed
