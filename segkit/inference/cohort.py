@@ -8,7 +8,6 @@ from pathlib import Path
 
 from segkit.config.options import ObjectOptions
 from segkit.config.shard import Shard
-from segkit.foundation.allocator import hand_back_large_blocks
 from segkit.foundation.console import progress_bar
 from segkit.inference.assembly_line import AssemblyLine
 from segkit.inference.cohort_table import write_cases
@@ -62,7 +61,6 @@ def predict_cohort(
     """
     if not scans:
         return Cohort({}, 0, {})
-    hand_back_large_blocks()
     folder = MaskFolder(model, output, wanted, objects or standard_objects(), scans if shard else None, shard)
     try:
         with progress_bar(len(scans), "segmenting") as advance:
