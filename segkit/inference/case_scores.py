@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from segkit.config.labels import Labels
 from segkit.config.options import ScoreOptions
 from segkit.foundation.errors import UsageError
-from segkit.inference.scoring import FloatArray, Scores, Together, scores_on_scan
+from segkit.inference.planes import FloatArray
+from segkit.inference.scoring import Scores, Together, scores_on_scan
 from segkit.inference.scratch import Scratch
 from segkit.inference.streaming import Stream, Work
 from segkit.inference.uncertainty import ExpectedDice, disagreement, entropy

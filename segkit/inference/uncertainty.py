@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.inference.scoring import HALF, FloatArray, Scores
+from segkit.inference.planes import FloatArray
+from segkit.inference.scoring import HALF, Scores
 
 TINY = np.float32(1e-30)  # p log p is 0 at 0
 NOTHING = 0.5  # voxels: less than this of a label, in mask and probabilities together, is none of it
