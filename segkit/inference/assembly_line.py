@@ -211,19 +211,20 @@ class AssemblyLine:
 
     def _announce(self, task: Task, ready: Ready) -> None:
         """Say what memory a mask will take where that is more than was said before."""
-        text, most = memory_line(task, ready, self._room.limit)
+        text, most = memory_line(task, ready, self._room.limit, 0 if self._announced else LIBRARIES)
         if most > MORE * self._announced:
             self._announced = most
             say(f"{task.name}: {text}")
 
 
-def memory_line(task: Task, ready: Ready, limit: int) -> tuple[str, float]:
+def memory_line(task: Task, ready: Ready, limit: int, loading: float) -> tuple[str, float]:
     """Say what memory a mask will take; return that, and the most bytes in all.
 
     Args:
         task: the scan whose logits come next.
         ready: how they are computed.
         limit: bytes of `inference.memory`.
+        loading: bytes of what is used for the first time.
     """
     now, most = memory_used()
     work = ready.work
@@ -232,7 +233,7 @@ def memory_line(task: Task, ready: Ready, limit: int) -> tuple[str, float]:
     how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
     mask = math.prod(ready.scan.grid.shape)
     # A larger scan that comes next is read where the one at hand was.
-    in_all = max(most + max(0, task.upcoming - task.reading), now + work.bytes + ahead + mask + LIBRARIES)
+    in_all = max(most + max(0, task.upcoming - task.reading), now + work.bytes + ahead + mask + loading)
     beside = f", {size_text(ahead)} for the next scan" if ahead else ""
     return (
         f"{size_text(work.bytes)} for logits and networks ({how}){beside}, at most {size_text(in_all)} in all",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from segkit.config.options import ObjectOptions
 from segkit.config.shard import Shard
-from segkit.foundation.allocator import hand_back_large_blocks
 from segkit.foundation.console import progress_bar
 from segkit.foundation.locks import lock
 from segkit.inference.assembly_line import AssemblyLine
@@ -66,7 +65,6 @@ def predict_cohort(
     """
     if not scans:
         return Cohort({}, 0, {})
-    hand_back_large_blocks()
     # Whoever was asked to stop still lists what it has made: done later, that would undo what we list.
     with lock(lock_of(output, shard), doing=f"segmenting into {output}", timeout=ENDING_SECONDS):
         folder = MaskFolder(model, output, wanted, objects or standard_objects(), scans if shard else None, shard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ SLAB = 1 << 18  # voxels of the scan that are looked at together
 BATCH = 100_000  # numbers interpolated at a time, which stay in the processor's cache
 
 Indices = NDArray[np.intp]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class Along:
         """
         low, share = picked(self.low, index), picked(self.share, index)
         if not self.share.any():
-            return [(low, np.ones(share.shape))]
+            return [(low, np.ones_like(share))]
         return [(low, 1 - share), (low + np.where(share > 0, self.step, 0), share)]
 
 
@@ -113,7 +115,7 @@ def logits_between(planes: Planes, axes: Sequence[Along], index: Sequence[Indice
     return total
 
 
-def picked(array: NDArray[np.generic], index: Sequence[Indices]) -> NDArray[np.generic]:
+def picked(array: NDArray[Scalar], index: Sequence[Indices]) -> NDArray[Scalar]:
     """Return n entries of an array that broadcasts; `index` has theirs along each axis of the whole."""
     return np.broadcast_to(
         array[tuple(each if size > 1 else 0 for each, size in zip(index, array.shape, strict=True))], index[0].shape

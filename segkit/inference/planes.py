@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 import numpy as np
@@ -111,6 +112,6 @@ def runs_at_hand(planes: Planes, route: Route) -> Iterator[range]:
     order = route.order
     while order:
         planes.reach(*route.planes_below(order[0]))
-        count = next((i for i, plane in enumerate(order) if route.planes_below(plane)[1] >= planes.end), len(order))
+        count = bisect_left(order, planes.end, key=lambda plane: route.planes_below(plane)[1])
         run, order = order[:count], order[count:]
         yield range(min(run), max(run) + 1)

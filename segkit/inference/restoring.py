@@ -31,7 +31,7 @@ def labels_on_scan(
         classes 0..K-1, or the last region (1..R) whose logit is above zero, shape `scan_grid.shape`.
     """
     route = route_across(work.axis, stream.grid, scan_grid)
-    result = np.zeros(scan_grid.shape, np.uint8)
+    result = np.zeros(scan_grid.shape, np.uint8, order="F")  # as files hold it
     for rows in parts(route.planes[1], work.pieces):
         # Where every prepared voxel is wanted, those between this piece and the next are too.
         first, last = route.rows_below(rows if settled is None else range(rows.start - 1, rows.stop + 1))

@@ -29,7 +29,7 @@ def segmented(streams: Sequence[Stream], scan_grid: Grid, labels: Labels, work: 
     """Return the class, or the last region, of each voxel of the scan, shape `scan_grid.shape`."""
     if len(streams) == 1:
         return labels_on_scan(streams[0], scan_grid, labels, work)
-    places = np.zeros(scan_grid.shape, np.uint8)
+    places = np.zeros(scan_grid.shape, np.uint8, order="F")
     for scores in scores_on_scan(streams, scan_grid, labels, work):
         scores.within(places)[...] = scores.places
     return places
