@@ -65,7 +65,7 @@ def test_a_file_closed_to_us_says_so(tmp_path, monkeypatch):
 
     path = save(tmp_path / "a.nii")
     monkeypatch.setattr(pathlib.Path, "open", refuse)
-    with pytest.raises(DataError, match=r"a\.nii: cannot be read: Permission denied"):
+    with pytest.raises(DataError, match=r"a\.nii: cannot be read: permission denied"):
         read(path)
 
 
