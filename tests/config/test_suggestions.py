@@ -1,6 +1,6 @@
 """Nearest words and one-line messages."""
 
-from segkit.config.suggestions import did_you_mean, listed, one_line
+from segkit.config.suggestions import did_you_mean, listed, one_line, some_of
 
 
 def test_the_nearest_choice_is_named_whatever_its_case():
@@ -20,3 +20,8 @@ def test_lists_read_as_a_sentence():
 
 def test_one_line_keeps_blanks_inside_a_line():
     assert one_line("a  path\n\n   and more\n") == "a  path and more"
+
+
+def test_of_many_names_the_first_are_shown():
+    assert [some_of(names) for names in ("", "a", "abcde", "abcdef")] == ["", "a", "a, b, c, d, e", "a, b, c, d, e ..."]
+    assert some_of(["x", "y"], 1) == "x ..."
