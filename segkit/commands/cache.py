@@ -10,7 +10,7 @@ from pathlib import Path
 from segkit.config.commands import CacheConfig
 from segkit.foundation.console import say, table, warn
 from segkit.foundation.durations import format_duration, parse_duration
-from segkit.preparation.disk import size_text
+from segkit.foundation.memory_size import size_text
 from segkit.preparation.upkeep import (
     FINGERPRINTS,
     STEP_SECONDS,
