@@ -11,6 +11,7 @@ from pathlib import Path
 
 from segkit.commands.prepared_check import check_prepared
 from segkit.config.commands import CheckConfig
+from segkit.config.suggestions import some_of
 from segkit.config.targets import check_signatures
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.folds import grouped
@@ -27,7 +28,6 @@ RESULT, PAGE = "check.json", "check.html"
 SIDES = {"left": "right", "l": "r", "lt": "rt", "lh": "rh", "links": "rechts", "gauche": "droite"}
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # of names like left_kidney, LeftKidney, kidney-L
 MOST = 10  # findings of one code in the table
-SHOWN = 5  # cases named in the closing line
 BYTES_PER_VOXEL = 24  # the values of an image and its reference, at most float64, and what is counted of them
 
 
@@ -65,10 +65,7 @@ def check(config: CheckConfig) -> list[Finding]:
     paths_written([output / RESULT, output / PAGE])
     bad = unusable(findings)
     if bad:
-        raise CasesFailedError(
-            f"{len(bad)} of {len(dataset.cases)} cases cannot be used: {', '.join(sorted(bad)[:SHOWN])}"
-            f"{' ...' if len(bad) > SHOWN else ''}"
-        )
+        raise CasesFailedError(f"{len(bad)} of {len(dataset.cases)} cases cannot be used: {some_of(sorted(bad))}")
     return findings
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from segkit.config.channels import Channel, total_width
 from segkit.config.labels import Labels
 from segkit.config.options import DatasetOptions, SplitOptions
+from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.dataset_json import FILE
@@ -29,7 +30,7 @@ from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
 from segkit.preparation.contents import content_of
 from segkit.preparation.identical import together_by_content
-from segkit.preparation.pipeline import SHOWN, attempted
+from segkit.preparation.pipeline import attempted
 from segkit.preparation.scans import Scan, read_reference, read_scan
 from segkit.volumes.grid import as_3d
 from segkit.volumes.reading import read_grid
@@ -126,7 +127,7 @@ def write_nnunet(options: DatasetOptions, output: Path, workers: int | None) -> 
     for name, content in written.items():
         write_json(output / name, content)
     if failed:
-        names = ", ".join(sorted(failed)[:SHOWN])
+        names = some_of(sorted(failed))
         raise CasesFailedError(f"{len(failed)} of {len(cases)} cases could not be converted: {names}")
     return [output / name for name in written]
 
@@ -138,9 +139,8 @@ def folds_of(dataset: Dataset, workers: int | None) -> tuple[tuple[str, ...], li
         DataError: when nothing is left to train on, or a recorded split does not fit.
     """
     cases, options = list(dataset.cases.values()), dataset.options.split
-    whole = [case for case in cases if all(path.exists() for path in case.images.values())]
     strata = strata_by_labels(cases, dataset.labels, options.stratify_by, workers)
-    split = partial(split_cases, cases, options, together=together_by_content(whole), strata=strata)
+    split = partial(split_cases, cases, options, together=together_by_content(cases), strata=strata)
     if options.file:
         folds = [split(fold=str(fold)) for fold in range(recorded_folds(Path(options.file)))]
         return (folds[0].held_out, folds) if folds else ((), [])

@@ -9,6 +9,7 @@ from typing import Any
 
 from segkit.config.commands import EvaluateConfig
 from segkit.config.labels import Declared
+from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.dataset import Dataset, open_dataset, open_recorded
 from segkit.datasets.splits import split_from
@@ -27,7 +28,6 @@ from segkit.volumes.reading import find_volumes, stem
 from segkit.volumes.selection import Location
 
 VALIDATION = "validation"
-SHOWN = 5  # cases that a message names
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def masks_beside_data(config: EvaluateConfig) -> Masks:
     failed = {case: f"it was not segmented: {why}" for case, why in manifest.failed.items() if case in dataset.cases}
     missing = [case for case in with_reference(dataset.cases.values()) if case not in masks and case not in failed]
     if missing:
-        warn(f"{counted(missing, 'case')} of {config.data.name} with a reference have no mask: {named(missing)}")
+        warn(f"{counted(missing, 'case')} of {config.data.name} with a reference have no mask: {some_of(missing)}")
     return of_dataset(dataset, pairs, failed, Path(config.output), {"data": config.data.name})
 
 
@@ -206,18 +206,13 @@ def referenced(masks: Mapping[str, Path], dataset: Dataset) -> dict[str, tuple[P
     known = with_reference(dataset.cases.values())
     without = [name for name in masks if name in dataset.cases and name not in known]
     if without:
-        say(f"{counted(without, 'case')} without a reference, segmented and not scored: {named(without)}")
+        say(f"{counted(without, 'case')} without a reference, segmented and not scored: {some_of(without)}")
     return {name: (mask, known[name]) for name, mask in masks.items() if name in known}
 
 
 def with_reference(cases: Iterable[Case]) -> dict[str, Location]:
     """Return the reference of each case that has one, by name."""
     return {case.name: case.reference for case in cases if case.reference is not None and case.reference.exists()}
-
-
-def named(cases: Sequence[str]) -> str:
-    """Return the first names of a list, and that there are more."""
-    return ", ".join(cases[:SHOWN]) + (" ..." if len(cases) > SHOWN else "")
 
 
 def counted(cases: Sequence[str], what: str) -> str:

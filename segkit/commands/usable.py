@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from segkit.config.channels import Channel
+from segkit.config.suggestions import some_of
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset
 from segkit.datasets.soundness import examine_headers, unusable
@@ -15,7 +16,6 @@ from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.selection import has_many_files
 
-SHOWN = 5  # cases that a message names
 FEW = 100  # cases, looked at in a moment
 
 
@@ -43,7 +43,7 @@ class Usable:
         if failed and not skip:
             total = len(self.dataset.cases) + len(self.left_out)
             raise CasesFailedError(
-                f"{len(failed)} of {total} cases cannot be used: {', '.join(sorted(failed)[:SHOWN])}; mend them "
+                f"{len(failed)} of {total} cases cannot be used: {some_of(sorted(failed))}; mend them "
                 "(segkit check tells all), or pass data.skip_unusable=true to leave them out"
             )
         cases = {name: case for name, case in self.dataset.cases.items() if name not in failed}

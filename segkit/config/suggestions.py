@@ -1,8 +1,8 @@
-"""The word that was probably meant."""
+"""Words in messages: the one that was probably meant, and many of them in a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -23,3 +23,8 @@ def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> st
 def listed(choices: Iterable[str]) -> str:
     """Return choices as they stand in a sentence: `a, b, c`, or `none` when there are none."""
     return ", ".join(choices) or "none"
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """Return names in a sentence, of many the first: `a, b, c ...`."""
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")

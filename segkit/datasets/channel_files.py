@@ -87,6 +87,7 @@ class _Names:
         """Return the case of a file, and its channel; None where it holds all of them."""
         name, parent = stem(path), "" if path.parent == self.top else path.parent.name
         if name not in self.known:
+            # The longest first: where T1 and post_T1 are channels, a_post_T1 is the latter of a and not T1 of a_post.
             for channel in sorted(self.channels, key=len, reverse=True):
                 case = name.removesuffix(f"_{channel}")
                 if case != name and self._may_be(case):

@@ -50,6 +50,7 @@ def read_rows(path: Path, *, needs: Sequence[str]) -> list[dict[str, str]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
+        # The header tells, since numbers in the rows may hold commas of their own.
         separator = max("\t;,", key=text.partition("\n")[0].count)
         reader = csv.DictReader(StringIO(text, newline=""), delimiter=separator)
         rows = list(reader)

@@ -81,12 +81,11 @@ class DicomTree(Layout):
         names = list(channels)
         if self.name_by not in NAMES:
             raise UsageError(f"data.layout.name_by: {self.name_by} is not one of {listed(NAMES)}")
-        drawn = self._drawn
         self._check_segments()
-        self._check_labels(drawn)
+        self._check_labels()
         found = self._by_study(names) if len(names) > 1 and self.volumes == "split" else self._by_series(names)
-        self._name_strays(drawn)
-        cases = [self._case(images, drawn) for images in found]
+        self._name_strays()
+        cases = [self._case(images) for images in found]
         kept = self._named([case for case in cases if case.reference is not None or self.unreferenced])
         if not kept:
             raise DataError(f"{self.root}: no SEG and no structure set in it was drawn on a series in it")
@@ -95,7 +94,7 @@ class DicomTree(Layout):
 
     def describe(self) -> Description:
         """Return a channel of the commonest modality that was drawn on, and the labels: every segment's name."""
-        picks = [pick for pick in self._picks if any(belongs_to(each, pick) for each in self._drawn)] or self._picks
+        picks = [pick for pick in self._picks if self._drawn_on[pick]] or self._picks
         modality = Counter(pick.stacks[0].first.modality for pick in picks).most_common(1)[0][0]
         return Description({modality: FAMILIES.get(modality, "none")}, self._values)
 
@@ -134,11 +133,16 @@ class DicomTree(Layout):
                 warn(outcome.error)
         return [outcome.value for outcome in outcomes if outcome.value is not None]
 
-    def _check_labels(self, drawn: Sequence[Drawn]) -> None:
+    @cached_property
+    def _drawn_on(self) -> dict[SeriesSelection, list[Drawn]]:
+        """What was drawn on each series."""
+        return {pick: [each for each in self._drawn if belongs_to(each, pick)] for pick in self._picks}
+
+    def _check_labels(self) -> None:
         """Make sure that every label has a segment somewhere: a misspelt name must not become background."""
         for label in self._foreground():
-            if drawn and label != IGNORE and not any(self._numbers(each, label) for each in drawn):
-                known = listed(sorted({name for each in drawn for name in each.names.values()}))
+            if self._drawn and label != IGNORE and not any(self._numbers(each, label) for each in self._drawn):
+                known = names_in(self._drawn)
                 raise DataError(
                     f"{self.root}: no segment is called {label}; there are {known}; name those that are meant in "
                     f"data.layout.segments, e.g. {{{label}: ['*{label}*']}}"
@@ -155,10 +159,11 @@ class DicomTree(Layout):
                 hint = did_you_mean(label, known) or ";"
                 raise UsageError(f"data.layout.segments: {label} is not a label{hint} labels: {listed(known)}")
 
-    def _name_strays(self, drawn: Sequence[Drawn]) -> None:
+    def _name_strays(self) -> None:
         """Name the objects whose series is not there, or cannot be used."""
-        for each in drawn:
-            if not any(belongs_to(each, pick) for pick in self._picks):
+        placed = {each.file for drawn in self._drawn_on.values() for each in drawn}
+        for each in self._drawn:
+            if each.file not in placed:
                 warn(f"{each.file}: was drawn on a series that is not here, or that holds no image with a place")
 
     def _numbers(self, drawn: Drawn, label: str) -> list[int]:
@@ -203,15 +208,14 @@ class DicomTree(Layout):
             return None
         return typed(SeriesOptions, {**{field.name: None for field in fields(SeriesOptions)}, **given}, key)
 
-    def _case(self, images: Mapping[str, SeriesSelection], drawn: Sequence[Drawn]) -> Case:
+    def _case(self, images: Mapping[str, SeriesSelection]) -> Case:
         first = next(iter(images.values()))
         one = first.stacks[0].first
         columns = {"patient": one.patient, "study": hashed(one.study), "modality": one.modality}
-        own = {image: [each for each in drawn if belongs_to(each, image)] for image in dict.fromkeys(images.values())}
-        on = [image for image, objects in own.items() if objects]
+        on = [image for image in dict.fromkeys(images.values()) if self._drawn_on[image]]
         if not on:
             return Case(first.name, images, None, columns)
-        objects = list(dict.fromkeys(each for image in on for each in own[image]))
+        objects = list(dict.fromkeys(each for image in on for each in self._drawn_on[image]))
         return Case(first.name, images, self._reference(on[0], objects, apart(on)), columns)
 
     def _reference(self, series: SeriesSelection, drawn: Sequence[Drawn], fault: str) -> ReferenceSelection:
@@ -225,8 +229,7 @@ class DicomTree(Layout):
                 Stroke(self._values[label], each.file, number) for each in own for number in self._numbers(each, label)
             ]
         if not strokes:
-            known = listed(sorted({name for each in drawn for name in each.names.values()}))
-            fault = f"{drawn[0].file}: no segment is called as a label is; there are {known}"
+            fault = f"{drawn[0].file}: no segment is called as a label is; there are {names_in(drawn)}"
         return ReferenceSelection(series, tuple(strokes), fault)
 
     def _named(self, cases: Sequence[Case]) -> list[Case]:
@@ -251,6 +254,11 @@ class DicomTree(Layout):
         if self.name_by == "patient":
             return str(read_dataset(first.files[0], only=["PatientID"]).get("PatientID", "")) or case.name
         return case.name
+
+
+def names_in(drawn: Sequence[Drawn]) -> str:
+    """Return what the segments of some objects are called, for errors."""
+    return listed(sorted({name for each in drawn for name in each.names.values()}))
 
 
 def apart(series: Sequence[SeriesSelection]) -> str:

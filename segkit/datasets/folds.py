@@ -26,7 +26,7 @@ def grouped(cases: Sequence[Case], by: str | None, together: Sequence[Collection
     if by is not None and not any(by in case.columns for case in cases):
         known = sorted({name for case in cases for name in case.columns})
         raise UsageError(f"data.split.group_by: no case has a column {by}; columns: {', '.join(known) or 'none'}")
-    leader = {case.name: case.name for case in cases}
+    leader = {case.name: case.name for case in cases}  # a union-find: sets that overlap get one leader
 
     def first(name: str) -> str:
         while leader[name] != name:

@@ -22,7 +22,7 @@ def read_parquet(path: Path) -> list[dict[str, str]]:
         rows = _rows(path)
     except MissingExtraError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever pyarrow and polars raise of a damaged file
         raise DataError(f"cannot read the table {path}: {' '.join(str(error).split())[:300]}") from error
     return [{str(name): "" if cell is None else str(cell).strip() for name, cell in row.items()} for row in rows]
 

@@ -109,6 +109,7 @@ def held_out_cases(
         return read_held_out(Path(options.held_out), cases)
     usable = labelled(groups, cases)
     if options.held_out_fraction:
+        # Shares of about that size, in the first of which every stratum is as frequent as in all.
         parts = max(2, round(1 / options.held_out_fraction))
         shares = balanced_folds(usable, parts, options.seed, HELD_OUT, kinds)
         return drawn_share(shares, options.held_out_fraction * sum(map(len, usable)))
@@ -122,6 +123,7 @@ def drawn_share(shares: Sequence[Sequence[Group]], wanted: float) -> tuple[str, 
     """Return groups of the shares in turn until about `wanted` cases are drawn."""
     drawn: list[str] = []
     for group in (group for share in shares for group in share):
+        # A group is not divided: it is drawn while half of it or more is wanted, and one is drawn in any case.
         if len(drawn) + len(group) / 2 > wanted and drawn:
             break
         drawn += group

@@ -18,15 +18,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """Compile a function of a file called as `LOOPS`; other threads run meanwhile."""
-    given = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).parent, given)
+    settings: Any = numba.config
+    given = settings.CACHE_DIR
+    settings.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).parent, given)
     try:
         # Without fastmath, which reorders sums otherwise in a function's own code than in the copy that is kept beside
         # its caller: the process that compiles runs the one, each later one the other, and a training would not go on
         # bit for bit. It is no faster here either.
         return cast("Function", numba.njit(cache=True, nogil=True)(function))
     finally:
-        numba.config.CACHE_DIR = given
+        settings.CACHE_DIR = given
 
 
 @cache

@@ -46,6 +46,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        # Any machine knows the name; only a tensor shows whether the device is there.
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={name} is not on this machine; write auto, cpu, cuda, cuda:1 or mps") from error

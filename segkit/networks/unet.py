@@ -94,9 +94,9 @@ class UNet(nn.Module):
             decode = level(shape, block=decoder_block or block, pool=pool, dropout=dropout)
             self.decoder.append(decode)
             coarser = decode.channels
-            if depth == 0 or deep_supervision:
+            if depth == 0 or deep_supervision:  # a head that nothing is asked of would be in every checkpoint
                 self.heads.append(convolution(dims, coarser, out_channels, ones, ones, bias=True))
-        if len(strides) == 1:
+        if len(strides) == 1:  # no decoder whose finest level could have one
             self.heads.append(convolution(dims, coarser, out_channels, ones, ones, bias=True))
         self.deep_supervision = deep_supervision
         self.apply(initialise)

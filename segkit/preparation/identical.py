@@ -10,9 +10,14 @@ from segkit.volumes.selection import bytes_of
 
 
 def together_by_content(cases: Sequence[Case]) -> list[set[str]]:
-    """Return the sets of cases whose images are the same bytes; only files of equal size are read."""
+    """Return the sets of cases whose images are the same bytes; only files of equal size are read.
+
+    A case that lacks a file is like no other: whoever uses it says so.
+    """
     sizes: dict[tuple[int, ...], list[Case]] = {}
     for case in cases:
+        if not all(place.exists() for place in case.images.values()):
+            continue
         sizes.setdefault(tuple(map(bytes_of, case.images.values())), []).append(case)
     names: dict[tuple[str, ...], set[str]] = {}
     for case in (case for alike in sizes.values() if len(alike) > 1 for case in alike):

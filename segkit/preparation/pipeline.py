@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from segkit.config.labels import Labels
 from segkit.config.plan import Plan
+from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.side_by_side import FEW_VOXELS, PROCESS
 from segkit.foundation.console import error, progress
@@ -27,7 +28,6 @@ from segkit.volumes.reading import read_grid
 
 FEW_TO_LOOK_UP = 100 * FEW_VOXELS  # their files are hashed sooner in this process
 STRIDE = 7919  # a prime: processes that follow each other begin far apart
-SHOWN = 5  # names of failed cases in an error
 
 Value = TypeVar("Value")
 
@@ -93,8 +93,7 @@ def prepare_dataset(
         made, also_failed = prepare_missing(missing, sizes, plan, labels, store, workers, limit)
         found, failed = {**found, **made}, [*failed, *also_failed]
     if failed:
-        names = ", ".join(sorted(failed)[:SHOWN])
-        raise CasesFailedError(f"{len(failed)} of {len(cases)} cases cannot be used: {names}")
+        raise CasesFailedError(f"{len(failed)} of {len(cases)} cases cannot be used: {some_of(sorted(failed))}")
     return [case for name in (case.name for case in cases) if (case := found[name]) is not None]
 
 

@@ -55,6 +55,7 @@ def make_plan(
     """
     normalisation, schemes = normalisations(fingerprint, options.normalisation, channels)
     open_features = FEATURES if leaves_features(network) else None
+    # Where the plan decides the channels of each level, memory is reckoned with the most that it may choose.
     network = {**network, "features": FEATURES} if open_features else network
     full = target_grid_of(fingerprint, options)
     draft = Plan(

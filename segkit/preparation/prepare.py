@@ -71,6 +71,7 @@ def prepared_channels(array: NDArray[Any], source: Grid, grid: Grid, plan: Plan)
     for channel, how in zip(array, plan.channels, strict=True):
         values = normalise(channel, how)
         low, high = float(values.min()), float(values.max())
+        # Beyond a sheared scan lies what is darkest in it, as outside of the body.
         values = image_onto(values, source, grid, order=cast("Order", plan.order), fill=low)
         yield np.clip(values, low, high, out=values)
 

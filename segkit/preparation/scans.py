@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
+from segkit.config.suggestions import some_of
 from segkit.datasets.case import check_has
 from segkit.foundation.errors import DataError
 from segkit.preparation.resampling import image_onto
@@ -69,6 +70,7 @@ def read_scan(images: Mapping[str, Location], channels: Mapping[str, Channel]) -
         else:
             what = f"the channels {next(iter(channels))} and {name} ({images[name]})"
             own.check_same_as(first.grid, what=what, tolerance=APART * min(first.grid.spacing))
+    # A single channel stays as it was read: no copy, and its own number type.
     array = next(iter(parts.values())) if len(parts) == 1 else np.concatenate([parts[name] for name in channels])
     return Scan(array.reshape(len(array), *as_3d(first.grid).shape), as_3d(first.grid), first)
 
@@ -131,7 +133,7 @@ def numbered(values: NDArray[Any], labels: Labels, what: str) -> NDArray[np.uint
     present = value_counts(values)[0].tolist()
     unknown = [value for value in present if value not in labels.stored]
     if unknown:
-        shown = ", ".join(f"{value:g}" for value in unknown[:5])
+        shown = some_of([f"{value:g}" for value in unknown])
         raise DataError(f"{what} holds the values {shown}, which data.labels does not declare")
     numbers = {value: labels.stored[value] for value in present}
     if values.dtype == np.uint8:  # one pass, however many labels

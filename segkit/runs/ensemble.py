@@ -39,6 +39,7 @@ class _Record:
 
 def write_ensemble(folder: Path, study: Path, ensemble: Ensemble) -> Path:
     """Write an ensemble into a folder of its study, or into the study's own; returns the file."""
+    # Members are named from the study's folder, so that a study may be moved or copied as a whole.
     depth = "/".join([".."] * len(folder.relative_to(study).parts)) or "."
     record = _Record(depth, [member.name for member in ensemble.members], plain_rules(ensemble.rules), ensemble.dice)
     write_json(folder / NAME, asdict(record))

@@ -121,6 +121,7 @@ class RunFolder:
 
     def set_status(self, state: str, **details: Any) -> None:
         """Record how the run stands."""
+        # With the offset from UTC: a cluster's machines may keep another time than whoever reads it.
         write_json(
             self.status, {"state": state, "at": datetime.now().astimezone().isoformat("T", "seconds"), **details}
         )

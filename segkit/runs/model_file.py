@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -83,11 +84,9 @@ def write_model(
         weights: parameters and buffers by name.
         previous: model folders of an earlier stage, which are copied into this one.
     """
-    import shutil
-
     from safetensors.torch import save_file
 
-    if folder.exists():
+    if folder.exists():  # absent for a moment, but never half: a folder that holds something cannot be replaced
         shutil.rmtree(folder)
     # Copies, since safetensors refuses tensors that share memory, as tied weights do.
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}

@@ -58,6 +58,7 @@ def models_in(path: Path) -> list[ModelFolder]:
     prefixes = {name.removesuffix(WEIGHTS).removesuffix(RECORD) for name in own}
     if not prefixes:
         raise DataError(f"{path} is no model of segkit: it holds no {RECORD}")
+    # As they were numbered when it was packed: model_2 before model_10.
     return [ArchiveFolder(path, prefix, sizes) for prefix in sorted(prefixes, key=lambda prefix: (len(prefix), prefix))]
 
 

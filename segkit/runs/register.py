@@ -26,6 +26,7 @@ class Register:
     def __init__(self, folder: Path, manifest: Manifest, shard: Shard | None = None) -> None:
         self.folder, self.manifest, self.shard = folder, manifest, shard
         self.journal = path_of(folder, shard).with_suffix(JOURNAL)
+        # Before the journal begins anew: killed between the two, the old one still says what was about to be moved.
         write_manifest(folder, manifest, shard)
         begun = [{"labels": manifest.labels, "weights": manifest.weights}]
         waiting = [{"case": name, "saving": entry} for name, entry in manifest.saving.items()]
@@ -37,7 +38,7 @@ class Register:
 
     def add(self, name: str, entry: dict[str, Any]) -> None:
         """List a case."""
-        if self.manifest.cases.get(name) != entry:
+        if self.manifest.cases.get(name) != entry:  # finished work that is found again costs no line
             self._append({"case": name, "entry": entry})
         self.manifest.cases[name] = entry
         self.manifest.failed.pop(name, None)

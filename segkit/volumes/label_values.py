@@ -62,8 +62,8 @@ def value_counts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         table = np.zeros(BYTES, np.int64)
         for slab in slabs:
             table += np.bincount(slab, minlength=BYTES)
-        values = np.flatnonzero(table)
-        return values.astype(np.uint8), table[values]
+        held = np.flatnonzero(table)
+        return held.astype(np.uint8), table[held]
     values, counts = flat[:0], np.zeros(0, np.int64)
     for slab in slabs:
         found, times = np.unique(slab, return_counts=True)

@@ -21,3 +21,11 @@ def touch(tmp_path) -> Callable[..., Path]:
         return tmp_path
 
     return write_all
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A DICOM export of three patients."""
+    from tests.datasets.dicom_trees import write_tree
+
+    return write_tree(tmp_path / "export")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
+from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
 from segkit.datasets.soundness.headers import disagreements, missing_files, read_by
@@ -24,7 +25,6 @@ from segkit.volumes.reading import read
 from segkit.volumes.selection import Location
 from segkit.volumes.volume import Volume
 
-SHOWN = 5  # values named in a message
 LONGEST_TABLE = 1 << 16  # values that are numbered through a table
 SIDES = ("left and right", "front and back", "top and bottom")  # what the world axes tell apart
 
@@ -118,6 +118,7 @@ def examine(
     mirroring = None
     if reference is not None:
         findings += reference_faults(case, reference, labels)
+        # A case that cannot be used has no outlines that could be told from mirrored ones.
         if not any(finding.severity == ERROR for finding in findings):
             mirroring = telling_mirroring(parts, shown, channels, classes_of(reference, labels), reference.grid)
         if mirroring is not None and mirroring.is_certain:
@@ -193,11 +194,11 @@ def reference_faults(case: Case, reference: Reference, labels: Labels) -> Iterat
         yield found(case.name, ERROR, "non-finite", "the reference has voxels of NaN or infinity", case.reference)
     whole = finite == np.rint(finite)
     if not whole.all():
-        message = f"it holds {_listed(finite[~whole])}, and label values are whole numbers"
+        message = f"it holds {in_words(finite[~whole])}, and label values are whole numbers"
         yield found(case.name, ERROR, "non-integer-label", message, case.reference)
     unknown = [value for value in finite[whole].tolist() if value not in labels.stored]
     if unknown:
-        message = f"it holds {_listed(np.array(unknown))}, which data.labels does not declare"
+        message = f"it holds {in_words(unknown)}, which data.labels does not declare"
         yield found(case.name, ERROR, "unexpected-label-value", message, case.reference)
     foreground = {value for name in labels.foreground for value in labels.members[name]}
     if whole.all() and not unknown and not foreground & set(finite.tolist()):
@@ -270,6 +271,6 @@ def label_volumes(reference: Reference | None, labels: Labels) -> dict[str, floa
     }
 
 
-def _listed(values: NDArray[Any]) -> str:
-    shown = ", ".join(f"{value:g}" for value in values[:SHOWN])
-    return f"{shown} ..." if len(values) > SHOWN else shown
+def in_words(values: Iterable[float]) -> str:
+    """Return values in a sentence."""
+    return some_of([f"{value:g}" for value in values])

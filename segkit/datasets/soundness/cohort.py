@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
 from segkit.config.channels import Channel
+from segkit.config.suggestions import some_of
 from segkit.datasets.soundness.cases import Examination, mirrored_reference
 from segkit.datasets.soundness.findings import WARNING, Finding, found, unusable
 from segkit.datasets.soundness.mirrored import BETTER
@@ -16,7 +19,6 @@ from segkit.datasets.soundness.voxels import LEVELS
 from segkit.foundation.hashing import file_hash
 
 NEEDED = 10  # cases, from which on what nearly all have in common is a rule
-SHOWN = 5  # cases named in a message
 RARE = 0.1  # of the cases: what as many lack is no oddity
 LOW, MIDDLE, HIGH = range(len(LEVELS))
 WORLD = ("left-right", "posterior-anterior", "inferior-superior")
@@ -34,8 +36,8 @@ def compare(examined: Sequence[Examination], channels: Mapping[str, Channel], ou
     yield from alike_names(examined)
     # What is unusable is reported already, and would only blur what the others have in common.
     seen = [each for each in examined if each.measurements.shape and not unusable(each.findings)]
-    yield from far_off(seen, "spacing-outlier", spacings(), outlier)
-    yield from far_off(seen, "size-outlier", sizes(), outlier)
+    yield from far_off(seen, "spacing-outlier", SPACINGS, outlier)
+    yield from far_off(seen, "size-outlier", SIZES, outlier)
     for name, channel in channels.items():
         yield from scales(seen, name, channel.family, outlier)
     yield from label_volumes(seen, outlier)
@@ -67,28 +69,23 @@ def alike_names(examined: Sequence[Examination]) -> Iterator[Finding]:
             yield found(name, WARNING, "alike-names", message)
 
 
-def spacings() -> list[Measure]:
-    """Return how spacing is compared, along each axis of the world."""
-    return [
-        Measure(
-            f"mm {name}",
-            lambda each, axis=axis: each.measurements.spacing[axis],  # type: ignore[misc]
-            floor=0.04,  # a factor of 1.4 where all others are equal
-        )
-        for axis, name in enumerate(WORLD)
-    ]
+def along_axes(unit: str, values: Callable[[Examination], Sequence[float]], floor: float) -> list[Measure]:
+    """Return how what a case has of each axis of the world is compared.
+
+    Args:
+        unit: of the values.
+        values: of a case, one per axis of `WORLD`.
+        floor: as `Measure`'s.
+    """
+
+    def along(each: Examination, axis: int) -> float:
+        return values(each)[axis]
+
+    return [Measure(f"{unit} {name}", partial(along, axis=axis), floor) for axis, name in enumerate(WORLD)]
 
 
-def sizes() -> list[Measure]:
-    """Return how size is compared, along each axis of the world."""
-    return [
-        Measure(
-            f"voxels {name}",
-            lambda each, axis=axis: each.measurements.shape[axis],  # type: ignore[misc]
-            floor=0.1,  # a factor of 2.4
-        )
-        for axis, name in enumerate(WORLD)
-    ]
+SPACINGS = along_axes("mm", attrgetter("measurements.spacing"), floor=0.04)  # a factor of 1.4 where others are equal
+SIZES = along_axes("voxels", attrgetter("measurements.shape"), floor=0.1)  # a factor of 2.4
 
 
 def intensities(channel: str, family: str) -> list[Measure]:
@@ -122,7 +119,7 @@ def intensities(channel: str, family: str) -> list[Measure]:
         *(
             Measure(
                 f"HU at the {LEVELS[place]:g}. percentile of {channel}",
-                lambda each, place=place: percentile(each, place),  # type: ignore[misc]
+                partial(percentile, place=place),
                 floor=100.0,  # 890 HU: raw values are 1024 off
                 is_ratio=False,
                 file=path,
@@ -166,9 +163,14 @@ def scales(examined: Sequence[Examination], channel: str, family: str, outlier: 
     if len(examined) < NEEDED or len(odd) <= max(1.0, RARE * len(examined)):
         yield from odd
         return
-    names = f"{', '.join(finding.case for finding in odd[:SHOWN])}{' ...' if len(odd) > SHOWN else ''}"
+    names = some_of([finding.case for finding in odd])
     message = f"{channel} has no scale in common: {len(odd)} of {len(examined)} cases are far from the others ({names})"
     yield found("", WARNING, "intensity-outlier", message)
+
+
+def volume_of(examined: Examination, name: str) -> float | None:
+    """Return the volume of a label in ml, None where a case has no reference."""
+    return examined.measurements.volumes.get(name)
 
 
 def label_volumes(examined: Sequence[Examination], outlier: float) -> Iterator[Finding]:
@@ -176,11 +178,11 @@ def label_volumes(examined: Sequence[Examination], outlier: float) -> Iterator[F
     labelled = [each for each in examined if any(each.measurements.volumes.values())]
     names = list(dict.fromkeys(name for each in labelled for name in each.measurements.volumes))
     # Where the spacing is odd, so is every volume, and that is said already.
-    odd = {finding.case for finding in far_off(examined, "spacing-outlier", spacings(), outlier)}
+    odd = {finding.case for finding in far_off(examined, "spacing-outlier", SPACINGS, outlier)}
     measures = [
         Measure(
             f"ml of {name}",
-            lambda each, name=name: each.measurements.volumes.get(name),  # type: ignore[misc]
+            partial(volume_of, name=name),
             floor=0.15,  # a factor of 3.8
             file=lambda each: each.case.reference,
         )

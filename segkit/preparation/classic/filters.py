@@ -53,9 +53,11 @@ class Morphology(ChannelTransform):
 
     def __init__(self, operation: str, radius: int = 1, channels: Sequence[int] | None = None) -> None:
         super().__init__(channels)
-        if operation not in OPERATIONS or radius < 1:
+        if operation not in OPERATIONS:
             hint = did_you_mean(operation, OPERATIONS)
-            raise UsageError(f"Morphology: operation={operation}, radius={radius}: {listed(OPERATIONS)}{hint}")
+            raise UsageError(f"Morphology: operation={operation} is not one of {listed(OPERATIONS)}{hint}")
+        if radius < 1:
+            raise UsageError(f"Morphology: radius={radius}: a ball has a radius of 1 voxel or more")
         self.operation, self.radius = operation, int(radius)
 
     def changed(self, values: FloatArray, spacing: Spacing) -> FloatArray:

@@ -137,12 +137,13 @@ def test_flat_images_stay():
 
 
 def test_mistakes_are_told(monkeypatch):
-    for make in (
-        lambda: classic.Morphology("openning"),
-        lambda: classic.AdaptiveContrast(clip=2),
-        lambda: classic.Vesselness(method="frangy"),
+    for make, said in (
+        (lambda: classic.Morphology("openning"), "operation=openning is not one of .*did you mean opening"),
+        (lambda: classic.Morphology("erosion", 0), "radius=0: a ball has a radius of 1"),
+        (lambda: classic.AdaptiveContrast(clip=2), "clip=2.* is not between 0 and 1"),
+        (lambda: classic.Vesselness(method="frangy"), "method=frangy is not one of .*did you mean frangi"),
     ):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=said):
             make()
     monkeypatch.setitem(__import__("sys").modules, "SimpleITK", None)
     with pytest.raises(MissingExtraError, match=r"segkit\[classic\]"):
