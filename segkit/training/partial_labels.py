@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segkit.config.labels import Labels
+from segkit.config.labels import IGNORED, Labels
 from segkit.foundation.errors import DataError
 from segkit.preparation.store import PreparedCase
 
@@ -40,18 +40,16 @@ def annotated_outputs(
 
 
 def check_absent(case: PreparedCase, absent: frozenset[str], labels: Labels) -> None:
-    """Refuse a reference that holds a label which is said not to be drawn in it.
+    """Refuse a reference with voxels that only labels explain of which it is said that nobody drew them.
 
     Raises:
-        DataError: naming both.
+        DataError: naming case and labels.
     """
-    if not absent or labels.is_regions:
-        return
-    counts = case.record["positions"]
-    for place, name in enumerate(labels.foreground):
-        if name in absent and counts[place]:
+    for stored, count in enumerate(case.record["positions"], start=1):
+        owners = [name for name, row in zip(labels.foreground, labels.membership, strict=True) if row[stored]]
+        if count and owners and absent.issuperset(owners):  # a background of several values has no owner
             raise DataError(
-                f"data.annotated: the reference of {case.name} holds {name}, which its column does not name"
+                f"data.annotated: the reference of {case.name} holds {' and '.join(owners)}, not named in its column"
             )
 
 
@@ -79,3 +77,16 @@ def marginal(logits: Tensor, annotated: Tensor, *, is_regions: bool) -> Tensor:
     background = torch.logsumexp(merged, dim=1, keepdim=True)
     kept = logits.masked_fill(~shaped, NEVER)
     return torch.cat([background, kept[:, 1:]], dim=1)
+
+
+def without_undrawn(regions: Tensor, annotated: Tensor) -> Tensor:
+    """Return regions in which those that were not drawn are empty, whatever values of others lie in them.
+
+    Beside `marginal`'s logits such a region then adds nothing to any loss, nor to a Dice over the whole batch.
+
+    Args:
+        regions: (N, R, *size), 255 where ignored.
+        annotated: which regions each sample's reference speaks of, (N, R).
+    """
+    undrawn = ~annotated.reshape(*annotated.shape, *[1] * (regions.dim() - 2))
+    return regions.masked_fill(undrawn & (regions != IGNORED), 0)

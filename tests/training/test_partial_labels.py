@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segkit.config.labels import labels_from
+from segkit.config.labels import IGNORED, labels_from
 from segkit.datasets import Case
 from segkit.datasets.unlabelled import unlabelled_of
 from segkit.foundation.errors import DataError, UsageError
 from segkit.training.losses import DiceCrossEntropy
-from segkit.training.partial_labels import annotated_outputs, marginal
+from segkit.training.partial_labels import annotated_outputs, marginal, without_undrawn
 from segkit.training.sampling import PatchDataset
 
 LABELS = labels_from({"background": 0, "liver": 1, "spleen": 2})
@@ -66,6 +66,27 @@ def test_regions_that_were_not_drawn_are_left_alone():
     assert given_logits.grad[:, 0].abs().max() > 0
 
 
+def test_a_region_that_was_not_drawn_counts_nowhere_though_values_of_another_lie_in_it():
+    annotated, regions = (
+        torch.tensor([[False, True, True], [True, True, True]]),
+        torch.zeros((2, 3, 4, 4, 4), dtype=torch.uint8),
+    )
+    regions[:, :, 0] = 1  # of the first sample nobody drew the first region: this is what the others hold of it
+    regions[:, :, 3] = IGNORED
+    left, outputs = without_undrawn(regions, annotated), marginal(logits(), annotated, is_regions=True)
+    assert left[0, 0].unique().tolist() == [0, IGNORED]
+    assert torch.equal(left[0, 1:], regions[0, 1:])
+    assert torch.equal(left[1], regions[1])
+    empty = regions.clone()
+    empty[0, 0, 0] = 0
+    assert (
+        DiceCrossEntropy()(outputs, left)
+        == DiceCrossEntropy()(outputs, empty)
+        < 10
+        < DiceCrossEntropy()(outputs, regions)
+    )
+
+
 def cases(*texts):
     return [Case(f"case_{i}", {}, None, {"drawn": text}) for i, text in enumerate(texts)]
 
@@ -97,3 +118,15 @@ def test_a_reference_that_holds_what_was_not_drawn_is_refused(balls):
     _, _, prepared = balls
     with pytest.raises(DataError, match="holds ball"):
         annotated_outputs(prepared, {prepared[0].name: frozenset({"ball"})}, labels_from({"background": 0, "ball": 1}))
+
+
+def test_of_regions_a_drawn_one_explains_the_values_that_it_shares():
+    labels = labels_from({"background": [0, 7], "whole": [1, 2], "core": 2}, [1, 2])
+    holds = {name: SimpleNamespace(name=name, record={"positions": [3, *counts]}) for name, counts in
+             {"rim and core": [5, 9], "core": [0, 9]}.items()}  # fmt: skip
+    without_whole = frozenset({"whole"})
+    assert annotated_outputs([holds["core"]], {"core": without_whole}, labels)["core"].tolist() == [False, True]
+    with pytest.raises(DataError, match="rim and core holds whole, not named in its column"):
+        annotated_outputs([holds["rim and core"]], {"rim and core": without_whole}, labels)
+    with pytest.raises(DataError, match="core holds whole and core"):
+        annotated_outputs([holds["core"]], {"core": frozenset({"whole", "core"})}, labels)
