@@ -16,6 +16,7 @@ from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.labels import Labels
 from segkit.config.options import PlanOptions, PreprocessingOptions
 from segkit.config.plan import Plan, plan_from
+from segkit.config.sharing import check_sharing
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.presence import label_presence
@@ -86,6 +87,7 @@ def prepare_study(
     Raises:
         DataError: when the data set cannot be split.
         CasesFailedError: when cases cannot be used, each named in a line.
+        UsageError: when the processes of the training cannot share a batch.
     """
     plan, cache, workers = with_memory(config.plan, config.device), Path(config.paths.cache), config.workers
     check_writable(cache)
@@ -109,6 +111,7 @@ def prepare_study(
         )
         study = Study(usable.dataset, split, made, {})
     announce(study)
+    check_sharing(study.plan.batch // study.plan.members, config.training.devices or 1)
     used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]
     prepared = prepare_dataset(
         used, study.plan, labels=study.labels, store=cache, workers=workers, fingerprints=found,

@@ -173,6 +173,8 @@ def run(
     if before:
         check_same_files(folder, study)
         config, study = in_batches(config, study, batches_of(folder, study.plan, config))
+    devices = config.training.devices or 1
+    share_of(study.plan, devices * machines_of(devices))  # refused before the run is recorded, so that it can be mended
     clock = make_clock(config.training)
     record = model_record(config, study)
     module = build_module(config, study, record, clock)
@@ -186,8 +188,6 @@ def run(
         learn_one_batch(module, patches_of(config, study), device)
         folder.set_status("debugged")
         return
-    devices = config.training.devices or 1
-    share_of(study.plan.batch, devices * machines_of(devices))
     hand_over(folder.path)
     trainer = fitted(config, folder, device, study, module, clock)
     done: dict[str, Any] = {"steps": trainer.global_step, "seconds": round(clock.elapsed, 1)}

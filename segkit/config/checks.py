@@ -26,6 +26,7 @@ from segkit.config.options import DatasetOptions, TrainingOptions
 from segkit.config.rules import rules_from
 from segkit.config.search import check_search
 from segkit.config.shard import shard_from
+from segkit.config.sharing import check_sharing
 from segkit.config.suggestions import did_you_mean
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
@@ -67,6 +68,8 @@ def check_training(config: TrainConfig) -> None:
     check_name(config.name)
     check_patience(config.training)
     check_lightning(config)
+    if config.plan.batch is not None and config.plan.file is None:
+        check_sharing(config.plan.batch, config.training.devices or 1)
     if not isinstance(config.debug, str):
         check_length(config.training)
     if isinstance(config, TuneConfig):

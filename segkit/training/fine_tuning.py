@@ -30,11 +30,11 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> None:
     for name, parameter in named:
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             parameter.requires_grad_(False)
-    learning = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    if not learning:
+    left = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    if not left:
         raise UsageError("training.frozen: no weight is left to learn")
     total = sum(parameter.numel() for parameter in network.parameters())
-    say(f"{total - learning} of {total} weights are frozen")
+    say(f"{total - left} of {total} weights are frozen")
 
 
 def check_patterns(patterns: Iterable[str], names: Iterable[str], key: str) -> None:
@@ -51,7 +51,7 @@ def check_patterns(patterns: Iterable[str], names: Iterable[str], key: str) -> N
             raise UsageError(f"{key}: no weight of the network is called {pattern}; there are {shown}")
 
 
-def learning(network: nn.Module) -> list[Tensor]:
+def trainable(network: nn.Module) -> list[Tensor]:
     """Return the parameters that are not frozen, in the order of the network's layers."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
@@ -71,6 +71,7 @@ def set_rates(optimizer: torch.optim.Optimizer, network: nn.Module, rates: Mappi
         return
     named = [(without_member(name), each) for name, each in network.named_parameters() if each.requires_grad]
     check_patterns(rates, (name for name, _ in named), "training.rates")
+    # By identity: an optimiser knows parameters without their names, and tensors compare value by value.
     factors = {id(parameter): factor_of(name, rates) for name, parameter in named}
     divided = []
     for group in optimizer.param_groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch import Tensor, nn
 
 from segkit.config.labels import IGNORED
 from segkit.foundation.counted import seed_from
+from segkit.foundation.errors import UsageError
 from segkit.inference.mirroring import as_images, network_logits
 from segkit.networks.committee import members_of, shared_out
 from segkit.preparation.store import PreparedCase
 from segkit.training.augmentation import Augmentation
-from segkit.training.fine_tuning import learning, set_rates
+from segkit.training.fine_tuning import set_rates, trainable
 from segkit.training.losses import supervised
-from segkit.training.partial_labels import marginal
+from segkit.training.partial_labels import marginal, without_undrawn
 from segkit.training.ranks import mean_of, of_first
 from segkit.training.validation import Validator
 
@@ -39,7 +41,7 @@ class Segmentation(pl.LightningModule):
         regions: which stored class belongs to which region, shape (R, classes); None where labels exclude each other.
         validator: predicts and scores whole cases; None where nothing validates.
         slice_axis: the patch axis that a 2D network does not see, None in 3D.
-        progress: optimiser steps done to progress 0..1; None: by the trainer's `max_steps`.
+        progress: optimiser steps done to progress 0..1; None: of the steps that the trainer will make.
         rates: pattern of parameter names to a factor on their learning rate.
         seed: of draws inside the network.
     """
@@ -65,10 +67,11 @@ class Segmentation(pl.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
+        # No buffer: what labels mean is in the model's record, and weights are weights alone.
         self.region_table = None if regions is None else region_table(regions)
         self.validator = validator
         self.slice_axis = slice_axis
-        self.progress = progress or (lambda step: step / max(1, self.trainer.max_steps))
+        self.progress = progress or self.share_of_steps
         self.rates = rates or {}
         self.seed = seed
 
@@ -76,9 +79,22 @@ class Segmentation(pl.LightningModule):
         """Return logits (N, K, X, Y, Z) for patches (N, C, X, Y, Z)."""
         return network_logits(self.network, images, self.slice_axis)
 
+    def share_of_steps(self, step: int) -> float:
+        """Return how far a trainer of one's own is, 0 to 1.
+
+        Raises:
+            UsageError: when it has no end, as patches have none: a schedule would stand at its end from the start.
+        """
+        steps = self.trainer.estimated_stepping_batches
+        if not 0 < steps < math.inf:
+            raise UsageError(
+                "how long the trainer trains is not known: give Trainer max_steps=N, or Segmentation progress"
+            )
+        return step / steps
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser and remember the rates it was given."""
-        optimizer = self.make_optimizer(learning(self.network))
+        optimizer = self.make_optimizer(trainable(self.network))
         set_rates(optimizer, self.network, self.rates)
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
@@ -86,6 +102,7 @@ class Segmentation(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:
         """Set the rates of this step."""
+        # By the first process's clock: with rates of their own, the copies of one network would drift apart.
         factor = of_first(self.schedule(self.progress(self.global_step)), self)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["initial_lr"] * factor
@@ -97,7 +114,7 @@ class Segmentation(pl.LightningModule):
         if self.slice_axis is not None:
             images, references = as_images(images, self.slice_axis), references.squeeze(self.slice_axis + 1)
         if self.augmentation is not None:
-            with torch.autocast(self.device.type, enabled=False):
+            with torch.autocast(self.device.type, enabled=False):  # places in a patch need more than bf16's eight bits
                 images, references = self.augmentation(images, references, batch["counter"].tolist())
         return images, references.long() if self.region_table is None else in_regions(references, self.region_table)
 
@@ -108,16 +125,25 @@ class Segmentation(pl.LightningModule):
             torch.manual_seed(seed_from(self.seed, *batch["counter"][0].tolist(), DROPOUT))
             outputs = self.network(images)
         if "annotated" in batch:
-            outputs = self.speaking(outputs, batch["annotated"])
+            outputs, target = self.speaking(outputs, target, batch["annotated"])
         loss = self.loss_of(outputs, target)
         return {"loss": loss, OF_ALL: mean_of(loss)}
 
-    def speaking(self, outputs: Tensor | Sequence[Tensor], annotated: Tensor) -> Tensor | list[Tensor]:
-        """Return outputs in which labels that nobody drew in a sample's reference teach nothing."""
+    def speaking(
+        self, outputs: Tensor | Sequence[Tensor], target: Tensor, annotated: Tensor
+    ) -> tuple[Tensor | list[Tensor], Tensor]:
+        """Return outputs and target, shapes as given, such that labels that nobody drew in a reference teach nothing.
+
+        Args:
+            outputs: logits (N, K, *size), or a list of them, finest first.
+            target: classes (N, *size) or regions (N, R, *size).
+            annotated: of which outputs each sample's reference speaks, (N, K) or (N, R).
+        """
         is_regions = self.region_table is not None
+        target = without_undrawn(target, annotated) if is_regions else target
         if isinstance(outputs, Tensor):
-            return marginal(outputs, annotated, is_regions=is_regions)
-        return [marginal(output, annotated, is_regions=is_regions) for output in outputs]
+            return marginal(outputs, annotated, is_regions=is_regions), target
+        return [marginal(output, annotated, is_regions=is_regions) for output in outputs], target
 
     def loss_of(self, outputs: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:
         """Return the loss of a network's outputs, deeply supervised where there are several; of members their mean."""

@@ -15,6 +15,8 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor
 
+from segkit.config.plan import Plan
+from segkit.config.sharing import check_sharing
 from segkit.foundation.errors import UsageError
 from segkit.foundation.machine import starter
 
@@ -136,15 +138,11 @@ class _Sum(torch.autograd.Function):
         return _Sum.forward(ctx, gradients[0])
 
 
-def share_of(batch: int, processes: int) -> int:
-    """Return how many samples of a batch each process takes.
+def share_of(plan: Plan, processes: int) -> int:
+    """Return how many samples of a batch each process takes, those of all members.
 
     Raises:
-        UsageError: when they cannot all take as many.
+        UsageError: when they cannot all take as many for each member.
     """
-    if batch % processes:
-        raise UsageError(
-            f"training.devices={processes} cannot share a batch of {batch}: "
-            f"pass plan.batch={batch + -batch % processes}"
-        )
-    return batch // processes
+    check_sharing(plan.batch // plan.members, processes)
+    return plan.batch // processes

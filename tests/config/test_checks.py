@@ -48,6 +48,10 @@ def refusal(command: str, *words: str) -> str:
         (["plan.patch=[1,8,8]"], "plan.patch: [1, 8, 8] is flat"),
         (["plan=slices_2d", "plan.patch=[8,8,8]"], "plan.patch: [8, 8, 8] must be 1 along exactly one axis"),
         (["plan.neighbours=1"], "plan.neighbours: 1 slices beside its own are for a 2D network"),
+        (
+            ["plan.batch=4", "plan.members=3", "training.devices=3"],
+            "training.devices: 3 processes cannot share a batch of 4 evenly: pass plan.batch=6",
+        ),
         (["name=../x"], "name: '../x' cannot be a folder's name"),
         (["device=gpu"], "device: gpu is not one of auto, cpu, cuda, cuda:1, mps; did you mean cuda?"),
     ],

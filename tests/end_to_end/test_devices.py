@@ -37,4 +37,4 @@ def test_two_processes_have_the_loss_of_one_at_the_same_batch(segkit, ball_optio
     ).read_bytes()
 
     refused = segkit("train", *ball_options, *WORDS, "training.devices=3", "output=three", expect=2)
-    assert "training.devices=3 cannot share a batch of 4: pass plan.batch=6" in refused.stderr
+    assert "training.devices: 3 processes cannot share a batch of 4 evenly: pass plan.batch=6" in refused.stderr

@@ -4,7 +4,7 @@ import torch
 from segkit.foundation.errors import UsageError
 from segkit.networks.committee import Committee
 from segkit.networks.unet import UNet
-from segkit.training.fine_tuning import factor_of, freeze, learning, set_rates
+from segkit.training.fine_tuning import factor_of, freeze, set_rates, trainable
 from segkit.training.optimizers import Muon
 
 
@@ -23,14 +23,14 @@ def one_step(network, optimizer):
 @pytest.mark.parametrize("make", [lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), lambda p: Muon(p, 0.1)])
 def test_frozen_weights_stay_and_the_others_move(network, make):
     freeze(network, ["encoder.*"])
-    moved = one_step(network, make(learning(network)))
+    moved = one_step(network, make(trainable(network)))
     assert all(moved[name] == 0 for name in moved if name.startswith("encoder."))
     assert moved["heads.0.weight"] > 0
 
 
 def test_rates_are_factors_on_that_of_each_group(network):
-    optimizer = torch.optim.SGD(learning(network), 0.5)
-    plain = one_step(network, torch.optim.SGD(learning(network), 0.5))
+    optimizer = torch.optim.SGD(trainable(network), 0.5)
+    plain = one_step(network, torch.optim.SGD(trainable(network), 0.5))
     for parameter in network.parameters():
         parameter.grad = None
     with torch.no_grad():  # back to where it was
@@ -44,7 +44,7 @@ def test_rates_are_factors_on_that_of_each_group(network):
 
 
 def test_muons_groups_stay_apart(network):
-    optimizer = Muon(learning(network), 0.1)
+    optimizer = Muon(trainable(network), 0.1)
     set_rates(optimizer, network, {"decoder.*": 0.1})
     kinds = {(group["orthogonal"], round(group["lr"], 3)) for group in optimizer.param_groups}
     assert kinds == {(True, 0.1), (True, 0.01), (False, 0.1), (False, 0.01)}
@@ -71,7 +71,7 @@ def test_patterns_mean_each_member_of_a_committee():
     for member in committee.members:
         frozen = {name for name, each in member.named_parameters() if not each.requires_grad}
         assert frozen == {name for name, _ in member.named_parameters() if name.startswith("encoder.0.")}
-    optimizer = torch.optim.SGD(learning(committee), lr=1.0)
+    optimizer = torch.optim.SGD(trainable(committee), lr=1.0)
     set_rates(optimizer, committee, {"heads.*": 0.1})
     slow = [each for group in optimizer.param_groups if group["lr"] == 0.1 for each in group["params"]]
     assert len(slow) == sum(1 for member in committee.members for _ in member.heads.parameters())

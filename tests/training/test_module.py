@@ -1,11 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import pytorch_lightning as pl
 import torch
 
 from segkit.config.labels import IGNORED, labels_from
 from segkit.config.options import InferenceOptions
+from segkit.foundation.errors import UsageError
 from segkit.networks import UNet
 from segkit.training.building import build_optimizer
 from segkit.training.callbacks import AveragedWeights
@@ -52,6 +54,25 @@ def test_lightnings_own_trainer_trains_and_validates(balls, tmp_path):
     assert any(not torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))
     # The last step's rate is the schedule's at three steps of four.
     assert run.optimizers[0].param_groups[0]["lr"] == 0.5 * Polynomial()(0.75)
+
+
+def test_a_trainer_that_counts_epochs(balls, tmp_path):
+    cases, plan, prepared = balls
+    module, patches, watch = segmentation(plan, cases), Patches(prepared, [], plan, seed=0, foreground=0.5), Watch()
+    module.validator = None
+    options = {
+        "accelerator": "cpu", "use_distributed_sampler": False, "logger": False, "enable_checkpointing": False,
+        "enable_progress_bar": False, "enable_model_summary": False, "default_root_dir": tmp_path,
+        "limit_val_batches": 0, "callbacks": [watch],
+    }  # fmt: skip
+    run = pl.Trainer(max_epochs=2, limit_train_batches=2, reload_dataloaders_every_n_epochs=1, **options)
+    run.fit(module, patches)
+    assert [step for step, _ in watch.samples] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert run.optimizers[0].param_groups[0]["lr"] == 0.5 * Polynomial()(0.75)
+    with pytest.raises(UsageError, match="give Trainer max_steps=N, or Segmentation progress"):
+        pl.Trainer(max_epochs=1, **options).fit(module, patches)
+    with pytest.raises(UsageError, match="every epoch would see the patches of the first"):
+        pl.Trainer(max_epochs=2, limit_train_batches=2, **options).fit(module, patches)
 
 
 def test_averaged_weights_follow_the_formula(balls, tmp_path):
