@@ -19,7 +19,7 @@ from segkit.foundation.errors import StoppedError
 from segkit.foundation.files import atomic_file
 from segkit.foundation.stopping import stop_was_asked
 from segkit.training.clock import Clock
-from segkit.training.ranks import any_of
+from segkit.training.ranks import any_of, of_first
 from segkit.training.stepwise import Stepwise
 from segkit.training.validations import Every
 
@@ -83,12 +83,13 @@ class ClockKeeper(Stepwise):
         self.clock.closing = self.clock.elapsed - self.validation_began
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the seconds so far."""
-        return {"elapsed": self.clock.elapsed}
+        """Return the seconds so far, and those that the closing validation will take."""
+        return {"elapsed": self.clock.elapsed, "closing": self.clock.closing}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the seconds of the checkpoint."""
         self.clock.elapsed_before = float(state_dict["elapsed"])
+        self.clock.closing = float(state_dict.get("closing", 0.0))  # which an earlier segkit did not keep
 
 
 class Checkpoints(Stepwise):
@@ -118,6 +119,7 @@ class Checkpoints(Stepwise):
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Save when it is time, and leave when that was asked."""
         due = self.interval.is_due(trainer.global_step, self.clock.elapsed - self.saved_at)
+        # Clocks and signals differ between processes; each asks the others the same two questions in the same order.
         stop = any_of(self.stop_asked(), module)
         if any_of(due, module) or trainer.should_stop or stop:
             self.keep(trainer)
@@ -149,13 +151,17 @@ class Checkpoints(Stepwise):
         self.leave_when(any_of(self.stop_asked(), module))
 
     def leave_when(self, stop: bool) -> None:
-        """Raise when Ctrl-C or SIGTERM came."""
+        """Leave when Ctrl-C or SIGTERM came.
+
+        Raises:
+            StoppedError: then, with where the checkpoint lies.
+        """
         if stop:
             raise StoppedError(f"stopped; {self.last} is saved, and the same command goes on")
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Keep the best."""
-        dice = float(trainer.callback_metrics.get("dice", -1.0))
+        """Keep the best, by the first process's Dice: each scores every case, and rounds as its own GPU does."""
+        dice = of_first(float(trainer.callback_metrics.get("dice", -1.0)), module)
         if dice > self.best_dice:
             self.best_dice = dice
             save(trainer, self.best)

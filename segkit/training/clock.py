@@ -19,6 +19,9 @@ class Clock:
         steps: optimiser steps, or None; exactly one of both is set.
         elapsed_before: seconds that earlier processes of this training took.
         closing: seconds that the validation after the last step will take, as the one before did.
+        started: when this process began its first step, by the monotonic clock; None before.
+        last_step: when its last step ended, likewise.
+        durations: of its last steps, in seconds.
     """
 
     budget: float | None = None
@@ -54,6 +57,7 @@ class Clock:
     def progress(self, step: int) -> float:
         """Return how far the training is when `step` steps are done, 0 to 1."""
         if self.budget is not None:
+            # The rate reaches its end with the last step, before the closing validation, which may take all there is.
             return min(1.0, self.elapsed / max(self.budget - self.closing, 1e-9))
         return min(1.0, step / (self.steps or 1))
 

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Callback
 from segkit.foundation.console import say
 from segkit.foundation.durations import format_duration, parse_duration
 from segkit.training.clock import Clock
-from segkit.training.ranks import any_of
+from segkit.training.ranks import any_of, of_first
 from segkit.training.stepwise import Stepwise
 
 NEVER = sys.maxsize  # batches between two validations, as long as none is due
@@ -37,7 +37,7 @@ def every(text: str) -> Every:
     Raises:
         UsageError: when it is neither.
     """
-    return Every(steps=max(1, int(text))) if str(text).isdigit() else Every(seconds=parse_duration(text))
+    return Every(steps=max(1, int(text))) if text.isdigit() else Every(seconds=parse_duration(text))
 
 
 class Validations(Stepwise):
@@ -59,7 +59,7 @@ class Validations(Stepwise):
         """Validate first where the checkpoint owes it."""
         if self.is_owed:
             loop = trainer.fit_loop.epoch_loop.val_loop
-            loop.restarting = False
+            loop.restarting = False  # from its first case: the scores of those before the kill are gone
             trainer.validating = True
             loop.run()
             trainer.training = True
@@ -68,7 +68,7 @@ class Validations(Stepwise):
         """Ask for a validation where one is due; Lightning closes each training with one."""
         due = self.interval.is_due(trainer.global_step, self.clock.elapsed - self.validated_at)
         self.is_owed = any_of(due, module) or trainer.should_stop
-        trainer.val_check_batch = 1 if self.is_owed else NEVER
+        trainer.val_check_batch = 1 if self.is_owed else NEVER  # Lightning validates after multiples of it
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Count from here."""
@@ -97,8 +97,8 @@ class Patience(Callback):
         self.best_dice, self.best_step, self.since, self.has_ended = -1.0, 0, 0, False
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Count, and end the training where it does not end here anyway."""
-        dice = float(trainer.callback_metrics["dice"])
+        """Count, and end the training where it does not end here anyway; all processes go by the first one's Dice."""
+        dice = of_first(float(trainer.callback_metrics["dice"]), module)
         if dice > self.best_dice:
             self.best_dice, self.best_step, self.since = dice, trainer.global_step, 0
         else:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from segkit.foundation.errors import UsageError
+from segkit.training import validations
 from segkit.training.clock import Clock
 from segkit.training.fit import validation_interval
 from segkit.training.validations import NEVER, Every, Patience, Validations, early_end, every
@@ -57,3 +58,12 @@ def test_a_training_that_ends_anyway_does_not_end_early():
     trainer = a_trainer(should_stop=True, callback_metrics={"dice": 0.5}, callbacks=[patience])
     patience.on_validation_end(trainer, None)
     assert early_end(trainer) is None
+
+
+def test_all_processes_lose_patience_by_the_dice_of_the_first(monkeypatch):
+    monkeypatch.setattr(validations, "of_first", lambda value, module: 0.5)
+    patience = Patience(1, Clock(steps=9))
+    patience.load_state_dict({"best_dice": 0.5, "best_step": 1, "since": 0})
+    trainer = a_trainer(callback_metrics={"dice": 0.6}, callbacks=[patience])
+    patience.on_validation_end(trainer, None)
+    assert trainer.should_stop
