@@ -32,11 +32,18 @@ class OneCycle(Schedule):
         warm_up: share of the training, 0 to 1 (exclusive).
         start: factor where the warm-up begins.
 
+    Raises:
+        UsageError: when `warm_up` is no such share.
+
     Source: Smith & Topin 2019, "Super-convergence", with the cosine of Loshchilov & Hutter 2017.
     """
 
     warm_up: float = 0.1
     start: float = START
+
+    def __post_init__(self) -> None:
+        """Refuse a warm-up that leaves nothing of the training."""
+        check_warm_up(self.warm_up)
 
     def __call__(self, progress: float) -> float:
         """Return the factor at `progress` in [0, 1]."""
@@ -52,10 +59,18 @@ class Polynomial(Schedule):
     Attributes:
         power: 0.9 in nnU-Net.
 
+    Raises:
+        UsageError: when `power` is negative: the rate would grow without end.
+
     Source: Isensee et al. 2021, Nature Methods 18, "Learning rate".
     """
 
     power: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that would grow."""
+        if self.power < 0:
+            raise UsageError(f"schedule.power: {self.power} must not be negative")
 
     def __call__(self, progress: float) -> float:
         """Return the factor at `progress` in [0, 1]."""
@@ -70,11 +85,18 @@ class Cosine(Schedule):
         warm_up: share of the training, 0 to 1 (exclusive).
         end: factor at the end of the training.
 
+    Raises:
+        UsageError: when `warm_up` is no such share.
+
     Source: Loshchilov & Hutter 2017, "SGDR", without restarts; the warm-up as in Goyal et al. 2017.
     """
 
     warm_up: float = 0.05
     end: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a warm-up that leaves nothing of the training."""
+        check_warm_up(self.warm_up)
 
     def __call__(self, progress: float) -> float:
         """Return the factor at `progress` in [0, 1]."""
@@ -117,6 +139,16 @@ class WarmUpStableDecay(Schedule):
             return 1.0
         done = min(1.0, 1 - left / self.decay)
         return 1 - (math.sqrt(done) if self.shape == "one_minus_sqrt" else done)
+
+
+def check_warm_up(share: float) -> None:
+    """Require a warm-up that ends before the training does.
+
+    Raises:
+        UsageError: where it does not.
+    """
+    if not 0 <= share < 1:
+        raise UsageError(f"schedule.warm_up: {share} is no share of the training from 0 to below 1")
 
 
 def line(start: float, end: float, share: float) -> float:

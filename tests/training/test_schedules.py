@@ -73,6 +73,14 @@ def test_warm_up_stable_decay_without_a_share():
 
 
 @pytest.mark.parametrize(
+    "make", [lambda: OneCycle(warm_up=1), lambda: Cosine(warm_up=-0.1), lambda: Polynomial(power=-1)]
+)
+def test_what_no_training_can_follow_is_refused(make):
+    with pytest.raises(UsageError, match=r"schedule\.(warm_up|power): -?[\d.]+ "):
+        make()
+
+
+@pytest.mark.parametrize(
     "name", [path.stem for path in Path(__file__).parents[2].joinpath("conf/schedule").glob("*.yaml")]
 )
 def test_every_yaml_builds_and_ends_low(name):

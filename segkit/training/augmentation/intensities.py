@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,18 +40,19 @@ class ImageTransform(BatchTransform):
     def apply(self, images: Tensor, references: Tensor, parameters: Sequence[Any]) -> tuple[Tensor, Tensor]:
         """Return the batch with its images changed, in place."""
         for image, drawn in zip(images, parameters, strict=True):
+            # An earlier stage's mask comes last among the channels and is no intensity: nothing was drawn for it.
             for channel, parameter in zip(image, drawn or (), strict=False):
                 if parameter is not None:
                     self.change(channel, parameter)
         return images, references
 
+    @abstractmethod
     def draw_channel(self, draw: np.random.Generator, shape: Shape) -> Any:
         """Return the parameters of one channel."""
-        raise NotImplementedError
 
+    @abstractmethod
     def change(self, channel: Tensor, parameter: Any) -> None:
         """Change a channel (*size), or slices of it (slices, *size), in place."""
-        raise NotImplementedError
 
 
 class GaussianNoise(ImageTransform):
@@ -64,7 +66,7 @@ class GaussianNoise(ImageTransform):
 
     def __init__(self, probability: float = 0.1, channel: float = 1.0, variance: Sequence[float] = (0.0, 0.1)) -> None:
         super().__init__(probability, channel)
-        self.variance = bounds(variance)
+        self.variance = bounds("variance", variance, least=0)
 
     def draw_channel(self, draw: np.random.Generator, shape: Shape) -> tuple[float, int]:
         """Return the standard deviation, and the seed of the noise, which is made where the batch lives."""
@@ -88,7 +90,7 @@ class GaussianBlur(ImageTransform):
 
     def __init__(self, probability: float = 0.2, channel: float = 0.5, sigma: Sequence[float] = (0.5, 1.0)) -> None:
         super().__init__(probability, channel)
-        self.sigma = bounds(sigma)
+        self.sigma = bounds("sigma", sigma, least=0)
 
     def draw_channel(self, draw: np.random.Generator, shape: Shape) -> tuple[float, int]:
         """Return the standard deviation in voxels, and the axes of a patch; slices beside each other are no axis."""
@@ -106,13 +108,14 @@ class GaussianBlur(ImageTransform):
 
 def gaussian_taps(sigma: float) -> list[float]:
     """Return the weights of a Gaussian of `sigma` voxels at whole voxels, three deviations to each side, of sum 1."""
+    sigma = max(sigma, SMALLEST)  # of no deviation at all the middle has all the weight
     reach = max(1, round(REACH * sigma))
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     return [float(tap) for tap in taps / taps.sum()]
 
 
 def convolved(values: Tensor, taps: Sequence[float], axis: int) -> Tensor:
-    """Return values convolved along one axis, the rim repeated outwards."""
+    """Return values (*size) convolved along one axis, the rim repeated outwards."""
     reach, size = len(taps) // 2, values.shape[axis]
     first, last = values.narrow(axis, 0, 1), values.narrow(axis, size - 1, 1)
     repeated = [reach if place == axis else -1 for place in range(values.dim())]
@@ -136,7 +139,7 @@ class Brightness(ImageTransform):
         self, probability: float = 0.15, channel: float = 1.0, factors: Sequence[float] = (0.75, 1.25)
     ) -> None:
         super().__init__(probability, channel)
-        self.factors = bounds(factors)
+        self.factors = bounds("factors", factors)
 
     def draw_channel(self, draw: np.random.Generator, shape: Shape) -> float:
         """Return the factor."""
@@ -160,7 +163,7 @@ class Contrast(ImageTransform):
         self, probability: float = 0.15, channel: float = 1.0, factors: Sequence[float] = (0.75, 1.25)
     ) -> None:
         super().__init__(probability, channel)
-        self.factors = bounds(factors)
+        self.factors = bounds("factors", factors)
 
     def draw_channel(self, draw: np.random.Generator, shape: Shape) -> float:
         """Return the factor."""
@@ -193,7 +196,7 @@ class Gamma(ImageTransform):
         inverted: bool = False,
     ) -> None:
         super().__init__(probability, channel)
-        self.exponents, self.inverted = bounds(exponents), inverted
+        self.exponents, self.inverted = bounds("exponents", exponents, least=SMALLEST), inverted
 
     def draw_channel(self, draw: np.random.Generator, shape: Shape) -> float:
         """Return the power."""

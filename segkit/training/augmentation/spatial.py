@@ -16,6 +16,8 @@ from segkit.foundation.errors import UsageError
 from segkit.training.augmentation.transform import BatchTransform, Shape, between, bounds
 from segkit.training.augmentation.warping import warped
 
+SMALLEST = 0.01  # share of a patch's size that a zoom or a coarse lattice may leave
+
 
 @dataclass(frozen=True, eq=False)
 class Warp:
@@ -78,14 +80,11 @@ class SpatialWarp(BatchTransform):
         coarse_channel: float = 0.5,
         order: int = 1,
     ) -> None:
-        self.rotate, self.angles = rotate, bounds(angles)
-        self.scale, self.factors, self.together = scale, bounds(factors), together
-        self.bend, self.bend_mm, self.bend_points = bend, bounds(bend_mm), bend_points
-        self.coarsen, self.coarse_factors, self.coarse_channel = (
-            coarsen,
-            bounds(coarse_factors),
-            coarse_channel,
-        )
+        self.rotate, self.angles = rotate, bounds("angles", angles)
+        self.scale, self.factors, self.together = scale, bounds("factors", factors, least=SMALLEST), together
+        self.bend, self.bend_mm, self.bend_points = bend, bounds("bend_mm", bend_mm, least=0), bend_points
+        self.coarsen, self.coarse_channel = coarsen, coarse_channel
+        self.coarse_factors = bounds("coarse_factors", coarse_factors, least=SMALLEST)
         if order not in (1, 3):
             raise UsageError(f"augmentation: a SpatialWarp of order {order}: write 1 (linear) or 3 (cubic)")
         self.order = order
@@ -121,9 +120,9 @@ class SpatialWarp(BatchTransform):
         return np.asarray(turn * spacing / spacing[:, None])
 
     def _zoom(self, draw: np.random.Generator, dims: int) -> NDArray[np.float64]:
-        return np.array(
-            [between(draw, self.factors) for _ in range(1 if self.together else dims)] * (dims if self.together else 1)
-        )
+        if self.together:
+            return np.full(dims, between(draw, self.factors))
+        return np.array([between(draw, self.factors) for _ in range(dims)])
 
     def _bend(self, draw: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
         points = tuple(min(self.bend_points, size) for size in shape.size)

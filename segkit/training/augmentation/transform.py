@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,15 +34,21 @@ class Shape:
 Bounds = tuple[float, float]
 
 
-def bounds(values: Sequence[float]) -> Bounds:
+def bounds(name: str, values: Sequence[float], *, least: float = -math.inf) -> Bounds:
     """Return a range of a yaml as two numbers in order.
+
+    Args:
+        name: of the argument that it is, for errors.
+        values: the lowest and the highest.
+        least: below which nothing makes sense.
 
     Raises:
         UsageError: when it is no such range.
     """
     numbers = [float(value) for value in values]
-    if len(numbers) != 2 or numbers[0] > numbers[1]:
-        raise UsageError(f"augmentation: {list(values)} is no range: write [lowest, highest]")
+    if len(numbers) != 2 or numbers[0] > numbers[1] or numbers[0] < least:
+        above = "" if least == -math.inf else f", both at least {least:g}"
+        raise UsageError(f"augmentation: {name}: {list(values)} is no range: write [lowest, highest]{above}")
     return numbers[0], numbers[1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from segkit.foundation.errors import UsageError
 from segkit.training.losses.comparison import Comparison, Loss
 from segkit.training.losses.overlap import overlap
 
@@ -43,11 +44,16 @@ class FocalTversky(Tversky):
         false_negatives: weight of probability missing inside, alpha in the paper.
         gamma: above 1 small structures that are predicted badly count more, 1 makes it the Tversky loss.
 
+    Raises:
+        UsageError: when `gamma` is not above 0.
+
     Source: Abraham & Khan 2019, ISBI, "A novel focal Tversky loss function", where classes are summed up.
     """
 
     def __init__(self, false_positives: float = 0.3, false_negatives: float = 0.7, gamma: float = 4 / 3) -> None:
         super().__init__(false_positives, false_negatives)
+        if gamma <= 0:
+            raise UsageError(f"loss.gamma: {gamma} is not above 0")
         self.gamma = gamma
 
     def of(self, seen: Comparison) -> Tensor:

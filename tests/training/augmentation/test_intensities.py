@@ -6,7 +6,8 @@ import torch
 from monai.transforms import AdjustContrast
 from scipy.ndimage import gaussian_filter
 
-from segkit.training.augmentation import Brightness, Contrast, Gamma, GaussianBlur, GaussianNoise
+from segkit.foundation.errors import UsageError
+from segkit.training.augmentation import Brightness, Contrast, Gamma, GaussianBlur, GaussianNoise, SpatialWarp
 from segkit.training.augmentation.transform import Shape
 
 SHAPE = Shape(2, (12, 10, 9), (1.0, 1.0, 1.0))
@@ -86,3 +87,21 @@ def test_contrast_draws_either_half_as_often():
     assert np.mean(np.array(factors) < 1) == pytest.approx(0.5, abs=0.05)
     assert min(factors) >= 0.5
     assert max(factors) <= 3.0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: GaussianNoise(variance=[-0.1, 0.1]), r"variance: \[-0\.1, 0\.1\] is no range.*both at least 0$"),
+        (lambda: Gamma(exponents=[0, 2]), r"exponents: \[0, 2\] is no range"),
+        (lambda: Brightness(factors=[2, 1]), r"factors: \[2, 1\] is no range: write \[lowest, highest\]$"),
+        (lambda: SpatialWarp(factors=[0, 1]), r"factors: \[0, 1\] is no range"),
+    ],
+)
+def test_ranges_that_would_fail_in_a_training_are_refused_by_name(make, said):
+    with pytest.raises(UsageError, match=said):
+        make()
+
+
+def test_a_blur_of_no_deviation_changes_nothing():
+    assert torch.equal(changed(GaussianBlur(sigma=[0, 0]), (0.0, 3)), image())

@@ -11,7 +11,7 @@ from segkit.config.targets import check_signatures
 from segkit.foundation.building import arguments_of, build
 from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import resolve_target
-from segkit.training.losses import TopKCrossEntropy, UnifiedFocal, supervised
+from segkit.training.losses import FocalTversky, TopKCrossEntropy, UnifiedFocal, supervised
 
 NAMES = sorted(path.stem for path in Path(__file__).parents[3].joinpath("conf/loss").glob("*.yaml"))
 SIZES = [(6, 7), (4, 5, 6)]
@@ -151,10 +151,17 @@ def test_a_tiny_network_learns_by_it(loss):
     assert values[-1] < values[0] - 0.2 * abs(values[0])
 
 
-@pytest.mark.parametrize("share", [0.0, 1.5])
-def test_a_share_outside_its_range_is_refused(share):
-    with pytest.raises(UsageError, match=r"loss\.share"):
-        TopKCrossEntropy(share)
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: TopKCrossEntropy(0.0), "share"),
+        (lambda: TopKCrossEntropy(1.5), "share"),
+        (lambda: FocalTversky(gamma=0), "gamma"),
+    ],
+)
+def test_a_number_outside_its_range_is_refused(make, key):
+    with pytest.raises(UsageError, match=rf"loss\.{key}: "):
+        make()
 
 
 def test_unified_focal_without_focus_is_its_parts(batch):
