@@ -148,31 +148,36 @@ def score_case(
     if IGNORE in labels:
         scored = reference != values_of(IGNORE, labels[IGNORE])[0]
         mask, reference = (np.where(scored, array, background[0]) for array in arrays)
-    groups = list(foreground.values())
-    counts = count_labels(mask, reference, groups, also=background, mask_name=names[0], reference_name=names[1])
-    if scored is not None:
-        ignored = scored.size - int(np.count_nonzero(scored))
-        counts = [
-            _without_ignored(count, ignored, background[0] in group)
-            for count, group in zip(counts, groups, strict=True)
-        ]
-    boxes = Boxes(mask, reference, zero=any(0 in values for values in groups))
-    scores, counted = dict[str, dict[str, float]](), dict(zip(foreground, counts, strict=True))
-    reliability = dict[str, Reliability]()
+    ignored = 0 if scored is None else scored.size - int(np.count_nonzero(scored))
+    counts = _counted((mask, reference), foreground, background, ignored, names)
+    boxes = Boxes(mask, reference, zero=any(0 in values for values in foreground.values()))
+    scores, reliability = dict[str, dict[str, float]](), dict[str, Reliability]()
     for name, values in foreground.items():
         probability = None if probabilities is None else probabilities[name]
-        pair = LabelPair(counted[name], mask, reference, values, grid, name, settings, boxes, probability, scored)
+        pair = LabelPair(counts[name], mask, reference, values, grid, name, settings, boxes, probability, scored)
         scores[name] = {metric.name: metric.score(pair) for metric in metrics}
         if any(metric.needs_probabilities for metric in metrics):
             reliability[name] = pair.reliability
-    return CaseScores(scores, counted, reliability)
+    return CaseScores(scores, counts, reliability)
 
 
-def _without_ignored(counts: Counts, ignored: int, has_background: bool) -> Counts:
-    """Take ignored voxels, which both masks were given as background, out of a label's counts."""
-    if has_background:  # a region may hold the background's value too
-        return replace(counts, true_positives=counts.true_positives - ignored)
-    return replace(counts, true_negatives=counts.true_negatives - ignored)
+def _counted(
+    arrays: tuple[NDArray[Any], NDArray[Any]],
+    foreground: Members,
+    background: tuple[int, ...],
+    ignored: int,
+    names: tuple[str, str],
+) -> dict[str, Counts]:
+    """Count each label's voxels without the `ignored` ones, which are background in both arrays by now."""
+    found = count_labels(
+        *arrays, list(foreground.values()), also=background, mask_name=names[0], reference_name=names[1]
+    )
+    counts = dict(zip(foreground, found, strict=True))
+    for name, values in foreground.items():
+        # They are in neither mask of a label, or in both of a region that holds the background's value too.
+        kind = "true_positives" if background[0] in values else "true_negatives"
+        counts[name] = replace(counts[name], **{kind: getattr(counts[name], kind) - ignored})
+    return counts
 
 
 def score_pair(
@@ -236,7 +241,7 @@ def read_probabilities(
         return {name: array for part in parts for name, array in part.items()}
     volume = read(path)
     volume.grid.check_same_as(grid, what=f"{path.name} and the mask", tolerance=tolerance)
-    channels = volume.array[-len(names) :]
+    channels = volume.array[-len(names) :]  # behind the background's, where there is one
     if len(volume.array) not in (len(names), len(names) + 1):
         raise DataError(
             f"{path.name} has {len(volume.array)} channels: probabilities have one for each label "

@@ -67,7 +67,7 @@ class Cropped:
         return (self.mask.T, self.reference.T) if self.turned else (self.mask, self.reference)
 
     def part_of(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return the voxels of another array on the same grid, axes as `mask` has them."""
+        """Return the voxels of another array (X, Y[, Z]) on the same grid, shape and axes as `mask` has them."""
         return array[self.box].T if self.turned else array[self.box]
 
 
@@ -118,6 +118,7 @@ class LabelPair:
         box = joined_box([found[value] for found in boxes for value in self.values if value in found])
         arrays = [is_among(array[box], self.values) for array in (self.mask, self.reference)]
         steps = self.grid.affine[:3, : self.grid.dims]
+        # An array whose first axis lies innermost in memory, as a NIfTI's, is worked on reversed, without a copy.
         turned = all(array.flags.f_contiguous and not array.flags.c_contiguous for array in arrays)
         if turned:
             arrays, steps = [array.T for array in arrays], steps[:, ::-1]

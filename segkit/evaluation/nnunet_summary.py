@@ -56,6 +56,7 @@ def _key(values: tuple[int, ...]) -> str:
 
 
 def _figures(counts: Counts) -> Figures:
+    # By nnU-Net's rules, whatever the settings say: a missed or invented label has Dice 0, one in neither none.
     union = counts.in_mask + counts.false_negatives
     shared = counts.true_positives
     return {

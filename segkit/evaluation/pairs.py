@@ -59,6 +59,7 @@ def match_folders(predictions: Path, references: Path, *, leave_out: Collection[
         raise DataError(
             f"no file of {predictions} has the name of a reference in {references} (e.g. {min(masks)}, {min(experts)})"
         )
+    # No mistake: predictions may be of more scans than those that an expert has drawn.
     skipped = tuple(path for case, paths in sorted(masks.items()) if case not in experts for path in paths)
     return Matched(pairs, failed, tuple(missing), skipped)
 

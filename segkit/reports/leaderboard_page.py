@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit.evaluation.comparison.comparison import Comparison
-from segkit.evaluation.comparison.sentences import ALPHA
+from segkit.evaluation.comparison.power import ALPHA
 from segkit.foundation.plain import plain
 from segkit.reports import parallel
 from segkit.reports.charts import words

@@ -11,7 +11,7 @@ from pathlib import Path
 from segkit.config.rules import Rules, in_words, plain_rules
 from segkit.datasets.dataset import Dataset
 from segkit.evaluation.comparison.comparison import Comparison
-from segkit.evaluation.comparison.sentences import ALPHA
+from segkit.evaluation.comparison.power import ALPHA
 from segkit.foundation.console import say
 from segkit.foundation.errors import UsageError
 from segkit.foundation.files import atomic_folder, write_json

@@ -9,7 +9,8 @@ from itertools import combinations
 
 from segkit.datasets.splits import split_from
 from segkit.evaluation.comparison.comparison import Comparison, Standing
-from segkit.evaluation.comparison.sentences import ALPHA, p_text
+from segkit.evaluation.comparison.power import ALPHA
+from segkit.evaluation.comparison.sentences import p_text
 from segkit.foundation.errors import UsageError
 from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder

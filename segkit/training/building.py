@@ -1,4 +1,4 @@
-"""Loss, optimiser, schedule and augmentation from their yaml."""
+"""Optimiser and augmentation from their yaml, and what the config of a stranger's run may name."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
         swapped: for each class the one that takes its place under a left-right flip.
         seed: of every draw.
     """
+    # The network's axes, which a 2D patch has one fewer of than the plan.
     seen = [axis for axis in range(len(plan.patch)) if axis != plan.slice_axis]
     left_right = left_right_axis(plan)
     earlier = (EarlierMaskErrors(plan.previous),) if plan.previous else ()
     return Augmentation(
+        # An earlier mask errs last: its errors are of whole voxels, and no warp should soften them.
         steps=(*(build(transform) for transform in options.transforms), *earlier),
         mirror=options.mirror,
         flip_axes=tuple(seen.index(axis) for axis in training_flips(options, plan, swapped)),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segkit.foundation.durations import format_duration
 from segkit.foundation.files import atomic_file
+from segkit.training.metrics_columns import STEP_COLUMNS, dice_columns
 from segkit.volumes.outlines import COLOURS
 
 if TYPE_CHECKING:
@@ -44,17 +45,18 @@ def read_curves(path: Path, labels: Sequence[str]) -> Curves:
         path: of the file.
         labels: foreground labels.
     """
-    of_steps = ("step", "seconds", "loss", "learning_rate", "waiting")
-    of_validations = ("step", "dice", *(f"dice_{label}" for label in labels))
+    of_validations = ("step", *dice_columns(labels))
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]
-    steps = [[float(row[name] or 0) for name in of_steps] for row in rows if row["loss"]]
+    steps = [[float(row[name] or 0) for name in STEP_COLUMNS] for row in rows if row["loss"]]
     validations = [[float(row[name] or "nan") for name in of_validations] for row in rows if row["dice"]]
-    return Curves(np.array(steps).reshape(-1, len(of_steps)), np.array(validations).reshape(-1, len(of_validations)))
+    return Curves(
+        np.array(steps).reshape(-1, len(STEP_COLUMNS)), np.array(validations).reshape(-1, len(of_validations))
+    )
 
 
 def thinned(rows: Numbers) -> Numbers:
-    """Return at most about `POINTS` rows, each the mean of as many neighbours."""
+    """Return about `POINTS` of n rows at most, each the mean of as many neighbours, shape (points, columns)."""
     width = max(1, -(-len(rows) // POINTS))
     starts = np.arange(0, len(rows), width)
     means: Numbers = np.add.reduceat(rows, starts) / np.diff(starts, append=len(rows))[:, None]
@@ -62,7 +64,7 @@ def thinned(rows: Numbers) -> Numbers:
 
 
 def waiting_share(points: Numbers, batched: float) -> Numbers:
-    """Return the share of the time that went by waiting up to each row since the one before, 0..1.
+    """Return the share of the time that went by waiting up to each row since the one before, 0..1, shape (points,).
 
     Args:
         points: rows of `Curves.steps`, thinned.

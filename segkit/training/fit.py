@@ -99,7 +99,7 @@ def fit(
             raise UsageError(f"callbacks, logger, plugins: Lightning says: {one_line(error)}") from error
         except (SIGTERMException, SystemExit) as error:  # Lightning's way out after a signal or a second Ctrl-C
             raise StoppedError("stopped; the same command goes on from the last checkpoint") from error
-    clock.stop()
+    clock.stop()  # the last picture, as the export, is no training
     for callback in own:
         if isinstance(callback, AveragedWeights):
             callback.on_train_end(trainer, module)
@@ -150,7 +150,7 @@ def make_trainer(
     profiler: Profiler,
     root: Path,
     device: torch.device,
-    plugins: Sequence[Plugin] = (),
+    plugins: Sequence[Plugin],
 ) -> pl.Trainer:
     """Return Lightning's trainer, quiet, with segkit's own clock, checkpoints and records."""
     quiet_lightning()
@@ -166,21 +166,21 @@ def make_trainer(
         num_nodes=machines,
         strategy="ddp" if is_shared else "auto",
         precision=None if any(isinstance(each, Precision) for each in plugins) else precision,
-        max_epochs=1,
+        max_epochs=1,  # patches have no end, and neither has an epoch
         max_steps=clock.steps or -1,
         val_check_interval=NEVER,  # `Validations` says when
         check_val_every_n_epoch=None,
         limit_val_batches=1.0 if validates else 0,
-        num_sanity_val_steps=0,
+        num_sanity_val_steps=0,  # a validation is of whole cases: none just to try it
         accumulate_grad_batches=options.accumulate,
         gradient_clip_val=options.gradient_clip or None,
-        use_distributed_sampler=False,
+        use_distributed_sampler=False,  # each rank's share is counted, see `CountedBatches`
         callbacks=callbacks,
         default_root_dir=root,
         logger=logger,
         profiler=profiler,
         plugins=[*plugins, InPlace(), *([] if is_told else [surroundings()])],
-        enable_checkpointing=False,
+        enable_checkpointing=False,  # `Checkpoints` writes them, whole or not at all
         enable_progress_bar=False,
         enable_model_summary=False,
         # Bit for bit is promised on the CPU; on a GPU cuDNN may take its fastest kernels.

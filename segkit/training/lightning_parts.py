@@ -1,4 +1,4 @@
-"""Lightning's own parts by yaml: callbacks, plugins, a profiler."""
+"""Lightning's own parts by yaml: callbacks, plugins, a profiler, each made sure to be one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ PLUGINS: tuple[type, ...] = (Precision, ClusterEnvironment, LayerSync)
 
 WORDS = {
     "callbacks": "a Lightning callback",
+    "logger": "a Lightning logger",
     "plugins": "a Lightning plugin of precision, cluster environment or layer synchronisation",
     "profiler": "a Lightning profiler",
 }

@@ -11,10 +11,11 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from segkit.foundation.building import TARGET, build
-from segkit.foundation.errors import MissingExtraError, UsageError
+from segkit.foundation.building import TARGET
+from segkit.foundation.errors import MissingExtraError
 from segkit.foundation.files import atomic_file
-from segkit.training.metrics_file import STEP_COLUMNS
+from segkit.training.lightning_parts import built
+from segkit.training.metrics_columns import STEP_COLUMNS
 
 EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow", "WandbLogger": "wandb"}  # class to package
 COLUMNS = ("step", "name", "value")
@@ -91,9 +92,7 @@ def build_logger(options: Mapping[str, Any], folder: Path) -> Logger:
         MissingExtraError: when its package is not installed.
     """
     check_extra(options)
-    logger = build({"save_dir": str(folder), **options, **mlflow_place(options, folder)})
-    if not isinstance(logger, Logger):
-        raise UsageError(f"logger: {options[TARGET]} is not a Lightning logger")
+    logger: Logger = built("logger", {"save_dir": str(folder), **options, **mlflow_place(options, folder)}, (Logger,))
     return logger
 
 

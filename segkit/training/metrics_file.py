@@ -13,11 +13,10 @@ import pytorch_lightning as pl
 from segkit.foundation.errors import SegkitError
 from segkit.foundation.files import atomic_file
 from segkit.training.clock import Clock
+from segkit.training.metrics_columns import STEP_COLUMNS, dice_columns
 from segkit.training.module import OF_ALL
 from segkit.training.stepwise import Stepwise
 from segkit.training.waiting import Waiting
-
-STEP_COLUMNS = ("step", "seconds", "loss", "learning_rate", "waiting")
 
 
 class MetricsFile(Stepwise):
@@ -32,7 +31,7 @@ class MetricsFile(Stepwise):
 
     def __init__(self, path: Path, clock: Clock, labels: Sequence[str], waiting: Waiting) -> None:
         self.path, self.clock, self.waiting = path, clock, waiting
-        self.validated = ["dice", *(f"dice_{label}" for label in labels)]
+        self.validated = dice_columns(labels)
         self.columns = [*STEP_COLUMNS, *self.validated]
         self.loss, self.validated_step = 0.0, 0
 
@@ -53,6 +52,7 @@ class MetricsFile(Stepwise):
 
     def append(self, row: dict[str, Any]) -> None:
         """Append one row, written through at once."""
+        # Opened for each row: what was written stays when the training is killed.
         with self.path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
 

@@ -18,17 +18,10 @@ from segkit.runs.package import SUFFIX, models_in
 
 SAFETENSORS = ".safetensors"
 BUNDLED, NNUNET = Path("models", "model.pt"), "checkpoint_final.pth"  # in a MONAI bundle, in a fold of nnU-Net
-HOLDERS = (
-    "network_weights",
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "network",
-    "weights",
-)  # nnU-Net, Lightning, MONAI
-_WRAPPERS = re.compile(
-    r"((module|_orig_mod|net|network|model|members\.\d+)\.)+"
-)  # of DataParallel, torch.compile, Lightning modules; of a committee, whose members all take one network's weights
+# Names of the weights in checkpoints of nnU-Net, Lightning and MONAI.
+HOLDERS = ("network_weights", "state_dict", "model_state_dict", "model", "network", "weights")
+# Prefixes of DataParallel, torch.compile and Lightning modules; of a committee, whose members all take one network's.
+_WRAPPERS = re.compile(r"((module|_orig_mod|net|network|model|members\.\d+)\.)+")
 _NNUNET_CONVOLUTION = re.compile(r"(encoder|decoder)\.stages\.(\d+)\.(?:0\.)?convs\.(\d+)\.(conv|norm)\.(weight|bias)")
 _NNUNET_OTHER = re.compile(r"decoder\.(transpconvs|seg_layers)\.(\d+)\.(weight|bias)")
 MATRIX = 2  # axes of weights that have no size in space
@@ -41,17 +34,17 @@ class Taken:
 
     Attributes:
         matched: taken.
-        adapted: taken of a first layer that sees other channels, each of the network's getting their mean.
         mismatched: of another shape in the file, with both; they stay as drawn.
         missing: not in the file; they stay as drawn.
         unused: in the file alone.
+        adapted: those of `matched` whose layer saw other channels, each of the network's getting their mean.
     """
 
     matched: tuple[str, ...]
     mismatched: dict[str, str]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
-    adapted: tuple[str, ...] = ()
+    adapted: tuple[str, ...]
 
 
 def start_from(network: nn.Module, path: Path) -> Taken:
@@ -179,7 +172,8 @@ def for_channels(theirs: Tensor, own: Tensor, first: Tensor | None) -> Tensor | 
 
 def bare(name: str) -> str:
     """Return a weight's name without the prefixes of what a network was wrapped in."""
-    return _WRAPPERS.sub("", name, count=1) if _WRAPPERS.match(name) else name
+    wrapped = _WRAPPERS.match(name)
+    return name[wrapped.end() :] if wrapped else name
 
 
 def as_segkit_names(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ def overfit(module: Segmentation, batch: Mapping[str, Tensor], *, steps: int, de
     """Train on one batch, unaugmented, at the optimiser's full rate, until its Dice is 0.99 or the steps are done.
 
     Args:
-        module: without augmentation; left as it is then.
+        module: without augmentation; keeps what it learns here.
         batch: `image` (N, C, X, Y, Z) and `reference` (N, X, Y, Z).
         steps: at most.
         device: where it runs.
@@ -60,7 +60,13 @@ def overfit(module: Segmentation, batch: Mapping[str, Tensor], *, steps: int, de
 
 @torch.no_grad()
 def batch_dice(module: Segmentation, images: Tensor, target: Tensor) -> float:
-    """Return the Dice of all foreground voxels of a batch together, 1 where there is none."""
+    """Return the Dice of all foreground voxels of a batch together, 1 where there is none.
+
+    Args:
+        module: in training mode, as its loss saw it.
+        images: as the network sees them, (N, C, *size).
+        target: classes (N, *size) or regions (N, R, *size), 255 where ignored.
+    """
     outputs = module.network(images)
     logits = outputs if isinstance(outputs, Tensor) else outputs[0]
     if target.dim() == logits.dim():

@@ -96,9 +96,9 @@ def patch_start(
     room = np.array(case.reference.shape) - np.array(patch)
     low, high = np.minimum(room, 0), np.maximum(room, 0)
     start: NDArray[np.int64] = draw.integers(low, high, endpoint=True)
-    if draw.random() < foreground and case.positions:
-        positions = case.positions[int(draw.integers(len(case.positions)))]
+    if draw.random() < foreground and (classes := case.positions):  # read from disk each time it is asked for
+        positions = classes[int(draw.integers(len(classes)))]
         centre = positions[int(draw.integers(len(positions)))]
         around = np.clip(centre - np.array(patch) // 2, low, high)
-        start = np.where(room > 0, around, start)
+        start = np.where(room > 0, around, start)  # along a short axis the patch holds the whole case anyway
     return start

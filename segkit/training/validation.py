@@ -15,12 +15,13 @@ from torch import nn
 from segkit.config.labels import Labels
 from segkit.config.options import InferenceOptions
 from segkit.config.plan import Plan
-from segkit.evaluation.cases import evaluate_arrays
+from segkit.evaluation.cases import evaluate_arrays, without_labels
 from segkit.evaluation.settings import Settings
 from segkit.inference.memory import activation_bytes, plan_work
 from segkit.inference.restoring import as_values, labels_on_scan
 from segkit.inference.streaming import Stream
 from segkit.preparation.store import PreparedCase
+from segkit.training.metrics_columns import dice_columns
 from segkit.training.worst_case import Slice, middle_slice
 from segkit.volumes.label_values import label_values
 from segkit.volumes.reading import read
@@ -62,14 +63,14 @@ class Validator:
 
         No rules of postprocessing are applied: they are learnt once the training has ended.
         """
-        prepared = np.empty(case.grid.shape, np.uint8)
+        prepared = np.empty(case.grid.shape, np.uint8)  # filled on the way, for the picture of the worst case
         mask = self.predicted(network, case, prepared)
         reference, path = self.reference_of(case), str(self.references[case.name])
         declared = self.labels.declared
         scores = evaluate_arrays(mask, reference, case.scan_grid, declared, DICE, reference_name=path)
-        self.worst = self.worst if self.scores else None
-        absent = self.unlabelled.get(case.name, frozenset())
-        self.scores.append({name: math.nan if name in absent else each["dice"] for name, each in scores.items()})
+        drawn = without_labels(scores, self.unlabelled.get(case.name, ()))
+        self.worst = self.worst if self.scores else None  # the first case of a validation forgets the last one's
+        self.scores.append({name: each["dice"] for name, each in drawn.items()})
         known = [value for value in self.scores[-1].values() if not math.isnan(value)]
         if known and (self.worst is None or fmean(known) < self.worst.dice):
             self.worst = middle_slice(case, prepared, self.labels, dice=fmean(known), axis=self.plan.slice_axis)
@@ -77,7 +78,13 @@ class Validator:
     def predicted(
         self, network: nn.Module, case: PreparedCase, settled: NDArray[np.uint8] | None = None
     ) -> NDArray[np.integer]:
-        """Return the values of a case's mask on the scan's grid; `settled` is given its labels on the prepared one."""
+        """Return the values of a case's mask, shape (X, Y, Z) of the scan's grid.
+
+        Args:
+            network: with the weights to predict by.
+            case: prepared.
+            settled: is given the mask's labels on the prepared grid, of whose shape it is; None: nobody asks for them.
+        """
         if self.activation is None:
             self.activation = activation_bytes(network, self.plan, self.options.precision)
         stream = Stream([network], [self.flips], self.swapped, self.plan, case.image, case.grid, self.options)
@@ -87,14 +94,15 @@ class Validator:
     def reference_of(self, case: PreparedCase) -> NDArray[Any]:
         """Return the expert's values on the scan's grid, shape (X, Y, Z)."""
         path = self.references[case.name]
+        # A picture's values lie in 2D, its prepared case in 3D.
         return label_values(read(path), str(path), in_colour=self.labels.in_colour).reshape(case.scan_grid.shape)
 
     def means(self) -> dict[str, float]:
         """Return `dice` and `dice_LABEL` over the cases scored, and begin anew; labels that never occur have none."""
         cases, self.scores = self.scores, []
-        per_label = {}
-        for name in self.labels.foreground:
-            values = [case[name] for case in cases if not math.isnan(case[name])]
-            if values:
-                per_label[f"dice_{name}"] = fmean(values)
-        return {"dice": fmean(per_label.values()) if per_label else 0.0, **per_label}
+        of_all, *of_labels = dice_columns(self.labels.foreground)
+        means = {}
+        for column, name in zip(of_labels, self.labels.foreground, strict=True):
+            if values := [case[name] for case in cases if not math.isnan(case[name])]:
+                means[column] = fmean(values)
+        return {of_all: fmean(means.values()) if means else 0.0, **means}

@@ -51,16 +51,18 @@ def middle_slice(
     axis = 2 if axis is None else axis
     labelled = (case.reference > 0) & (case.reference != IGNORED)
     sizes = labelled.sum(axis=tuple(other for other in range(3) if other != axis))
+    # The middle of what is labelled, not of the box around it: a stray voxel moves it little.
     filled = np.cumsum(sizes) * 2 >= sizes.sum() if sizes.any() else np.arange(len(sizes)) >= len(sizes) // 2
     index = int(np.argmax(filled))
     image = np.take(np.asarray(case.image[0]), [index], axis).squeeze(axis).astype(np.float32)
     reference = reference_places(np.take(case.reference, [index], axis).squeeze(axis), labels)
     mask = np.take(places, [index], axis).squeeze(axis)
+    # As on a screen: the first axis to the right, the second upwards.
     return Slice(case.name, dice, image.T[::-1], reference.T[::-1], mask.T[::-1])
 
 
 def reference_places(classes: NDArray[np.integer], labels: Labels) -> NDArray[np.uint8]:
-    """Turn stored classes into places of foreground labels: of several regions the one declared last."""
+    """Turn stored classes into places of foreground labels, same shape: of several regions the one declared last."""
     table = np.arange(IGNORED + 1, dtype=np.uint8)
     if labels.is_regions:
         ranks = np.arange(1, len(labels.membership) + 1)[:, None]

@@ -47,6 +47,9 @@ def wilcoxon(differences: Array) -> float:
 def rank_biserial(differences: Array) -> float:
     """Return the matched-pairs rank-biserial correlation: from -1 (all differences negative) to 1 (all positive).
 
+    Args:
+        differences: shape (n,), without NaN.
+
     Source: Kerby 2014, Comprehensive Psychology 3, "The simple difference formula".
     """
     ranks, is_positive = signed_ranks(differences)
@@ -54,7 +57,7 @@ def rank_biserial(differences: Array) -> float:
 
 
 def signed_ranks(differences: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the ranks of the sizes of those that are not zero, ties at their mean, and which are positive."""
+    """Return the ranks of the sizes of those that are not zero, ties at their mean, and which are positive; (n,)."""
     kept = differences[differences != 0]
     _, at, counts = np.unique(np.abs(kept), return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

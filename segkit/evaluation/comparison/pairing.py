@@ -61,10 +61,11 @@ def paired_scores(methods: Sequence[Method], question: Question, clusters: Mappi
     shared = [case for case in every if all(case in method.scores for method in methods)]
     row, column = [MEAN, *labels].index(question.label), metrics.index(question.metric)
     whole = [score_table({case: method.scores[case] for case in shared}, labels, metrics) for method in methods]
-    if question.higher_is_better is None:
+    if question.higher_is_better is None:  # +2 ml and -2 ml are equally far off, and must not cancel over labels
         whole = [_sized(table, column) for table in whole]
     tables = np.stack([table[:, row] for table in whole])
     scores = tables[:, :, column].T
+    # Pairs need a score on either side; an infinite one is a score, the worst.
     kept = ~np.isnan(scores).any(axis=1)
     if kept.sum() < 2:
         fewest = min(methods, key=lambda method: len(method.scores))
@@ -88,7 +89,7 @@ def patient_differences(paired: Paired, one: Array, other: Array) -> Array:
 
 
 def minus(one: Array, other: Array) -> Array:
-    """Return the differences; of two infinite scores, which are equally bad, zero."""
+    """Return the differences of scores of one shape; of two infinite ones, which are equally bad, zero."""
     with np.errstate(invalid="ignore"):
         return np.where(one == other, 0.0, one - other)
 

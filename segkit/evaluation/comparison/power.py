@@ -67,6 +67,7 @@ def detectable(cases: int, std: float, power: float = POWER, alpha: float = ALPH
     """
     if cases < 2 or not math.isfinite(std):
         return math.nan
+    # For a deviation of 1, since power depends on the quotient of both alone.
     low, high = 0.0, 1.0
     while power_of(cases, high, 1.0, alpha) < power:
         high *= 2

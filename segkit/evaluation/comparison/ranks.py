@@ -49,12 +49,13 @@ def ranks_of(totals: Array, sizes: Array, resamples: int = 10_000, seed: int = 0
     drawn = drawn_counts(len(totals), resamples, seed)
     means = np.concatenate([counts @ totals / (counts @ sizes)[:, None] for counts in drawn])
     ahead, beats = np.zeros(means.shape, dtype=np.int64), np.empty((methods, methods))
-    for one in range(methods):
+    for one in range(methods):  # one by one: all pairs in all resamples at once would fill the memory
         is_behind = means < means[:, one : one + 1]
         ahead += is_behind
         beats[one] = is_behind.mean(axis=0)
     ranks = ahead + 1
     is_first = ranks == 1
+    # Ranks are whole numbers, and so are the ends of their intervals: nothing is interpolated.
     ends = np.quantile(ranks, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0, method="inverted_cdf")
     rank = (estimate[None, :] > estimate[:, None]).sum(axis=1) + 1
     first = (is_first / is_first.sum(axis=1, keepdims=True)).mean(axis=0)

@@ -46,6 +46,7 @@ def intensity(region: Region) -> dict[str, float]:
     p10, p25, median, p75, p90 = (float(value) for value in np.percentile(values, (10, 25, 50, 75, 90)))
     low, high, mean, energy = float(values.min()), float(values.max()), float(values.mean()), float(values @ values)
     offsets = values - mean
+    # The mean of equal numbers may be rounded: their variance would be tiny, and skewness and kurtosis noise.
     variance = float(offsets @ offsets) / values.size if high > low else 0.0
     robust = values[(values >= p10) & (values <= p90)]
     entropy, uniformity = histogram_of(values, region.bin_width)

@@ -115,6 +115,7 @@ def match_lesions(mask: NDArray[Any], reference: NDArray[Any], settings: LesionS
     ours, theirs = (_numbered(array, settings) for array in (mask, reference))
     predicted, expected = (np.bincount(numbers[numbers > 0], minlength=1)[1:] for numbers in (ours, theirs))
     both = np.flatnonzero((ours.reshape(-1) > 0) & (theirs.reshape(-1) > 0))
+    # One number for each pair of lesions that share a voxel, so that they are counted in one pass.
     codes = (ours.reshape(-1)[both] - 1).astype(np.int64) * max(1, expected.size) + (theirs.reshape(-1)[both] - 1)
     found, shared = np.unique(codes, return_counts=True)
     rows, columns = np.divmod(found, max(1, expected.size))

@@ -151,7 +151,7 @@ def declared(settings: Settings) -> dict[str, Metric]:
         UsageError: as `metrics`.
     """
     found: dict[str, Metric] = {}
-    for module in _modules():
+    for module in _modules():  # sorted by name, so that tables have one order everywhere
         several = module.METRICS(settings) if hasattr(module, "METRICS") else (module.METRIC,)
         found |= {metric.name: metric for metric in several}
     for entry in entry_points(group=ENTRY_POINTS):

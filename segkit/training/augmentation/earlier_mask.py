@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from segkit.training.augmentation.transform import BatchTransform, Shape
@@ -80,6 +81,7 @@ class EarlierMaskErrors(BatchTransform):
                 image[-self.classes :], errors.operations, errors.losing, strict=True
             ):
                 if operation or losing is not None:
+                    # On the CPU, where SciPy tells components apart; PyTorch does not.
                     mask = (channel > INSIDE).cpu().numpy()
                     changed = self.changed(mask, operation, losing)
                     channel.copy_(torch.from_numpy(changed.astype(np.float32)))
@@ -94,8 +96,6 @@ class EarlierMaskErrors(BatchTransform):
 
     def without_component(self, mask: Mask, losing: float) -> Mask:
         """Return a mask without one of its small connected components, that which `losing` picks."""
-        from scipy import ndimage
-
         labelled, _ = ndimage.label(mask)
         sizes = np.bincount(labelled.reshape(-1))[1:]
         small = np.flatnonzero(sizes <= self.largest * mask.size)
@@ -108,15 +108,11 @@ class EarlierMaskErrors(BatchTransform):
 
 def grown(mask: Mask, radius: int) -> Mask:
     """Return a mask grown by `radius` voxels along the axes."""
-    from scipy import ndimage
-
     return np.asarray(ndimage.binary_dilation(mask, iterations=radius))
 
 
 def shrunk(mask: Mask, radius: int) -> Mask:
     """Return a mask shrunk by `radius` voxels along the axes; it goes on beyond the patch."""
-    from scipy import ndimage
-
     return np.asarray(ndimage.binary_erosion(mask, iterations=radius, border_value=1))
 
 

@@ -76,7 +76,7 @@ class Augmentation:
     def applied(
         self, step: BatchTransform, images: Tensor, references: Tensor, parameters: Sequence[Any]
     ) -> tuple[Tensor, Tensor]:
-        """Return a batch after one of our steps, which sees the slices of a channel together."""
+        """Return a batch of the same shapes after one of our steps, which sees the slices of a channel together."""
         if self.slices == 1:
             return step.apply(images, references, parameters)
         images, references = step.apply(torch.unflatten(images, 1, (-1, self.slices)), references, parameters)
@@ -98,7 +98,7 @@ class Augmentation:
         return torch.stack(flipped_images), torch.stack(flipped_references)
 
     def swapped_table(self, like: Tensor) -> Tensor:
-        """Return the class that takes the place of each of 0..255; what is no class, as ignored voxels, stays."""
+        """Return what takes the place of each class 0..255, shape (256,); what is none, as ignored voxels, stays."""
         every = [*self.swapped, *range(len(self.swapped), IGNORED + 1)]
         return torch.as_tensor(every, dtype=like.dtype, device=like.device)
 

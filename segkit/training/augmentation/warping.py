@@ -91,6 +91,7 @@ def _spline_weights(controls: int, count: int) -> NDArray[np.float32]:
 
 
 def _on_cpu(image: Tensor, reference: Tensor, warp: Warp, new_image: Tensor, new_reference: Tensor, order: int) -> None:
+    # Here, since numba takes a while to load: a check of a config imports this module and warps nothing.
     from segkit.training.augmentation.label_loops import cells_of, sample_labels
     from segkit.training.augmentation.loops import refine, sample_cubic, sample_image
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from segkit.training.losses.comparison import Comparison, Loss
 from segkit.training.losses.cross_entropy import weights_by_reference
-from segkit.training.losses.overlap import overlap
+from segkit.training.losses.overlap import mean_dice
 
 
 class Combo(Loss):
@@ -29,5 +29,4 @@ class Combo(Loss):
     def of(self, seen: Comparison) -> Tensor:
         """Return the loss of a comparison."""
         cross_entropy = seen.mean(seen.surprise * weights_by_reference(seen, self.beta))
-        dice = overlap(seen)[seen.foreground].dice().mean()
-        return self.alpha * cross_entropy + (1 - self.alpha) * (1 - dice)
+        return self.alpha * cross_entropy + (1 - self.alpha) * (1 - mean_dice(seen))

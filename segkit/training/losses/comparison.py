@@ -72,7 +72,7 @@ class Loss(nn.Module, ABC):
 
 
 def compare(logits: Tensor, target: Tensor) -> Comparison:
-    """Compare logits with regions where the target has a channel axis, with classes otherwise."""
+    """Compare logits (N, K, *size) with regions (N, K, *size), or with classes (N, *size)."""
     return _with_regions(logits, target) if target.dim() == logits.dim() else _with_classes(logits, target)
 
 

@@ -30,7 +30,7 @@ def supervised(loss: nn.Module, outputs: Tensor | Sequence[Tensor], target: Tens
 
 
 def at_size(target: Tensor, output: Tensor) -> Tensor:
-    """Return classes or regions at the voxels nearest to those of an output."""
+    """Return classes (N, *size) or regions (N, R, *size) at the voxels nearest to those of an output, of its size."""
     stacked = target if target.dim() == output.dim() else target[:, None]
     coarse = functional.interpolate(stacked.float(), output.shape[2:], mode="nearest-exact").to(target.dtype)
     return coarse if target.dim() == output.dim() else coarse[:, 0]

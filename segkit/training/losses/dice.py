@@ -6,7 +6,7 @@ from torch import Tensor
 
 from segkit.training.losses.comparison import Comparison, Loss
 from segkit.training.losses.cross_entropy import focal
-from segkit.training.losses.overlap import overlap
+from segkit.training.losses.overlap import mean_dice, overlap
 
 
 class Dice(Loss):
@@ -49,8 +49,7 @@ class DiceCrossEntropy(Loss):
 
     def of(self, seen: Comparison) -> Tensor:
         """Return the loss of a comparison."""
-        dice = overlap(seen)[seen.foreground].dice().mean()
-        return self.dice_weight * (1 - dice) + self.cross_entropy_weight * seen.mean(seen.surprise)
+        return self.dice_weight * (1 - mean_dice(seen)) + self.cross_entropy_weight * seen.mean(seen.surprise)
 
 
 class DiceFocal(Loss):
@@ -72,5 +71,6 @@ class DiceFocal(Loss):
 
     def of(self, seen: Comparison) -> Tensor:
         """Return the loss of a comparison."""
-        dice = overlap(seen)[seen.foreground].dice().mean()
-        return self.dice_weight * (1 - dice) + self.focal_weight * seen.mean(focal(seen.surprise, self.gamma))
+        return self.dice_weight * (1 - mean_dice(seen)) + self.focal_weight * seen.mean(
+            focal(seen.surprise, self.gamma)
+        )

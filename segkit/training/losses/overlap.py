@@ -52,6 +52,11 @@ def overlap(seen: Comparison, *, per_sample: bool = False, squared: bool = False
     return overlap_of(seen.probabilities, seen.reference, seen.counted, per_sample=per_sample, squared=squared)
 
 
+def mean_dice(seen: Comparison) -> Tensor:
+    """Return the mean soft Dice over the foreground classes, or over the regions, of the whole batch, in [0, 1]."""
+    return overlap(seen)[seen.foreground].dice().mean()
+
+
 def overlap_of(
     probabilities: Tensor, reference: Tensor, counted: Tensor, *, per_sample: bool = False, squared: bool = False
 ) -> Overlap:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from monai.transforms import Compose, RandAffined, RandGaussianNoised
@@ -72,8 +74,6 @@ def test_draws_depend_on_the_counter_alone_and_leave_global_generators_alone():
 
 
 def test_built_from_conf_for_a_2d_plan(balls):
-    from dataclasses import replace
-
     _, plan, _ = balls
     flat = replace(plan, dims=2, patch=(16, 16, 1))
     augmentation = build_augmentation(
@@ -91,8 +91,6 @@ def test_built_from_conf_for_a_2d_plan(balls):
 
 
 def test_unknown_orientation_forbids_flips_of_sided_labels(balls):
-    from dataclasses import replace
-
     _, plan, _ = balls
     free = replace(plan, orientation=None)
     options = AugmentationOptions(mirror=0.5, mirror_axes=None, transforms=[])
