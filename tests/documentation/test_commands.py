@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     for name in ("a", "b"):  # leave_one_out counts the cases of DIR, which yamls name as the root of a data set
         for part in ("images", "labels"):
             (tmp_path / "DIR" / part).mkdir(parents=True, exist_ok=True)
-            (tmp_path / "DIR" / part / f"{name}.nii.gz").touch()
+            (tmp_path / "DIR" / part / f"{name}.nii.gz").write_text(name)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
