@@ -1,6 +1,7 @@
-"""Every `segkit ...` line of the README and of docs/ composes, and every key that a page names exists."""
+"""Every `segkit ...` line of the README, of docs/ and of conf/ composes, and every key that a page names exists."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,26 @@ from segkit.cli import commands, parse_line
 from segkit.config.call import Call
 from segkit.config.commands import CONFIGS
 from segkit.config.compose import configure
-from segkit.config.groups import choices, config_sources, groups
-from segkit.config.help import documented
+from segkit.config.groups import choices, conf_folder, config_sources, groups
+from segkit.config.help import documented, summary
 from segkit.config.keys import keys_of
 from segkit.studies.sweep import compositions
 from tests.documentation.blocks import PAGES, PROJECT, blocks, inline_codes, segkit_lines
 
 FILES = (".csv", ".html", ".json", ".parquet", ".png", ".py", ".yaml")
+YAMLS = [path.relative_to(conf_folder()).with_suffix("").as_posix() for path in sorted(conf_folder().rglob("*.yaml"))]
+EXAMPLES = {name: shlex.split(summary(config_sources(), name)[1])[1:] for name in YAMLS}
 LINES = [
-    pytest.param(words, id=f"{page.relative_to(PROJECT).as_posix()}: {' '.join(words)[:90]}")
-    for page in PAGES
-    for words in segkit_lines(page)
+    *(
+        pytest.param(words, id=f"{page.relative_to(PROJECT).as_posix()}: {' '.join(words)[:90]}")
+        for page in PAGES
+        for words in segkit_lines(page)
+    ),
+    *(
+        pytest.param(words, id=f"conf/{name}.yaml")
+        for name, words in EXAMPLES.items()
+        if words and "..." not in words  # of options that go with any call
+    ),
 ]
 
 
@@ -32,7 +42,10 @@ def folder(tmp_path, monkeypatch) -> Path:
                 path = tmp_path / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.body)
-    (tmp_path / "DIR").mkdir()  # which yamls name as the root of a data set
+    for name in ("a", "b"):  # leave_one_out counts the cases of DIR, which yamls name as the root of a data set
+        for part in ("images", "labels"):
+            (tmp_path / "DIR" / part).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "DIR" / part / f"{name}.nii.gz").write_text(name)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -66,6 +79,7 @@ def test_the_pages_hold_commands():
     counts = {page.name: len(segkit_lines(page)) for page in PAGES}
     assert counts["README.md"] > 10
     assert counts["own-scans.md"] > 5
+    assert sum(map(bool, EXAMPLES.values())) > 30
 
 
 @pytest.fixture(scope="module")
