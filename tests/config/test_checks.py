@@ -78,7 +78,7 @@ def test_what_holds_together():
 @pytest.mark.parametrize(
     ("command", "words", "message"),
     [
-        ("predict", ["run=r"], "what to segment is not set: pass input=SCANS, or split=held_out"),
+        ("predict", ["run=r"], "what to segment is not set: pass input=SCANS, split=held_out"),
         ("predict", ["run=r", "input=i", "split=held_out"], "input and split are both set"),
         ("predict", ["run=r", "input=i"], "output is not set: pass output=DIR"),
         ("predict", ["run=[]", "input=i", "output=o"], "run is empty: pass run=RUN"),

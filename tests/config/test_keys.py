@@ -18,19 +18,12 @@ def test_nested_keys_stand_under_their_sections():
 
 
 def test_path_keys_of_each_command():
-    inputs = {
-        "data.root",
-        "data.columns",
-        "data.split.held_out",
-        "data.split.file",
-        "plan.file",
-        "resume",
-        "study.resume",
-    }
+    data = {"data.root", "data.columns", "data.split.held_out", "data.split.file"}
+    inputs = {*data, "plan.file", "resume", "study.resume"}
     assert {*inputs, "training.weights", "output", "study.folder", "paths.runs", "paths.cache"} == set(
         path_keys(TrainConfig)
     )
-    assert {"run", "input", "output", "pacs.folder"} == set(path_keys(CONFIGS["predict"]))
+    assert {*data, "run", "input", "output", "pacs.folder"} == set(path_keys(CONFIGS["predict"]))
     assert path_keys(CONFIGS["predict"])["run"].is_list
 
 

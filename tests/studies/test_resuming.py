@@ -127,7 +127,7 @@ def test_a_record_without_trials_or_words(broken):
 
 def test_a_strangers_study_names_nothing_of_its_own(broken):
     config = broken / "configs" / "seed=2" / "config.yaml"
-    config.write_text(config.read_text().replace("torch.optim.AdamW", "shutil.rmtree"))
+    config.write_text(config.read_text().replace("segkit.training.optimizers.Muon", "shutil.rmtree"))
     with pytest.raises((UsageError, DataError), match="shutil"):
         resume(TOY)
     assert toy_launchers.STARTED == []
