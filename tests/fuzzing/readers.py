@@ -40,7 +40,7 @@ READERS: tuple[Reader, ...] = (
     Reader("numpy", numpy_seeds, open_volume()),
     Reader("dicom_series", dicom_seeds, open_series),
     Reader("dicom_seg", drawn_seeds("dicom_seg"), open_drawn, ("drawn.dcm",), share=0.1),
-    Reader("rtstruct", drawn_seeds("rtstruct"), open_drawn, ("drawn.dcm",), share=0.1),
+    Reader("rtstruct", drawn_seeds("rtstruct"), open_drawn, ("drawn.dcm",), share=0.75),
     Reader("table", table_seeds, open_table),
     Reader("dataset_json", description_seeds, open_description),
     Reader("package", package_seeds, open_model),
