@@ -77,8 +77,9 @@ def test_trials_run_one_after_another_whatever_becomes_of_them(trial, tmp_path):
 
 
 def test_as_many_at_a_time_as_there_is_room_for(trial, tmp_path):
-    # Each of the two waits for the other's sign of life, so neither could end alone.
-    meet = "open({mine!r}, 'w'); import time, os\nwhile not os.path.exists({other!r}): time.sleep(0.01)"
+    # Each of the two waits for the other's sign of life, so neither could end alone, and for ours to end at all.
+    meet = "open({mine!r}, 'w'); import time\nfrom os.path import exists\n"
+    meet += f"while not (exists({{other!r}}) and exists({str(tmp_path / 'go')!r})): time.sleep(0.01)"
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     with Engine(LocalLauncher(parallel=2, cores=1, memory="1MB")) as engine:
         engine.submit(trial(meet.format(mine=a, other=b)))
@@ -87,6 +88,7 @@ def test_as_many_at_a_time_as_there_is_room_for(trial, tmp_path):
         assert not engine.has_room()
         with pytest.raises(ValueError, match="every share"):
             engine.submit(trial(""))
+        (tmp_path / "go").touch()
         codes = [result.exit_code for result in engine.run([])]
     assert codes == [0, 0]
 
