@@ -60,10 +60,11 @@ def compare_with_threshold(cohort: Cohort, evaluation: Evaluation) -> None:
 
 
 def next_commands(cohort: Cohort, run: Path, output: Path) -> list[str]:
-    """Return three commands that go on from here."""
+    """Return commands that go on from here."""
     scan = next(iter(sorted(cohort.twins.iterdir())))
     root, model, masks, image = (shlex.quote(str(path)) for path in (cohort.folder, run, output / "masks", scan))
     return [
+        f"segkit report run={model}",
         f"segkit predict run={model} input={image} output={masks}",
         f"segkit train data=phantom_ct data.root={root} training.budget=5min network=residual_unet",
         f"segkit train -m data=phantom_ct data.root={root} training.budget=1min seed=1,2,3",

@@ -146,5 +146,6 @@ def numbered(values: NDArray[Any], labels: Labels, what: str) -> NDArray[np.uint
                 classes[values == value] = index
     if unknown:
         shown = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise DataError(f"{what} holds the values {shown}, which data.labels does not declare")
+        example = f"name them there, e.g. NAME: {unknown[0]:g}"
+        raise DataError(f"{what} holds the values {shown}, which data.labels does not declare; {example}")
     return classes
