@@ -163,7 +163,7 @@ def _work(line: Line, command: str, words: list[str]) -> tuple[Task, bool]:
         config = configure(command, words, config_dirs=directories)
     if not getattr(config, "resume", None):  # a run that goes on has its cases in the cache
         check_inputs(config)
-    return _command(command, config, call), bool(config.debug)
+    return _command(command, config, call), config.debug is True  # fast and overfit are trials, not tracebacks
 
 
 def _check_flags(command: str, is_recorded: bool, is_sweep: bool, is_print: bool) -> None:

@@ -16,7 +16,7 @@ from segkit import cli
 from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
 from segkit.config.typed import typed
-from segkit.foundation.errors import CasesFailedError, StoppedError
+from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import write_yaml
 from segkit.training.callbacks import StopSignals
 from segkit.version import __version__
@@ -180,7 +180,7 @@ def test_a_run_goes_on_even_when_its_scans_have_moved(folder, stub):
 
 
 def raising(error: BaseException):
-    def command(config: object) -> None:
+    def command(*given: object) -> None:
         raise error
 
     return command
@@ -214,6 +214,12 @@ def test_debug_shows_the_traceback(folder, stub, capsys):
     text = capsys.readouterr().err
     assert "Traceback" in text
     assert text.endswith("error: an unexpected error: ValueError: odd\n")
+
+
+def test_a_trial_training_that_fails_shows_no_traceback(folder, stub, capsys):
+    stub("train", raising(UsageError("no labels")))
+    assert cli.main(["train", "data=paired", "data.root=.", "debug=fast"]) == 2
+    assert capsys.readouterr().err == "error: no labels\n"
 
 
 def test_sigterm_stops_a_command_as_ctrl_c_does(folder, stub, capsys):

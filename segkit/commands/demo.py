@@ -61,7 +61,7 @@ def compare_with_threshold(cohort: Cohort, evaluation: Evaluation) -> None:
 
 
 def next_commands(cohort: Cohort, run: Path, output: Path) -> list[str]:
-    """Return three commands that go on from here."""
+    """Return commands that go on from here."""
     scan = next(iter(sorted(cohort.twins.iterdir())))
     root, model, masks, image = (shlex.quote(str(path)) for path in (cohort.folder, run, output / "masks", scan))
     return [

@@ -30,6 +30,7 @@ from segkit.inference.rules import said_of
 from segkit.inference.thinned import thinned
 from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
+from segkit.runs.manifest import NAME as MANIFEST
 from segkit.runs.package import check_is_run
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.files import DicomFile, is_dicom
@@ -37,6 +38,12 @@ from segkit.volumes.reading import find_volumes, is_volume, stem
 from segkit.volumes.selection import Location
 
 CHANNELS = "channels"  # of dicom.volumes
+# What gives a training the cases of each split.
+ASKED_BY = {
+    "held_out": "data.split.held_out_fraction=0.2 (a fifth never trains) or data.split.held_out=FILE",
+    "validation": "training.fold=0 (the first of data.split.folds validates)",
+    "training": "more cases",
+}
 
 Scans = dict[str, dict[str, Location]]
 
@@ -133,15 +140,22 @@ def output_of(config: PredictConfig) -> Path:
 
 
 def check_apart(scans: Scans, output: Path) -> None:
-    """Make sure that no mask can replace a scan, or be taken for one the next time.
+    """Make sure that no mask can replace a scan or a reference, or be taken for a scan the next time.
 
     Raises:
-        UsageError: when scans lie in the output folder itself.
+        UsageError: when scans lie in the output folder itself, or files of their names that no prediction wrote.
     """
+    if not output.exists():
+        return
     for images in scans.values():
         for image in images.values():
-            if output.exists() and output.samefile(image.parent):
+            if output.samefile(image.parent):
                 raise UsageError(f"output={output} is the folder of the scans; choose another one for their masks")
+    if any(output.glob(f"{MANIFEST}*")):
+        return  # what lies there are masks
+    for path in sorted(output.iterdir()):
+        if stem(path) in scans and is_volume(path):
+            raise UsageError(f"a mask would replace {path}, which segkit predict did not write; choose another output")
 
 
 def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options: DicomOptions) -> Scans:
@@ -214,7 +228,10 @@ def scans_of_split(folder: RunFolder, split: str, trust: list[str]) -> Scans:
     dataset = open_recorded(config.data, trust)
     names = split_from(load_json(folder.split), where=str(folder.split)).names(split)
     if not names:
-        raise DataError(f"{folder.path} has no {split} cases")
+        raise DataError(
+            f"{folder.path} has no {split} cases: its training would have needed {ASKED_BY[split]}; masks of other "
+            "scans are scored by segkit evaluate predictions=MASKS references=LABELS output=DIR"
+        )
     cases = dataset.cases
     missing = [name for name in names if name not in cases]
     if missing:

@@ -101,10 +101,14 @@ def parsed(word: str) -> Override:
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException as error:
-        raise UsageError(
-            f"{word} does not follow the key=value grammar: {one_line(error)}; "
-            "put a value with special characters in quotes inside quotes: \"key='...'\""
-        ) from error
+        raise UsageError(f"{word} does not follow the key=value grammar: {one_line(error)}; {_advice(word)}") from error
+
+
+def _advice(word: str) -> str:
+    if any(word.count(opening) > word.count(closing) for opening, closing in ("{}", "[]")):
+        key = word.partition("=")[0]
+        return f"its brackets do not close: at a space the shell begins a new word, so quote it whole: '{key}=...'"
+    return "put a value with special characters in quotes inside quotes: \"key='...'\""
 
 
 def _check_form(override: Override, sweep: bool) -> None:

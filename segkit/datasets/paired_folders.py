@@ -39,7 +39,10 @@ class PairedFolders(Layout):
         if self.references is None:
             return [Case(name, files) for name, files in images.items()]
         if not images.keys() & references.keys():
-            raise DataError(f"no image in {folder} has a reference of its name in {self.references}")
+            raise DataError(
+                f"no image in {folder} has a reference of its name in {self.references} (e.g. {next(iter(images))} "
+                f"beside {next(iter(references))}): rename one to the other, or list the files in a table (data=table)"
+            )
         imaged = FolderFiles(folder, images, names)
         labelled = FolderFiles(Path(self.references), {name: {"": path} for name, path in references.items()}, [""])
         return [

@@ -14,7 +14,8 @@ from segkit.foundation.journal import JOURNAL
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
+    from rich.text import Text
 
 T = TypeVar("T")
 _PLAIN_LINES = 10
@@ -168,22 +169,23 @@ def progress(iterable: Iterable[T], total: int | None = None, what: str = "") ->
 
 
 @contextmanager
-def progress_bar(total: int | None, what: str) -> Iterator[Advance]:
+def progress_bar(total: int | None, what: str, *, percent: bool = False) -> Iterator[Advance]:
     """Show how far a piece of work is: a bar on a terminal, about ten lines when piped.
 
     Args:
         total: how many steps there are; None when nobody knows.
         what: the work, as a word before the bar ("predicting").
+        percent: show the share that is done, where steps are no things that people count.
 
     Yields:
         A function that counts steps as done: `advance()` or `advance(3)`.
     """
     if not _is_terminal(sys.stdout):
-        yield _line_counter(total, what)
+        yield _line_counter(total, what, percent)
         return
     nested = _live is not None
     with _shared_bars() as bars:
-        task = bars.add_task(_printable(what, sys.stdout), total=total)
+        task = bars.add_task(_printable(what, sys.stdout), total=total, percent=percent)
         try:
             yield lambda steps=1, what=None: bars.update(
                 task, advance=steps, description=None if what is None else _printable(what, sys.stdout)
@@ -194,7 +196,7 @@ def progress_bar(total: int | None, what: str) -> Iterator[Advance]:
                 bars.remove_task(task)
 
 
-def _line_counter(total: int | None, words: str) -> Advance:
+def _line_counter(total: int | None, words: str, percent: bool = False) -> Advance:
     started, done, shown, said = time.monotonic(), 0, 0, time.monotonic()
 
     def advance(steps: int = 1, what: str | None = None) -> None:
@@ -206,9 +208,15 @@ def _line_counter(total: int | None, words: str) -> Advance:
             shown, said = mark, time.monotonic()
             elapsed = said - started
             left = f", about {format_duration(elapsed / done * (total - done))} left" if total and done < total else ""
-            say(f"{words}: {done}{f'/{total}' if total else ''} after {format_duration(elapsed)}{left}")
+            say(f"{words}: {_count(done, total, percent)} after {format_duration(elapsed)}{left}")
 
     return advance
+
+
+def _count(done: float, total: float | None, percent: bool) -> str:
+    if percent and total:
+        return f"{done / total:.1%}"
+    return f"{done:.0f}/{total:.0f}" if total else f"{done:.0f}"
 
 
 @contextmanager
@@ -226,9 +234,15 @@ def _shared_bars() -> Iterator["Progress"]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Count(MofNCompleteColumn):
+        def render(self, task: "Task") -> "Text":
+            is_share = task.fields["percent"]
+            return Text(_count(task.completed, task.total, percent=True)) if is_share else super().render(task)
 
     console = _console(sys.stdout)
-    words, count, elapsed = TextColumn("{task.description}", markup=False), MofNCompleteColumn(), TimeElapsedColumn()
+    words, count, elapsed = TextColumn("{task.description}", markup=False), Count(), TimeElapsedColumn()
     wide = (words, BarColumn(bar_width=None), count, elapsed, TimeRemainingColumn())
     columns = wide if console.width >= _BAR_WIDTH else (words, count, elapsed)
     with Progress(*columns, console=console) as _live:

@@ -134,7 +134,8 @@ def numbered(values: NDArray[Any], labels: Labels, what: str) -> NDArray[np.uint
     unknown = [value for value in present if value not in labels.stored]
     if unknown:
         shown = some_of([f"{value:g}" for value in unknown])
-        raise DataError(f"{what} holds the values {shown}, which data.labels does not declare")
+        example = f"name them there, e.g. NAME: {unknown[0]:g}"
+        raise DataError(f"{what} holds the values {shown}, which data.labels does not declare; {example}")
     numbers = {value: labels.stored[value] for value in present}
     if values.dtype == np.uint8:  # one pass, however many labels
         table = np.zeros(256, np.uint8)

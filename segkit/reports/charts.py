@@ -160,7 +160,7 @@ def agreement_chart(label: str, index: int, reference: Numbers, mask: Numbers, c
     across = scale_of(means, LEFT, RIGHT)
     up = scale_of([*differences, *limits, 0.0], BOTTOM, TOP)
     marks = axis_below(across, TOP, BOTTOM, "mean of mask and reference [ml]")
-    marks += axis_left(up, LEFT, RIGHT, "mask − reference [ml]")
+    marks += axis_left(up, LEFT, RIGHT, f"{label}: mask − reference [ml]")
     for value, name, is_dashed in ((bias, "bias", False), (limits[0], "−1.96 SD", True), (limits[1], "+1.96 SD", True)):
         y = up(value)
         marks.append(Line([(LEFT, y), (RIGHT, y)], "ink", 1.2, is_dashed))

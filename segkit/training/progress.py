@@ -39,7 +39,7 @@ class ProgressLine(Stepwise):
         """Show the bar."""
         self.began = self.clock.elapsed
         length = format_duration(self.clock.budget) if self.clock.budget else f"{self.clock.steps} steps"
-        self.bar = progress_bar(PARTS, f"training for {length}")
+        self.bar = progress_bar(PARTS, f"training for {length}", percent=True)
         self.advance = self.bar.__enter__()
 
     def on_train_batch_end(
@@ -57,10 +57,11 @@ class ProgressLine(Stepwise):
             self.shown = done
 
     def words(self, trainer: pl.Trainer) -> str:
-        """Say how it goes: `step 1200, loss 0.412, Dice 0.873, waiting 3%`."""
+        """Say how it goes: `step 1200, loss 0.412, Dice 0.873, waiting for patches 3%`."""
         dice = trainer.callback_metrics.get("dice")
         validated = "" if dice is None else f", Dice {float(dice):.3f}"
-        return f"step {trainer.global_step}, loss {fmean(self.losses):.3f}{validated}, waiting {self.share:.0%}"
+        waited = f"waiting for patches {self.share:.0%}"
+        return f"step {trainer.global_step}, loss {fmean(self.losses):.3f}{validated}, {waited}"
 
     @property
     def share(self) -> float:

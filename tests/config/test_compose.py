@@ -165,6 +165,12 @@ def test_mistakes_that_are_found_whatever_else_is_missing(words, message):
     assert refusal("train", *words).startswith(message)
 
 
+def test_a_value_that_the_shell_cut_in_two_is_known_by_its_brackets():
+    cut = refusal("train", *TRAIN, "data.labels={background:", "0,", "tumour:", "1}")
+    assert cut.endswith("at a space the shell begins a new word, so quote it whole: 'data.labels=...'")
+    assert "in quotes inside quotes" in refusal("train", *TRAIN, "name=a:{}b,")
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [

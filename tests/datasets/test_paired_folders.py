@@ -88,7 +88,7 @@ def test_a_folder_without_volumes_is_named(touch):
 
 def test_folders_without_a_pair_are_refused(touch):
     folder = touch("images/a.nii", "labels/a_seg.nii")
-    with pytest.raises(DataError, match=r"no image in .*images has a reference of its name in .*labels"):
+    with pytest.raises(DataError, match=r"no image in .*images has a reference .* in .*labels \(e.g. a beside a_seg\)"):
         layout(folder).cases(["MR"])
 
 

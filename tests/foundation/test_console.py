@@ -123,6 +123,14 @@ def test_the_bar_counts_several_steps(capsys):
     assert [line.split(" after")[0] for line in capsys.readouterr().out.splitlines()] == ["copying: 100/100"]
 
 
+def test_a_share_is_shown_as_one(capsys):
+    with progress_bar(8, "training", percent=True) as advance:
+        advance(8)
+    assert capsys.readouterr().out.startswith("training: 100.0% after ")
+    bar = "with progress_bar(8, 'training', percent=True) as advance: advance(3)"
+    assert "37.5%" in on_terminal(f"from segkit.foundation.console import progress_bar\n{bar}", 80)
+
+
 def test_a_terminal_shows_a_bar_and_lines_above_it():
     shown = on_terminal("for x in progress(range(3), what='predicting [red]'): say(f'case {x}')", 80)
     assert "predicting [red]" in shown

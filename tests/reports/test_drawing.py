@@ -49,7 +49,8 @@ def test_bias_and_limits_by_hand():
     reference, mask = np.array([10.0, 20, 30, np.nan]), np.array([11.0, 22, 33, 5])
     drawing = agreement_chart("liver", 1, reference, mask, list("abcd"))
     said = [mark.text for mark in drawing.marks if isinstance(mark, Words)]
-    assert {"bias: +2", "−1.96 SD: +0.04", "+1.96 SD: +3.96"} <= set(said)  # the differences are 1, 2, 3
+    expected = {"bias: +2", "−1.96 SD: +0.04", "+1.96 SD: +3.96"}  # the differences are 1, 2, 3
+    assert expected | {"liver: mask − reference [ml]"} <= set(said)
     assert agreement_chart("liver", 1, reference[3:], mask[3:], ["d"]) is None
 
 
