@@ -14,6 +14,7 @@ from segkit.config.suggestions import did_you_mean
 from segkit.foundation.errors import UsageError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_LONGEST_NAME = 100  # of a module of ours
 _SCALARS = {"bool": bool, "int": int, "float": float, "str": str, "None": type(None), "Path": Path}
 _CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "dict": dict}
 _CONTAINERS |= {"Sequence": Sequence, "Iterable": Iterable, "Mapping": Mapping}
@@ -88,10 +89,11 @@ def _names(node: ast.stmt) -> Iterator[str]:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    folder = _PACKAGE.joinpath(*module.split(".")[1:])
+    folder, (parent, _, name) = _PACKAGE.joinpath(*module.split(".")[1:]), module.rpartition(".")
+    if len(name) > _LONGEST_NAME:  # the system would refuse to look for it
+        raise UsageError(f"{parent} has no module {name[:_LONGEST_NAME]}...")
     path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
     if not path.is_file():
-        parent, _, name = module.rpartition(".")
         beside = [entry.stem for entry in folder.parent.glob("*") if entry.is_dir() or entry.suffix == ".py"]
         raise UsageError(f"{parent or module} has no module {name}{did_you_mean(name, beside)}")
     return ast.parse(path.read_text(encoding="utf-8"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from segkit.foundation.errors import one_line
+
 
 def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> str:
     """Return `; did you mean CHOICE?` for the choice nearest to a mistyped word, or "" when none is near.
@@ -22,7 +24,7 @@ def did_you_mean(word: str, choices: Iterable[str], nearness: float = 0.6) -> st
 
 def listed(choices: Iterable[str]) -> str:
     """Return choices as they stand in a sentence: `a, b, c`, or `none` when there are none."""
-    return ", ".join(choices) or "none"
+    return one_line(", ".join(choices)) or "none"  # names of a damaged table hold anything
 
 
 def some_of(names: Sequence[str], most: int = 5) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+from segkit.config.suggestions import listed
 from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
 
@@ -58,5 +59,5 @@ def read_rows(path: Path, *, needs: Sequence[str]) -> list[dict[str, str]]:
         raise DataError(f"cannot read the table {path}: {error}") from error
     missing = [column for column in needs if column not in (reader.fieldnames or [])]
     if missing:
-        raise DataError(f"{path} has no column {missing[0]}; its columns are {', '.join(reader.fieldnames or [])}")
+        raise DataError(f"{path} has no column {missing[0]}; its columns are {listed(reader.fieldnames or [])}")
     return [{str(name): (value or "").strip() for name, value in row.items() if name} for row in rows]

@@ -50,7 +50,8 @@ def trained(uninterrupted_line, specks):
     """A run, and what it said; its network sees so little around a voxel that specks look like balls to it."""
     options = ["data=paired", f"data.root={specks}", "data.labels={background: 0, ball: 1}", "data.split.folds=2"]
     said = uninterrupted_line(
-        "train", *options, *SMALL, "network.features=[4]", "training.steps=60", "training.fold=0", "output=specks",
+        "train", *options, *SMALL, "network.features=[4]", "optimizer=adamw", "training.steps=60", "training.fold=0",
+        "output=specks",
     )  # fmt: skip
     return uninterrupted_line.folder / "specks", said.stdout
 
@@ -82,7 +83,7 @@ def test_masks_follow_the_rules_and_are_made_anew_when_these_change(segkit, trai
     ruled = segkit(*words)
     assert "postprocessing: ball: " in ruled.stdout
     assert "were there already" not in ruled.stdout
-    assert set(counts(masks).values()) == {1}
+    assert all(0 < count < before[name] for name, count in counts(masks).items())
     assert f"{CASES} of {CASES} masks were there already" in segkit(*words).stdout
     erased = segkit(*words, "postprocessing.rules={ball: {smallest_mm3: 100000}}")
     assert "postprocessing: ball: no components below 100000 mm3\n" in erased.stdout

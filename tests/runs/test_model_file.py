@@ -96,7 +96,7 @@ BROKEN = {
     "unknown key": {"colour": 1},
     "labels are a list": {"labels": [0, 1]},
     "labels are nothing": {"labels": None},
-    "a label of text": {"labels": {"background": 0, "left": "5", "right": 7}},
+    "a label of text": {"labels": {"background": 0, "left": "five", "right": 7}},
     "a label that is true": {"labels": {"background": 0, "left": True, "right": 7}},
     "one label": {"labels": {"background": 0}},
     "two labels of one value": {"labels": {"background": 0, "left": 7, "right": 7}},

@@ -180,5 +180,5 @@ def test_bad_input_is_named_when_it_is_segmented_and_leaves_no_mask(segkit, run,
     assert all(word in said.stderr for word in says)
     assert len([line for line in said.stderr.splitlines() if line.startswith("error: ")]) <= 2  # the scan, and the sum
     left = {path.name for path in (segkit.folder / "masks").glob("*")}
-    assert left <= {"predictions.json", "predictions.parquet"}
+    assert left <= {"predictions.json", "predictions.parquet", ".predictions.lock"}
     assert not (segkit.folder.parent / "escaped").exists()

@@ -69,7 +69,8 @@ def test_a_trial_that_goes_on_is_recorded_once(study):
 def test_a_long_training_fits(study):
     trial = ended_trial(study, "a")
     rows = [f"{step},{step / 10},1.0,0.1,0.0,," for step in range(1, 600)]
-    (trial.run / "metrics.csv").write_text("step,seconds,loss,learning_rate,waiting,dice,dice_x\n" + "\n".join(rows))
+    header = "step,seconds,loss,learning_rate,waiting,dice,dice_x"
+    (trial.run / "metrics.csv").write_text("\n".join([header, *rows, ""]))
     MlflowTracker("long").record(study, trial)
     _, trials = runs_of(study, "long")
     assert len(client_of(study).get_metric_history(trials["a"].info.run_id, "loss")) == 599
