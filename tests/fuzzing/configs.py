@@ -82,7 +82,7 @@ def open_recorded(folder: Path) -> None:
 
 
 CONFIGS: tuple[Reader, ...] = (
-    Reader("typed", typed_seeds, open_typed, share=0.03, names_files=False),
-    Reader("own_configs", own_seeds, open_own, share=0.01, names_files=False),
+    Reader("typed", typed_seeds, open_typed, share=0.3, names_files=False),
+    Reader("own_configs", own_seeds, open_own, share=0.05, names_files=False),
     Reader("recorded_config", recorded_seeds, open_recorded, names_files=False),
 )
