@@ -23,6 +23,7 @@ from segkit.foundation.errors import DataError, GeometryError
 from segkit.volumes.formats.dicom import read_slices
 from segkit.volumes.reading import find_volumes, is_volume, read, read_grid, stem
 from segkit.volumes.writing import write_mask
+from tests.volumes.dicom.drawn import changed
 
 ROWS, COLUMNS, SLICES = 4, 5, 3
 ROW, COLUMN = np.array([0.96, 0.28, 0.0]), np.array([-0.28 * 0.8, 0.96 * 0.8, 0.6])
@@ -51,12 +52,7 @@ def make_slice(index, step=2.5 * NORMAL, **changes):
     header.RescaleSlope, header.RescaleIntercept = 1, -1024
     row, column = np.mgrid[:ROWS, :COLUMNS]
     header.PixelData = (100 * index + 10 * row + column).astype(np.uint16).tobytes()
-    for name, value in changes.items():
-        if value is None:
-            delattr(header, name)
-        else:
-            setattr(header, name, value)
-    return header
+    return changed(header, **changes)
 
 
 def save(folder, slices):

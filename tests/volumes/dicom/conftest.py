@@ -31,6 +31,7 @@ from segkit.volumes.dicom.series import find_series
 from segkit.volumes.dicom.stacks import Stack
 from segkit.volumes.reading import read
 from segkit.volumes.volume import Volume
+from tests.volumes.dicom.drawn import changed
 
 IDENTITIES = {"PatientName": "Quijote^Dulcinea", "PatientID": "MRN-4711", "PatientBirthDate": "19391224"}
 ENHANCED = {"CT": EnhancedCTImageStorage, "MR": EnhancedMRImageStorage, "PT": EnhancedPETImageStorage}
@@ -70,12 +71,7 @@ class Maker:
 
     def changed(self, header: Dataset, **changes: Any) -> Dataset:
         """Set elements; None removes one."""
-        for name, value in changes.items():
-            if value is None:
-                delattr(header, name)
-            else:
-                setattr(header, name, value)
-        return header
+        return changed(header, **changes)
 
     def slice(self, index: int = 0, *, step: Any = None, pixels: Any = None, **changes: Any) -> Dataset:
         """Return a slice of `stored` pixels, 12 bits; InstanceNumber runs against the positions."""

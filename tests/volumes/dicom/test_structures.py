@@ -11,6 +11,7 @@ from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.structures import read_structures
 from segkit.volumes.formats.dicom import read_grid
 from segkit.volumes.grid import Grid, affine_from_steps
+from tests.volumes.dicom.drawn import changed
 
 SERIES, FRAME, OTHER_FRAME, IMAGE = "1.2.3.4", "1.2.3.5", "1.2.3.6", "1.2.3.7."
 SHAPE = (9, 8, 5)
@@ -30,20 +31,11 @@ def contour(corners, k, affine=AXIAL, kind="CLOSED_PLANAR", **changes):
     drawn = Dataset()
     drawn.ContourGeometricType, drawn.NumberOfContourPoints = kind, len(points)
     drawn.ContourData = [f"{value:.6f}" for value in points.ravel()]
-    return changed(drawn, changes)
-
-
-def changed(dataset, changes):
-    for keyword, value in changes.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
-    return dataset
+    return changed(drawn, **changes)
 
 
 def with_image(drawn, *uids):
-    drawn.ContourImageSequence = [changed(Dataset(), {"ReferencedSOPInstanceUID": uid}) for uid in uids]
+    drawn.ContourImageSequence = [changed(Dataset(), ReferencedSOPInstanceUID=uid) for uid in uids]
     return drawn
 
 
@@ -55,19 +47,18 @@ def structure_set(rois, **changes):
     header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = RTStructureSetStorage
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = "1.2.3.1"
     header.PatientName = "Doe^Jane"
-    series = with_image(changed(Dataset(), {"SeriesInstanceUID": SERIES}), IMAGE + "1", IMAGE + "2")
-    study = changed(Dataset(), {"RTReferencedSeriesSequence": [series]})
-    frame = changed(Dataset(), {"FrameOfReferenceUID": FRAME, "RTReferencedStudySequence": [study]})
+    series = with_image(changed(Dataset(), SeriesInstanceUID=SERIES), IMAGE + "1", IMAGE + "2")
+    study = changed(Dataset(), RTReferencedSeriesSequence=[series])
+    frame = changed(Dataset(), FrameOfReferenceUID=FRAME, RTReferencedStudySequence=[study])
     header.ReferencedFrameOfReferenceSequence = [frame]
     header.StructureSetROISequence = [
-        changed(Dataset(), {"ROINumber": number, "ROIName": name, "ReferencedFrameOfReferenceUID": FRAME})
-        for number, name in rois
+        changed(Dataset(), ROINumber=number, ROIName=name, ReferencedFrameOfReferenceUID=FRAME) for number, name in rois
     ]
     header.ROIContourSequence = [
-        changed(Dataset(), {"ReferencedROINumber": number, "ContourSequence": contours})
+        changed(Dataset(), ReferencedROINumber=number, ContourSequence=contours)
         for (number, _), contours in reversed(rois.items())
     ]
-    return changed(header, changes)
+    return changed(header, **changes)
 
 
 def save(folder, header, name="rt.dcm"):
