@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from segkit.commands.evaluate import evaluate
-from segkit.commands.predict import segment
+from segkit.commands.predict import predict
 from segkit.config.commands import TrainConfig
 from segkit.config.compose import configure
 from segkit.config.options import StudyOptions
@@ -28,8 +28,12 @@ def score_validation(folder: RunFolder, config: TrainConfig) -> None:
     """Segment and score the cases that validate, without postprocessing: its rules were learnt on these very cases.
 
     The masks stay in `predictions/validation`, where folds are pooled from; what is there already is not done again.
+
+    Raises:
+        CasesFailedError: when one could not be segmented; then nothing is scored, since `evaluate` would make up for it
+            with postprocessing.
     """
     words = [f"run={folder.path}", "split=validation", f"device={config.device}"]
     raw = configure("predict", [*words, "postprocessing=none"])
-    segment(replace(raw, trust=config.trust, inference=config.inference))
+    predict(replace(raw, trust=config.trust, inference=config.inference))
     evaluate(replace(configure("evaluate", words), trust=config.trust))

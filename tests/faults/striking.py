@@ -48,8 +48,7 @@ class Fault:
         elif count == self.at and self.of_parent:
             os.kill(os.getppid(), signal.SIGKILL)
         elif count == self.at and self.delay:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process as SIGKILL does, wherever it is
-            signal.setitimer(signal.ITIMER_REAL, self.delay)
+            signal.setitimer(signal.ITIMER_REAL, self.delay)  # unheard, it ends the process as SIGKILL does
         elif count == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
