@@ -10,7 +10,8 @@ from segkit.runs.folder import RunFolder
 
 
 def test_a_trial_with_a_case_that_could_not_be_segmented_is_not_scored(monkeypatch, tmp_path):
-    words = ["data=paired", f"data.root={tmp_path}", "data.labels={ball: 1}", "training.fold=0", "training.steps=1"]
+    labels = "data.labels={background: 0, ball: 1}"
+    words = ["data=paired", f"data.root={tmp_path}", labels, "training.fold=0", "training.steps=1"]
     monkeypatch.setattr(predict, "_segmented", lambda config: Cohort({}, 0, {"ball_1": "the disk is full"}))
     monkeypatch.setattr(scoring, "evaluate", lambda config: pytest.fail("scored with what is not there"))
     with pytest.raises(CasesFailedError, match="1 of 1 scans failed: ball_1"):
