@@ -1,13 +1,14 @@
 """A cascade beside its halves on large volumes whose small target only distant context tells from its doubles.
 
-    python scripts/benchmarks/cascade.py WORK [--cases 16] [--held-out 4] [--size 256 256 200] [--budget 240]
+    python scripts/benchmarks/cascade.py WORK [--cases 16] [--held-out 4] [--size 256 256 200] [--length 240s]
 
 Made are volumes of 1 mm voxels with a large body, a large organ in one of its four quadrants and a small ball in each
 of them, all alike. The target is the ball of the organ's quadrant, which lies farther from the organ than a patch
 reaches at full resolution: `plan=full_3d` alone cannot know it, and `plan=low_3d` alone sees it in a few coarse voxels.
-Trained are low, full and the cascade, each for the same budget on the same cases, network and patch. Printed are the
-Dice of the target over the held-out cases with its interval, how many of them were found (Dice above one half), and the
-share of mask voxels that lie on another ball.
+Trained are low, full and the cascade, each as long as the others (half of the cascade's time is its low stage's) on the
+same cases, network and patch; a length without a unit is a number of steps. Printed are the Dice of the target over the
+held-out cases with its interval, how many of them were found (Dice above one half), and the share of mask voxels that
+lie on another ball.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from measuring import segkit
+from measuring import segkit, trained_for
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -83,7 +84,7 @@ def trained(work: Path, data: Path, method: str, options: argparse.Namespace) ->
         "data=paired", f"data.root={data}", "data.labels={background: 0, target: 1}",
         f"data.split.held_out={data / 'held_out.txt'}", f"paths.cache={work / 'cache'}", f"output={run}",
         f"plan.patch=[{options.patch},{options.patch},{options.patch}]",
-        f"network.features=[{options.features}]", f"training.budget={options.budget:g}s", "training.foreground=0.5",
+        f"network.features=[{options.features}]", trained_for(options.length), "training.foreground=0.5",
         *METHODS[method],
     ]  # fmt: skip
     if not (run / "model" / "model.yaml").exists():
@@ -125,7 +126,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=3, default=(256, 256, 200))
     parser.add_argument("--patch", type=int, default=48)
     parser.add_argument("--features", default="16,32,64,128")
-    parser.add_argument("--budget", type=float, default=240, help="seconds of each training")
+    parser.add_argument("--length", default="240s", help="of each training")
     options = parser.parse_args()
     work = options.work.resolve()
     data = make(work, options.cases, options.held_out, options.size)

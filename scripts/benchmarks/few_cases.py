@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from measuring import segkit
+from measuring import segkit, trained_for
 
 VALIDATION, FEW = 40, 20
 RESAMPLES = 5000
@@ -45,10 +45,9 @@ def trained(data: Path, work: Path, name: str, length: str, *words: str) -> Path
     """Train for so long and return the run; one that is there stays."""
     run = work / name
     if not (run / "model" / "model.yaml").exists():
-        kind = "steps" if length.isdigit() else "budget"
         segkit(
             "train", "data=hippocampus", f"data.root={data}", "data.split.held_out=null",
-            f"paths.cache={work / 'cache'}", f"training.{kind}={length}", "training.fold=0",
+            f"paths.cache={work / 'cache'}", trained_for(length), "training.fold=0",
             f"training.validate_every={length}", f"output={run}", *NETWORK, *AUGMENTATION, *words,
         )  # fmt: skip
     return run

@@ -19,6 +19,14 @@ def segkit(*words: object) -> None:
     subprocess.run([sys.executable, "-m", "segkit", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
+def trained_for(length: str) -> str:
+    """Return the option of a training that lasts so long: a time with its unit, or a number of steps.
+
+    A busy machine does not change what a number of steps comes to.
+    """
+    return f"training.{'steps' if length.isdigit() else 'budget'}={length}"
+
+
 def measured(call: Callable[[], Any], repeats: int) -> tuple[Any, dict[str, float]]:
     """Return a call's last result, its median seconds, and at its peak the MiB beside what the process had before."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts again from here
