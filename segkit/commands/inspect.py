@@ -18,6 +18,7 @@ from segkit.foundation.console import paths_written, say
 from segkit.foundation.files import check_writable
 from segkit.inference.mirroring import as_images
 from segkit.preparation.grids import cropped
+from segkit.preparation.intensity_transforms import portable
 from segkit.reports.contact_sheet import Tile, write_sheet
 from segkit.reports.patches_page import write_patches_page
 from segkit.training.building import build_augmentation
@@ -57,6 +58,7 @@ def inspect(config: InspectConfig) -> Path:
         CasesFailedError: when cases cannot be used.
     """
     check_signatures(config)
+    config = portable(config)
     output = Path(config.output) if config.output else Path(config.paths.runs) / config.data.name / "inspect"
     check_writable(output)
     study = prepare_study(config)

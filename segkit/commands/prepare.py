@@ -6,6 +6,7 @@ from segkit.commands.preparing import Study, prepare_study
 from segkit.config.commands import PrepareConfig
 from segkit.config.targets import check_signatures
 from segkit.foundation.console import paths_written
+from segkit.preparation.intensity_transforms import portable
 from segkit.studies.launching import cases_spread
 
 
@@ -16,6 +17,7 @@ def prepare(config: PrepareConfig) -> Study:
         CasesFailedError: when cases cannot be used; the others are prepared.
     """
     check_signatures(config)
+    config = portable(config)
     with cases_spread(config.launcher):
         study = prepare_study(config)
     paths_written([config.paths.cache])

@@ -42,6 +42,7 @@ from segkit.foundation.hashing import file_hash
 from segkit.foundation.journal import logged_to
 from segkit.foundation.locks import lock
 from segkit.networks.precision import choose_device
+from segkit.preparation.intensity_transforms import portable
 from segkit.runs.environment import environment
 from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
 from segkit.runs.model_file import read_record, write_model, write_record
@@ -80,7 +81,7 @@ def train(config: TrainConfig, call: Call | None = None) -> Path:
     else:
         check_signatures(config)
     check_extra(config.logger)
-    config = debugged(replace(config, data=completed(config.data)))
+    config = debugged(portable(replace(config, data=completed(config.data))))
     if config.training.fold == EACH:
         raise UsageError(f"training.fold={EACH} is a training for each fold: add -m, or say which one")
     check_output_is_named(config.resume or config.output)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.building import arguments_of, build
+from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
+from segkit.config.targets import import_target
+from segkit.foundation.building import TARGET, arguments_of, build
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import resolve_target
 from segkit.preparation.scans import Scan
 from segkit.volumes.grid import Grid
 
+Config = TypeVar("Config", TrainConfig, PrepareConfig, InspectConfig)
 BEFORE, AFTER = "preprocessing.on_scan", "preprocessing.transforms"
 
 
@@ -90,3 +93,33 @@ def check_transforms(
             raise DataError(f"{slot}: {str(mapping)[:100]!r} is not a mapping with a _target_")
         target = str(mapping.get("_target_"))
         resolve_target(target, roles=(Transform, *also), trust=trust, slot=slot, arguments=arguments_of(mapping))
+
+
+def portable(config: Config) -> Config:
+    """Return a command's config whose transforms hold what they learn from files in place of the paths.
+
+    A class that learns from one has a static method `portable(arguments)`, which returns arguments that name none. What
+    a run records and a model carries then needs no file, and may be used where it comes from others.
+
+    Args:
+        config: whose targets the user typed, or `check_transforms` let pass.
+
+    Raises:
+        UsageError: when a target does not exist, or what it would learn from cannot be used.
+    """
+
+    def settled(key: str, transforms: Sequence[Mapping[str, Any]]) -> list[Any]:
+        return [_portable(mapping, f"{key}.{index}") for index, mapping in enumerate(transforms)]
+
+    options = config.preprocessing
+    before = None if options.on_scan is None else settled(BEFORE, options.on_scan)
+    options = replace(options, on_scan=before, transforms=settled(AFTER, options.transforms))
+    return replace(config, preprocessing=options)
+
+
+def _portable(mapping: Mapping[str, Any], slot: str) -> Mapping[str, Any]:
+    try:
+        without_files = getattr(import_target(mapping[TARGET]), "portable", None)
+        return {TARGET: mapping[TARGET], **without_files(arguments_of(mapping))} if without_files else mapping
+    except UsageError as error:
+        raise UsageError(f"{slot}: {error}") from error

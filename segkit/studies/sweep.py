@@ -18,6 +18,7 @@ from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.machine import starter
+from segkit.preparation.intensity_transforms import portable
 from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
 from segkit.studies.board import Board
 from segkit.studies.combinations import Combination, expand
@@ -174,10 +175,10 @@ def _checked(combination: Combination, call: Call) -> Any:
     try:
         config = configure("train", combination.words, config_dirs=call.config_dirs)
         check_inputs(config)
+        return portable(config)
     except UsageError as error:
         where = f"trial {', '.join(combination.swept)}: " if combination.swept else ""
         raise UsageError(f"{where}{error}") from error
-    return config
 
 
 def _study_folder(configs: Sequence[Any]) -> Path:

@@ -96,6 +96,7 @@ def test_options_of_a_network_are_plain_values(untrained_run, harm, options):
     ("options", "says"),
     [
         ({"_target_": "segkit.preparation.classic.Morphology", "operation": "os.system"}, "operation=os.system"),
+        ({"_target_": "segkit.preparation.classic.HistogramMatching", "reference_file": "/a"}, "reference_file='/a'"),
         ({"_target_": "segkit.preparation.classic.channels.imported", "module": "hostile"}, "is not a class"),
         ({"_target_": "monai.transforms.Lambda", "func": "os.system"}, "monai.transforms.Lambda"),
         ({"_target_": "monai.transforms.SaveImage", "output_dir": "/tmp"}, "monai.transforms.SaveImage"),

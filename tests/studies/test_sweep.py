@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from segkit import cli
@@ -10,7 +12,7 @@ from segkit.config.groups import config_sources
 from segkit.config.recorded import load_config, recorded_overrides
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import read_json, read_yaml
-from segkit.studies.sweep import expand, sweep
+from segkit.studies.sweep import compositions, expand, sweep
 
 SOURCES = config_sources()
 
@@ -177,3 +179,15 @@ def test_a_sweep_is_started_once_and_has_a_gpu_for_each_process(study, monkeypat
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     with pytest.raises(UsageError, match="several times over by torchrun: leave torchrun out"):
         sweep(Call("train", (*study, "seed=1,2")))
+
+
+def test_trials_know_what_their_transforms_learn_from_a_file(study, tmp_path):
+    nib.save(nib.Nifti1Image(np.arange(64.0, dtype=np.float32).reshape(4, 4, 4), np.eye(4)), tmp_path / "a.nii")
+    words = [*study, "preprocessing=histogram_matching", "seed=1,2"]
+    reference = "preprocessing.on_scan.0.reference_file"
+    for _, config in compositions(Call("train", (*words, f"{reference}=a.nii"))):
+        (transform,) = config.preprocessing.on_scan
+        assert "reference_file" not in transform
+        assert (transform["quantiles"][0], transform["quantiles"][-1]) == (0, 63)
+    with pytest.raises(UsageError, match=r"trial seed=1: preprocessing\.on_scan\.0: HistogramMatching: reference_file"):
+        compositions(Call("train", (*words, f"{reference}=b.nii")))

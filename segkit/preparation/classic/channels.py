@@ -41,10 +41,13 @@ class ChannelTransform(Transform):  # type: ignore[misc]  # MONAI's annotations 
         chosen = list(range(len(values))) if self.channels is None else self.channels
         if any(channel not in range(len(values)) for channel in chosen):
             raise UsageError(f"{type(self).__name__}: channels {chosen} of an image that has {len(values)}")
-        spacing = spacing_of(image)
-        for channel in chosen:
-            values[channel] = self.changed(values[channel], spacing)
+        self.change(values, chosen, spacing_of(image))
         return convert_to_dst_type(values, image, dtype=np.float32)[0]
+
+    def change(self, values: FloatArray, channels: Sequence[int], spacing: Spacing) -> None:
+        """Change some channels of an image (C, X, Y, Z) in place."""
+        for channel in channels:
+            values[channel] = self.changed(values[channel], spacing)
 
     @abstractmethod
     def changed(self, values: FloatArray, spacing: Spacing) -> NDArray[Any]:

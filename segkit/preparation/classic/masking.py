@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,24 +34,38 @@ class KeepBody(ChannelTransform):
         """Return one channel with its surroundings set to `outside`; an image of one intensity stays."""
         if values.min() == values.max():
             return values
-        threshold = self.threshold
-        if threshold is None:
-            threshold = float(imported("skimage.filters", "scikit-image", "KeepBody").threshold_otsu(values))
+        threshold = threshold_of(values, self.threshold, "KeepBody")
         outside = values.min() if self.outside is None else np.float32(self.outside)
         return np.where(body_of(values > threshold), values, outside).astype(np.float32)
+
+
+def threshold_of(values: FloatArray, given: float | None, purpose: str) -> float:
+    """Return the threshold that was given, or else Otsu's.
+
+    Raises:
+        MissingExtraError: without scikit-image where none was given.
+    """
+    if given is not None:
+        return float(given)
+    return float(imported("skimage.filters", "scikit-image", purpose).threshold_otsu(values))
 
 
 def body_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest connected component of a mask, with what it encloses in 3D or in a plane across any axis."""
     from scipy import ndimage
 
-    labelled, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    sizes = np.bincount(labelled.reshape(-1))
-    body: Any = labelled == 1 + int(np.argmax(sizes[1:]))
+    body = largest_component(mask)
     for axis in range(mask.ndim):  # the airways open to the outside somewhere, and are holes in most planes
         for plane in range(mask.shape[axis]):
             place = (slice(None),) * axis + (plane,)
             body[place] = ndimage.binary_fill_holes(body[place])
-    return np.asarray(body, dtype=bool)
+    return body
+
+
+def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest component of voxels that share faces; an empty mask where there is none."""
+    from scipy import ndimage
+
+    labelled, count = ndimage.label(mask)
+    sizes = np.bincount(labelled.reshape(-1))
+    return np.asarray(labelled == 1 + int(np.argmax(sizes[1:])) if count else mask.copy(), dtype=bool)

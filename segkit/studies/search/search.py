@@ -18,6 +18,7 @@ from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.locks import lock
 from segkit.foundation.plain import plain
+from segkit.preparation.intensity_transforms import portable
 from segkit.runs.folder import FREE, new_run_folder
 from segkit.studies.engine import Engine
 from segkit.studies.launching import build_launcher
@@ -112,7 +113,7 @@ def check_ends(words: Sequence[str], space: Space, call: Call) -> None:
         for value in dimension.ends:
             tried = [word(name, member) for name, member in {**first, key: value}.items()]
             try:
-                check_inputs(configure("train", [*words, *tried], config_dirs=call.config_dirs))
+                check_inputs(portable(configure("train", [*words, *tried], config_dirs=call.config_dirs)))
             except UsageError as error:
                 raise UsageError(f"with {word(key, value)}: {error}") from error
 

@@ -17,6 +17,7 @@ from segkit.foundation.console import say
 from segkit.foundation.durations import format_duration, parse_duration
 from segkit.foundation.errors import SegkitError, StoppedError
 from segkit.foundation.locks import lock
+from segkit.preparation.intensity_transforms import portable
 from segkit.studies.board import Board
 from segkit.studies.engine import Engine
 from segkit.studies.naming import plain_name
@@ -154,6 +155,7 @@ class Worker:
         words = [*self.words, *swept]
         config = configure("train", words, config_dirs=self.config_dirs)
         check_inputs(config)
+        config = portable(config)
         trial.set_user_attr(claims.RUN, name)
         written = write_trial(self.folder, name, words, config)
         # The training of a dead worker may still be saving its state.

@@ -122,7 +122,7 @@ def test_channels_are_chosen_and_others_stay():
 
 
 def test_they_compose_with_monais_and_pass_both_gates():
-    names = ("BiasFieldCorrection", "AdaptiveContrast", "CurvatureDenoise", "KeepBody", "Vesselness")
+    names = ("BiasFieldCorrection", "AdaptiveContrast", "CurvatureDenoise", "KeepBody", "KeepBrain", "Vesselness")
     mappings = [{"_target_": f"segkit.preparation.classic.{name}"} for name in names]
     check_transforms(mappings, [], key=BEFORE)
     result = apply_transforms(NOISE[None], Grid(NOISE.shape, AFFINE), mappings[1:4], BEFORE)
@@ -132,7 +132,9 @@ def test_they_compose_with_monais_and_pass_both_gates():
 
 def test_flat_images_stay():
     flat = np.full((8, 8, 8), 3, np.float32)
-    for transform in (classic.BiasFieldCorrection(), classic.AdaptiveContrast(), classic.KeepBody()):
+    matching = classic.HistogramMatching(quantiles=[0, 1])
+    others = (classic.BiasFieldCorrection, classic.AdaptiveContrast, classic.KeepBody, classic.KeepBrain)
+    for transform in (matching, *(make() for make in others)):
         np.testing.assert_array_equal(through(transform, flat), flat)
 
 
