@@ -19,7 +19,7 @@ HELD_OUT = 6
 
 
 def demo(config: DemoConfig) -> Evaluation:
-    """Make a cohort, train on it, segment the held-out scans and score them beside a threshold.
+    """Make a cohort, train on it, segment the held-out scans and score them beside intensity alone.
 
     A second call goes on where the first was stopped, and does nothing twice.
 
@@ -37,7 +37,7 @@ def demo(config: DemoConfig) -> Evaluation:
     train(configure("train", [*dataset, *options, f"output={run}", f"paths.cache={output / 'cache'}"]))
     say("3. masks of the held-out scans, and their Dice against the references")
     evaluation = evaluate(configure("evaluate", [f"run={run}", f"device={config.device}"]))
-    compare_with_threshold(cohort, evaluation)
+    compare_with_intensities(cohort, evaluation)
     say("what one would type next:")
     for line in next_commands(cohort, run, output):
         say(f"  {line}")
@@ -45,7 +45,7 @@ def demo(config: DemoConfig) -> Evaluation:
     return evaluation
 
 
-def compare_with_threshold(cohort: Cohort, evaluation: Evaluation) -> None:
+def compare_with_intensities(cohort: Cohort, evaluation: Evaluation) -> None:
     """Print the network's held-out Dice beside that of the best intensity window per label."""
     baseline = threshold_baseline(
         [cohort.pair(case) for case in cohort.training], [cohort.pair(case) for case in cohort.held_out], cohort.labels
@@ -56,8 +56,8 @@ def compare_with_threshold(cohort: Cohort, evaluation: Evaluation) -> None:
         dice = statistics["dice"]
         low, high = dice.ci95
         rows.append([label, f"{dice.mean:.3f}", f"{low:.3f} to {high:.3f}", f"{fmean(values):.3f}"])
-    title = f"Dice of {len(cohort.held_out)} held-out scans"
-    table(title, ["label", "segkit", "95% interval", "threshold"], rows)
+    title = f"Dice of {len(cohort.held_out)} held-out scans, beside the best that a range of intensities alone finds"
+    table(title, ["label", "segkit", "95% interval", "intensities alone"], rows)
 
 
 def next_commands(cohort: Cohort, run: Path, output: Path) -> list[str]:

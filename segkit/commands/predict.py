@@ -97,7 +97,8 @@ def _segmented(config: PredictConfig) -> Cohort:
         scans = scans_of(open_dataset(config.data).cases, channels, config.data.name)
     else:
         scans = scans_of_split(RunFolder(runs_of(Path(config.run[0]))[0]), config.split or "", config.trust)
-    say(f"postprocessing: {said_of(model.rules, model.records, config.postprocessing)}")
+    if rules := said_of(model.rules, model.records, config.postprocessing):
+        say(f"postprocessing: {rules}")
     if config.launcher:
         check_apart(scans, output)
         return segment_in_jobs(config, list(scans), output)

@@ -38,6 +38,11 @@ from segkit.preparation.upkeep import keep_in_use
 if TYPE_CHECKING:
     from segkit.preparation.budget import Budget
 
+OTHER_PLANS = (
+    "a training.budget may make patches smaller than these: with the same training.budget=... here they are those of "
+    "the training, with plan.file=RUN/plan.yaml those of a run"
+)
+
 
 @dataclass(frozen=True)
 class Study:
@@ -111,6 +116,8 @@ def prepare_study(
         )  # fmt: skip
         study = Study(usable.dataset, split, made, {})
     announce(study)
+    if not before and may_plan_otherwise(config):
+        say(OTHER_PLANS)
     check_sharing(study.plan.batch // study.plan.members, config.training.devices or 1)
     used = [study.dataset.cases[name] for name in sorted((*study.split.training, *study.split.validation))]
     prepared = prepare_dataset(
@@ -220,6 +227,12 @@ def plan_of_file(file: str, channels: Sequence[str], network: Mapping[str, Any])
     check_patch(network, plan)
     reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}
     return replace(plan, features=plan.features if leaves_features(network) else None, reasons=reasons)
+
+
+def may_plan_otherwise(config: TrainConfig | PrepareConfig | InspectConfig) -> bool:
+    """Say whether a training of the same words, which has to say how long it takes as well, may have other patches."""
+    is_decided = config.plan.file or config.plan.patch or config.training.budget or config.training.steps
+    return not is_decided
 
 
 def announce(study: Study) -> None:

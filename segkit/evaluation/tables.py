@@ -111,37 +111,37 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     have a value for the first, `left out` those that have none.
     """
     mean = {MEAN: evaluation.mean} if len(evaluation.labels) > 1 else {}
-    return _rows("label", {**evaluation.labels, **mean}, units_of(evaluation))
+    return _rows("label", {**evaluation.labels, **mean}, headings_of(evaluation))
 
 
 def metrics_beside(evaluation: Evaluation, shown: Table) -> list[str]:
     """Return the metrics for which a table had no room."""
-    units = units_of(evaluation)
-    return [name for name in evaluation.mean if _heading(name, units) not in shown[0]]
+    headings = headings_of(evaluation)
+    return [name for name in evaluation.mean if headings.get(name, name) not in shown[0]]
 
 
 def group_tables(evaluation: Evaluation) -> Iterator[tuple[str, Table]]:
     """Yield a title and a table for each column of groups: a row per value, the mean over labels."""
     for column, by_value in evaluation.groups.items():
         parts = {value: part.mean for value, part in by_value.items()}
-        yield f"by {column}, mean over labels", _rows(column, parts, units_of(evaluation))
+        yield f"by {column}, mean over labels", _rows(column, parts, headings_of(evaluation))
 
 
-def units_of(evaluation: Evaluation) -> dict[str, str]:
-    """Return the unit of each metric."""
-    return {metric.name: metric.unit for metric in evaluation.metrics or metrics()}
+def headings_of(evaluation: Evaluation) -> dict[str, str]:
+    """Return the head of each metric's column."""
+    return {metric.name: metric.heading for metric in evaluation.metrics or metrics()}
 
 
-def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str]) -> Table:
+def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]], headings: Mapping[str, str]) -> Table:
     names = next(iter(parts.values()))
     first, *others = sorted(names, key=lambda name: TELLING.index(name) if name in TELLING else len(TELLING))
     main = [by_metric[first] for by_metric in parts.values()]
-    columns = [[heading, *parts], _column(first, parts, units), ["95% interval", *map(_interval, main)]]
+    columns = [[heading, *parts], _column(first, parts, headings), ["95% interval", *map(_interval, main)]]
     counts = [["n", *(str(one.n) for one in main)]]
     if any(one.left_out for one in main):
         counts.append(["left out", *(str(one.left_out) for one in main)])
     for name in others:
-        means = _column(name, parts, units)
+        means = _column(name, parts, headings)
         if _width([*columns, means, *counts]) > WIDEST:
             break
         columns.append(means)
@@ -149,16 +149,12 @@ def _rows(heading: str, parts: Mapping[str, Mapping[str, Statistics]], units: Ma
     return heads, rows
 
 
-def _column(name: str, parts: Mapping[str, Mapping[str, Statistics]], units: Mapping[str, str]) -> list[str]:
-    return [_heading(name, units), *(_shown(by_metric[name].mean) for by_metric in parts.values())]
+def _column(name: str, parts: Mapping[str, Mapping[str, Statistics]], headings: Mapping[str, str]) -> list[str]:
+    return [headings.get(name, name), *(_shown(by_metric[name].mean) for by_metric in parts.values())]
 
 
 def _width(columns: Sequence[Sequence[str]]) -> int:
     return sum(max(map(len, column)) + LINES for column in columns) + 1
-
-
-def _heading(name: str, units: Mapping[str, str]) -> str:
-    return f"{name} [{units[name]}]" if units.get(name) else name
 
 
 def _interval(one: Statistics) -> str:

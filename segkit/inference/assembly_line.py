@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.console import Advance, error, say, told_if_longer
+from segkit.foundation.console import Advance, error, told_if_longer, warn
 from segkit.foundation.errors import StoppedError
-from segkit.foundation.machine import memory_used
+from segkit.foundation.machine import available_memory, memory_used
 from segkit.foundation.memory_size import amount_of, size_text
 from segkit.foundation.overlapping import Ahead, Behind, Room
 from segkit.inference.failures import reason_of
@@ -26,7 +26,29 @@ from segkit.volumes.selection import Location, without_folders
 
 LIBRARIES = 60e6  # bytes that PyTorch's kernels take when they are first used
 WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
-MORE = 1.05  # times the memory announced before that is worth another line
+
+
+@dataclass(frozen=True)
+class Need:
+    """What memory a mask takes.
+
+    Attributes:
+        name: of its case.
+        how: what takes it, in words.
+        most: bytes in all, at most, of the whole command so far.
+        more: bytes beyond those that are taken already.
+        on_gpu: whether some of them are a GPU's.
+    """
+
+    name: str
+    how: str
+    most: float
+    more: float
+    on_gpu: bool
+
+    def __str__(self) -> str:
+        """Return it in a line."""
+        return f"memory: at most {size_text(self.most)}, for {self.name}: {self.how}"
 
 
 @dataclass(eq=False)
@@ -72,7 +94,7 @@ class AssemblyLine:
         self.reused = 0
         self._room = Room(amount_of(model.options.memory, key="inference.memory"))
         self._behind = Behind()
-        self._announced = 0.0
+        self.need: Need | None = None  # of the scan that took most memory so far
 
     def run(self, scans: Mapping[str, Images]) -> None:
         """Segment scans; what goes wrong with one is recorded, and said, as its own."""
@@ -87,7 +109,7 @@ class AssemblyLine:
                 task = replace(task, ready=ready)  # what an earlier stage saw of the scan is let go of
                 work = ready.work.bytes
                 self._room.take(work)
-                self._announce(task, ready)
+                self._foresee(task, ready)
                 ahead.go_on()
                 held = self._compute(task, ready)
                 self._room.give(work - held)
@@ -209,16 +231,22 @@ class AssemblyLine:
         error(f"{name}: {shown}")
         self.advance()
 
-    def _announce(self, task: Task, ready: Ready) -> None:
-        """Say what memory a mask will take where that is more than was said before."""
-        text, most = memory_line(task, ready, self._room.limit, 0 if self._announced else LIBRARIES)
-        if most > MORE * self._announced:
-            self._announced = most
-            say(f"{task.name}: {text}")
+    def _foresee(self, task: Task, ready: Ready) -> None:
+        """Note what memory a mask will take where that is most so far, and warn where it is more than is free."""
+        need = need_of(task, ready, self._room.limit, 0 if self.need else LIBRARIES)
+        if self.need and need.most <= self.need.most:
+            return
+        self.need = need
+        free = available_memory()
+        if need.more > free and not need.on_gpu:
+            warn(
+                f"{need}; {size_text(need.more)} of it are still to be taken, and {size_text(free)} are free: set "
+                "inference.memory lower, or end other programs"
+            )
 
 
-def memory_line(task: Task, ready: Ready, limit: int, loading: float) -> tuple[str, float]:
-    """Say what memory a mask will take; return that, and the most bytes in all.
+def need_of(task: Task, ready: Ready, limit: int, loading: float) -> Need:
+    """Return what memory a mask will take.
 
     Args:
         task: the scan whose logits come next.
@@ -231,13 +259,15 @@ def memory_line(task: Task, ready: Ready, limit: int, loading: float) -> tuple[s
     ahead = task.upcoming if work.bytes + task.upcoming <= limit else 0
     windows, pieces = work.windows, work.pieces
     how = f"{windows} window{'s' * (windows > 1)} at once" + (f", rows in {pieces} pieces" if pieces > 1 else "")
-    mask = math.prod(ready.scan.grid.shape)
-    # A larger scan that comes next is read where the one at hand was.
-    in_all = max(most + max(0, task.upcoming - task.reading), now + work.bytes + ahead + mask + loading)
     beside = f", {size_text(ahead)} for the next scan" if ahead else ""
-    return (
-        f"{size_text(work.bytes)} for logits and networks ({how}){beside}, at most {size_text(in_all)} in all",
-        in_all,
+    more = work.bytes + ahead + math.prod(ready.scan.grid.shape) + loading
+    return Need(
+        task.name,
+        f"{size_text(work.bytes)} for logits and networks ({how}){beside}",
+        # A larger scan that comes next is read where the one at hand was.
+        max(most + max(0, task.upcoming - task.reading), now + more),
+        more,
+        any(stream.device.type != "cpu" for stream in ready.streams),
     )
 
 

@@ -35,15 +35,15 @@ def rules_of(records: Sequence[ModelRecord], options: PostprocessingOptions | No
     return {name: rules[name] for name in foreground if rules.get(name, Rule()) != Rule()}
 
 
-def said_of(rules: Rules, records: Sequence[ModelRecord], options: PostprocessingOptions) -> str:
-    """Say in a line which rules are applied, and why where there are none."""
+def said_of(rules: Rules, records: Sequence[ModelRecord], options: PostprocessingOptions) -> str | None:
+    """Say in a line which rules are applied, or why none; None where nothing was learnt and nothing asked for."""
     if rules:
         return in_words(rules)
     if options.rules or not options.learnt:
         return "none, as asked"
     if len(records) > 1 and any(record.postprocessing for record in records):
         return "none: the models share no rule that they learnt"
-    return f"none: the model{'s' * (len(records) > 1)} learnt no rules"
+    return None
 
 
 def standard_postprocessing() -> PostprocessingOptions:

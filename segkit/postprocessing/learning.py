@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
-from segkit.config.rules import Rule, rule_in_words
+from segkit.config.rules import Rule, in_words, rule_in_words
 from segkit.foundation.counted import generator
 from segkit.postprocessing.tallies import Tallies, Tally, tally
 
@@ -160,6 +160,22 @@ def sign_flip(differences: NDArray[np.float64]) -> float:
         signs = generator(0, n).integers(0, 2, (DRAWS, n)) * 2 - 1
     reached = np.abs(signs @ values) >= abs(values.sum()) * (1 - 1e-9)  # equal sums differ by rounding
     return float(reached.mean()) if n <= EXACT else (1 + int(reached.sum())) / (1 + DRAWS)
+
+
+def said_of(learnt: Learnt) -> str:
+    """Say in a line what was learnt, for people who never heard of it: what it does, or why masks stay as they are."""
+    count = len(learnt.cases)
+    if learnt.rules:
+        return f"postprocessing learnt on {count} cases, which predictions apply: {in_words(learnt.rules)}"
+    if count < FEWEST_CASES:
+        return (
+            f"masks stay as the network makes them: at least {FEWEST_CASES} validation cases could tell whether "
+            f"removing small components or filling holes helps; there are {count}"
+        )
+    return (
+        "masks stay as the network makes them: removing small components or filling holes did not reliably raise the "
+        f"Dice of the {count} validation cases"
+    )
 
 
 def rows(learnt: Learnt) -> list[tuple[str, str, str, str, str, str]]:

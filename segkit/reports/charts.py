@@ -143,7 +143,7 @@ def agreement_chart(label: str, index: int, reference: Numbers, mask: Numbers, c
 
     Args:
         label: its name.
-        index: its number from 1 on.
+        index: its number from 1 on, which decides the colour.
         reference: volumes in ml, one per case, NaN where not known.
         mask: likewise.
         cases: their names.
@@ -171,4 +171,4 @@ def agreement_chart(label: str, index: int, reference: Numbers, mask: Numbers, c
     caption = (
         f"Masks differ by {bias:+.3g} ml on average; 95% of cases lie between {limits[0]:+.3g} and {limits[1]:+.3g} ml."
     )
-    return Drawing(f"agreement_{index}", f"Volume of {label}", caption, WIDTH, HEIGHT, tuple(marks))
+    return Drawing(f"agreement_{label}", f"Volume of {label}", caption, WIDTH, HEIGHT, tuple(marks))

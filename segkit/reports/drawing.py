@@ -75,7 +75,7 @@ class Drawing:
     """A chart.
 
     Attributes:
-        name: a file's name.
+        name: of its file, once what is unsafe in file names is replaced.
         title: what it shows, in a few words.
         caption: how to read it, and what it says, for those who cannot see it too.
         width: in pixels.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from segkit.reports.looking import Files, Seen, levels, see, worst_voxel
 from segkit.reports.pictures import panels, plane_of, sized
 from segkit.reports.raster import write_png
 from segkit.reports.scores import MEAN, Scores, interval_of, number
+from segkit.studies.naming import distinct, plain_name
 from segkit.volumes.outlines import Picture
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ GAP, LINE = 8, 26  # pixels between panels, above them
 MOVING, COLOURS = 240, 96  # pixels of a panel, and colours, of an animation
 FRAME = 140  # milliseconds of a slice
 STATISTICS = ("mean", "median", "std", "n", "left_out")
-UNSAFE = re.compile(r"[^\w.,=+-]+")
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     c: f"\\{c}" for c in "&%$#_{}"
 }
@@ -39,9 +38,10 @@ LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textascii
 
 def write_charts(drawings: Sequence[Drawing], folder: Path) -> list[Path]:
     """Write charts as SVG and PNG and return the files."""
-    written = []
+    written, names = [], list[str]()
     for drawing in drawings:
-        path = folder / f"{file_name(drawing.name)}.svg"
+        names.append(distinct(file_name(drawing.name), names))
+        path = folder / f"{names[-1]}.svg"
         write_text(path, svg_file(drawing))
         write_png(drawing, path.with_suffix(".png"))
         written += [path, path.with_suffix(".png")]
@@ -155,7 +155,7 @@ def frame(seen: Seen, index: int, window: tuple[float, float], name: str, side: 
 
 def file_name(name: str) -> str:
     """Return a name that is safe in every folder."""
-    return UNSAFE.sub("_", name)[:100].strip("._") or "unnamed"
+    return plain_name(name) or "unnamed"
 
 
 def chosen(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:

@@ -77,4 +77,4 @@ def _chart(label: str, index: int, bins: Sequence[Bin]) -> Drawing:
         marks.append(Dot(x, y, 3.4, kind, said))
     gap = sum(each.voxels * abs(each.probability - each.frequency) for each in bins) / total
     caption = f"Expected calibration error {gap:.4f} over {total} voxels; bars show how many voxels each point is of."
-    return Drawing(f"reliability_{index}", f"Calibration of {label}", caption, WIDTH, BOTTOM + 36, tuple(marks))
+    return Drawing(f"reliability_{label}", f"Calibration of {label}", caption, WIDTH, BOTTOM + 36, tuple(marks))

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segkit.config.rules import Rules, in_words, plain_rules
+from segkit.config.rules import Rules, plain_rules
 from segkit.datasets.dataset import Dataset
 from segkit.evaluation.comparison.comparison import Comparison
 from segkit.evaluation.comparison.power import ALPHA
 from segkit.foundation.console import say
 from segkit.foundation.errors import UsageError
 from segkit.foundation.files import atomic_folder, write_json
-from segkit.postprocessing.learning import learn_rules
+from segkit.postprocessing.learning import learn_rules, said_of
 from segkit.runs.ensemble import NAME as ENSEMBLE
 from segkit.runs.ensemble import Ensemble, is_ensemble, read_ensemble, write_ensemble
 from segkit.runs.folder import RunFolder
@@ -55,7 +55,7 @@ def write_best(
     from segkit.training.rules import evidence_of  # PyTorch takes 2 s to load
 
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
-    say(f"{chosen.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
+    say(f"{chosen.name}: {said_of(learnt)}")
     remove_members(output)
     members = [
         copied_member(fold, output / name, learnt.rules)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from segkit.config.labels import Labels
 from segkit.config.recorded import load_config
-from segkit.config.rules import in_words
 from segkit.datasets.dataset import Dataset, open_recorded
 from segkit.datasets.splits import split_from
 from segkit.evaluation.evaluate import Evaluation, evaluate_pairs, write_evaluation
@@ -22,7 +21,7 @@ from segkit.foundation.console import paths_written, progress, say, table
 from segkit.foundation.files import write_json
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
-from segkit.postprocessing.learning import learn_rules
+from segkit.postprocessing.learning import learn_rules, said_of
 from segkit.runs.ensemble import Ensemble, is_ensemble, read_ensemble, write_ensemble
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest
@@ -130,7 +129,7 @@ def pool(study: Study, method: Method) -> PooledDice | None:
     evaluation = scored(pairs, dataset, folder, source)
     dice = evaluation.mean[DICE]
     learnt = learn_rules(values_of(pairs, dataset.labels), dataset.labels)
-    say(f"{method.name}: postprocessing learnt on {len(learnt.cases)} cases: {in_words(learnt.rules)}")
+    say(f"{method.name}: {said_of(learnt)}")
     write_json(folder / "postprocessing.json", evidence_of(learnt))
     members = tuple(entry.trial.run for entry in method.entries)
     write_ensemble(folder, study.folder, Ensemble(members, learnt.rules, dice.mean))

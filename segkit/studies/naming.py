@@ -20,14 +20,18 @@ def plain_name(text: str) -> str:
 
 def trial_name(swept: Sequence[str], taken: Iterable[str]) -> str:
     """Return a folder's name that tells a trial from the others."""
-    plain = plain_name(",".join(word.lstrip("+") for word in swept)) or "trial"
-    number, name = 1, plain
+    return distinct(plain_name(",".join(word.lstrip("+") for word in swept)) or "trial", (*taken, *RESERVED))
+
+
+def distinct(name: str, taken: Iterable[str]) -> str:
+    """Return a name, with a number behind it where it is taken: `liver-2`."""
+    number, found = 1, name
     # Some file systems take a and A for one name.
     lower = {other.lower() for other in taken}
-    while name.lower() in lower or name in RESERVED:
+    while found.lower() in lower:
         number += 1
-        name = f"{plain}-{number}"
-    return name
+        found = f"{name}-{number}"
+    return found
 
 
 def told_apart(paths: Sequence[Path]) -> list[str]:

@@ -217,6 +217,11 @@ def summarise(study: Study) -> None:
         for entry in sorted(study.entries.values(), key=lambda entry: entry.data)
     ]  # fmt: skip
     table("trials", ("trial", *(["data"] if several_sets(study) else []), "state", "time", "Dice"), rows)
+    if any(entry.is_finished and entry.progress.dice is None for entry in study.entries.values()):
+        say(
+            "Dice -: no case of the trial validates. training.fold=0 or training.fold=each lets some, and "
+            f"segkit compare runs={study.folder} scores held-out cases where there are any"
+        )
     paths_written([study.folder / STUDY_FILE])
     if study.failed:
         lines = [f"{e.trial.name} ({e.reason})" if e.reason else e.trial.name for e in study.failed]

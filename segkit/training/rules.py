@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from segkit.config.rules import in_words, plain_rules
+from segkit.config.rules import plain_rules
 from segkit.foundation.console import progress, say, table
 from segkit.foundation.plain import plain
-from segkit.postprocessing.learning import COLUMNS, FEWEST_CASES, TEST, Learnt, learn_rules, rows
+from segkit.postprocessing.learning import COLUMNS, FEWEST_CASES, TEST, Learnt, learn_rules, rows, said_of
 from segkit.preparation.store import PreparedCase
 from segkit.training.validation import Validator
 
@@ -52,14 +52,11 @@ def masks_of(
 
 def announce(learnt: Learnt) -> None:
     """Print what was learnt, and the evidence."""
-    count = len(learnt.cases)
-    if count < FEWEST_CASES:
-        say(f"no postprocessing is learnt from fewer than {FEWEST_CASES} validation cases; this fold has {count}")
-        return
     found = rows(learnt)
     if found:
-        table(f"postprocessing weighed on {count} cases, gains on those left out", COLUMNS, found)
-    say(f"postprocessing learnt: {in_words(learnt.rules)}")
+        title = f"postprocessing tried on {len(learnt.cases)} validation cases, gains on those that did not choose it"
+        table(title, COLUMNS, found)
+    say(said_of(learnt))
 
 
 def evidence_of(learnt: Learnt) -> dict[str, Any]:

@@ -209,7 +209,14 @@ def test_figures_tables_and_cases_as_files(scored_run, tmp_path):
     run, folder = scored_run(), tmp_path / "figures"
     page_of(run, f"figures={folder}", "cases=[case_2]")
     names = {path.name for path in folder.iterdir()}
-    assert {"scores_dice.svg", "scores_dice.png", "agreement_1.svg", "loss.png", "summary.csv", "summary.tex"} <= names
+    assert {
+        "scores_dice.svg",
+        "scores_dice.png",
+        "agreement_outer.svg",
+        "loss.png",
+        "summary.csv",
+        "summary.tex",
+    } <= names
     summary = json.loads((run / "evaluation" / "summary.json").read_text())
     with (folder / "summary.csv").open() as file:
         rows = {(row["label"], row["metric"]): row for row in csv.DictReader(file)}

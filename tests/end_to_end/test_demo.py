@@ -27,7 +27,7 @@ def test_masks_lie_on_the_grids_of_their_series(demo, uninterrupted_line):
 
 
 def test_it_prints_the_baseline_and_three_commands_that_run(demo, uninterrupted_line):
-    assert "threshold" in demo.stdout
+    assert "intensities alone" in demo.stdout
     for organ in ("liver", "spleen", "kidney", "lesion"):
         assert organ in demo.stdout
     commands = [line.strip() for line in demo.stdout.splitlines() if line.startswith("  segkit ")]

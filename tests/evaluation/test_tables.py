@@ -101,7 +101,7 @@ def test_the_console_table_fits_a_terminal_whatever_is_computed(labels, monkeypa
     scores = {f"c{at}": {name: dict.fromkeys(metrics, at / 4) for name in names} for at in range(4)}
     evaluation = summarise(scores, names, metrics, failed={}, resamples=300, seed=4)
     columns, rows = evaluation_table(evaluation)
-    assert columns == ["label", "dice", "95% interval", "nsd", "hd95 [mm]", "assd [mm]", "n"]
+    assert columns == ["label", "dice", "95% interval", "nsd at 1 mm", "hd95 [mm]", "assd [mm]", "n"]
     assert [row[0] for row in rows] == [*names, *(["mean"] if labels > 1 else [])]
     assert set(metrics_beside(evaluation, (columns, rows))) == {*metrics} - {"dice", "nsd", "hd95", "assd"}
     out = StringIO()

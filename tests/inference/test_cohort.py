@@ -13,6 +13,8 @@ from segkit.foundation.locks import lock
 from segkit.inference.cohort import predict_cohort
 from segkit.inference.cohort_table import write_cases
 from segkit.inference.exporters import exporters_named, fitting
+from segkit.inference.model import Ready
+from segkit.inference.streaming import Work
 from segkit.runs.manifest import Manifest, lock_of, read_manifest, write_manifest
 from segkit.runs.register import Register
 
@@ -30,6 +32,25 @@ def test_finished_masks_are_kept_until_scan_model_or_settings_change(tmp_path, s
     assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 0
     (output / "c.nii.gz").unlink()
     assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 2
+
+
+def test_memory_is_told_once_of_the_scan_that_takes_most(tmp_path, scans, capsys):
+    model, sizes = Fake(), iter((1000, 5_000_000_000, 2000))
+    model.ready_of = lambda scan: Ready(scan, (), Work(axis=0, pieces=1, windows=2, bytes=next(sizes)))
+    predict_cohort(model, scans, tmp_path / "masks", "auto")
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("memory: ")]
+    assert ", for b: 5.0 GB for logits and networks (2 windows at once)" in line
+    predict_cohort(model, scans, tmp_path / "masks", "auto")  # nothing is computed
+    assert "memory" not in capsys.readouterr().out
+
+
+def test_a_scan_that_needs_more_memory_than_is_free_is_warned_of_before(tmp_path, scans, capsys, monkeypatch):
+    monkeypatch.setattr("segkit.inference.assembly_line.available_memory", lambda: 10_000_000)
+    predict_cohort(Fake(), scans, tmp_path / "masks", "auto")
+    warnings = capsys.readouterr().err
+    assert warnings.count("warning: memory: at most") == 1
+    assert ", for a: 0.0 MB for logits and networks (1 window at once)" in warnings
+    assert "60 MB of it are still to be taken, and 10 MB are free: set inference.memory lower" in warnings
 
 
 def test_masks_are_made_anew_when_rules_change(tmp_path, scans):

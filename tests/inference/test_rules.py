@@ -115,6 +115,5 @@ def test_what_is_said_of_rules_is_true():
     assert said([RECORD], given()) == "organ: largest component; lesion: no components below 5 mm3"
     assert said([RECORD], given(learnt=False)) == "none, as asked"
     assert said([RECORD], given(organ={}, lesion={})) == "none, as asked"
-    assert said([bare], given()) == "none: the model learnt no rules"
-    assert said([bare, bare], given()) == "none: the models learnt no rules"
+    assert said([bare], given()) is said([bare, bare], given()) is None
     assert said([RECORD, bare], given()) == "none: the models share no rule that they learnt"

@@ -17,6 +17,7 @@ from segkit.postprocessing.learning import (
     learn_rules,
     rounded_up,
     rows,
+    said_of,
     sign_flip,
     weighed,
 )
@@ -94,6 +95,14 @@ def test_a_gain_in_few_of_the_cases_may_be_chance():
     assert (removal.gain > 0, removal.is_kept) == (True, False)
     assert removal.p >= 0.05
     assert found.rules == {}
+
+
+def test_what_is_said_names_the_rules_or_why_masks_stay_as_they_are():
+    rules = {"organ": Rule(keep_largest=True)}
+    seven = tuple("abcdefg")
+    assert said_of(Learnt(rules, (), seven)).endswith("7 cases, which predictions apply: organ: largest component")
+    assert "did not reliably raise the Dice of the 7 validation cases" in said_of(Learnt({}, (), seven))
+    assert "at least 6 validation cases" in said_of(Learnt({}, (), seven[:5]))
 
 
 def test_too_few_cases_teach_nothing():

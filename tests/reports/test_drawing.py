@@ -51,6 +51,7 @@ def test_bias_and_limits_by_hand():
     said = [mark.text for mark in drawing.marks if isinstance(mark, Words)]
     expected = {"bias: +2", "−1.96 SD: +0.04", "+1.96 SD: +3.96"}  # the differences are 1, 2, 3
     assert expected | {"liver: mask − reference [ml]"} <= set(said)
+    assert drawing.name == "agreement_liver"
     assert agreement_chart("liver", 1, reference[3:], mask[3:], ["d"]) is None
 
 

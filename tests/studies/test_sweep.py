@@ -91,7 +91,10 @@ def test_each_trial_gets_its_config_and_its_run_folder(study, tmp_path, capsys):
         "plan.measure=false",
         f"output={config.output}",
     )
-    assert f"wrote {folder}/study.json" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"wrote {folder}/study.json" in said
+    assert "Dice -: no case of the trial validates. training.fold=0 or training.fold=each lets some" in said
+    assert f"segkit compare runs={folder} scores held-out cases" in said
 
 
 def test_without_an_output_a_study_lies_among_the_runs(study, tmp_path):

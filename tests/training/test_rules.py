@@ -45,8 +45,9 @@ def test_each_case_is_predicted_once_and_volumes_are_in_mm3(capsys):
     assert learnt.rules == {"organ": Rule(smallest_mm3=6.1)}  # two voxels of 3 mm3
     announce(learnt)
     said = capsys.readouterr().out
-    assert "postprocessing weighed on 7 cases" in said
-    assert said.endswith("postprocessing learnt: organ: no components below 6.1 mm3\n")
+    assert "postprocessing tried on 7 validation cases" in said
+    assert "postprocessing learnt on 7 cases, which predictions apply: organ: " in said
+    assert said.endswith("no components below 6.1 mm3\n")
     evidence = evidence_of(learnt)
     assert evidence["rules"] == {"organ": {"keep_largest": False, "smallest_mm3": 6.1, "fill_holes": False}}
     assert evidence["evidence"][0]["gain"] == pytest.approx(1 - 2 * 64 / (66 + 64))
@@ -58,4 +59,4 @@ def test_too_few_cases_are_not_even_predicted(capsys):
     learnt = learn_on(torch.nn.Identity(), validator, cases(5), torch.device("cpu"))
     assert (validator.seen, learnt.rules) == ([], {})
     announce(learnt)
-    assert "fewer than 6 validation cases; this fold has 5" in capsys.readouterr().out
+    assert "at least 6 validation cases could tell" in capsys.readouterr().out

@@ -51,6 +51,7 @@ class Metric:
         both_empty: the value when neither mask holds the label; NaN leaves it out, None lets `compute` tell.
         needs_probabilities: whether it is found only where the network's probabilities are there.
         needs_package: what is imported for it and need not be installed, and the extra that brings it.
+        detail: what follows its name at the head of a column, such as `at 1 mm`.
     """
 
     name: str
@@ -64,6 +65,12 @@ class Metric:
     both_empty: float | None = math.nan
     needs_probabilities: bool = False
     needs_package: tuple[str, str] | None = None
+    detail: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The head of its column: `hd95 [mm]`, `nsd at 1 mm`."""
+        return " ".join(filter(None, (self.name, self.detail, self.unit and f"[{self.unit}]")))
 
     @property
     def rule(self) -> str:

@@ -21,4 +21,5 @@ def METRICS(settings: Settings) -> tuple[Metric, ...]:  # noqa: N802  (declares,
     own = "".join(f", {label} {tolerance:g} mm" for label, tolerance in settings.tolerances.items())
     by = "area" if settings.convention == "area" else "boundary voxels"
     definition = f"share of both surfaces, by {by}, within {settings.tolerance:g} mm of the other{own}"
-    return (Metric("nsd", "", definition, True, surface_dice, 0.0, group="surface", best=1.0),)
+    detail = "" if own else f"at {settings.tolerance:g} mm"
+    return (Metric("nsd", "", definition, True, surface_dice, 0.0, group="surface", best=1.0, detail=detail),)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import IO, Any, BinaryIO, Literal, cast
 
-from segkit.foundation.console import progress
+from segkit.foundation.console import progress_bar
 from segkit.foundation.errors import DataError
-from segkit.foundation.parallel import parallel_map
+from segkit.foundation.parallel import Outcome, parallel_map
 from segkit.volumes.dicom.datasets import Attributes, attributes_of, dataset_in, guarded, quietly, tag_of
 from segkit.volumes.dicom.files import DicomFile
 from segkit.volumes.dicom.frames import PHILIPS_SCALE, frames_of, is_enhanced
@@ -43,6 +43,8 @@ DRAWN = {"Segmentation": "SEG", "Label Map Segmentation": "SEG", "RT Structure S
 DIRECTORY = "Media Storage Directory"
 CHUNK, FEW = 64, 512  # files a task, and how many are read sooner than worker processes start
 
+ChunkRead = Outcome[Sequence[DicomFile], list[Instance | Other | str]]
+
 
 @dataclass(frozen=True)
 class Headers:
@@ -65,7 +67,7 @@ def read_headers(files: Sequence[DicomFile], workers: int | None = None) -> Head
     """Read the headers of many objects, side by side where there are many."""
     chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
     outcomes = parallel_map(_read_chunk, chunks, workers=1 if len(files) <= FEW else workers, name=lambda _: "headers")
-    shown = outcomes if len(files) <= FEW else progress(outcomes, len(chunks), "reading headers")
+    shown = outcomes if len(files) <= FEW else _counted(outcomes, len(files))
     said: dict[DicomFile, Instance | Other | str] = {}
     for outcome in shown:
         said.update(zip(outcome.item, outcome.value or [str(outcome.error)] * len(outcome.item), strict=True))
@@ -77,6 +79,14 @@ def read_headers(files: Sequence[DicomFile], workers: int | None = None) -> Head
         unreadable,
         {file: uid for file in unreadable if (uid := series_of(file))},
     )
+
+
+def _counted(outcomes: Iterable[ChunkRead], count: int) -> Iterator[ChunkRead]:
+    """Pass chunks through and show of how many files the headers are read."""
+    with progress_bar(count, "reading DICOM headers") as advance:
+        for outcome in outcomes:
+            yield outcome
+            advance(len(outcome.item))
 
 
 @cache

@@ -13,8 +13,8 @@ from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.datasets import tag_of
 from segkit.volumes.dicom.directory import check_directory, is_directory
 from segkit.volumes.dicom.files import DicomFile, dicom_files
-from segkit.volumes.dicom.headers import read_headers
 from segkit.volumes.dicom.instances import Instance, Other, Plane, hashed
+from segkit.volumes.dicom.known_headers import headers_of
 from segkit.volumes.dicom.pixels import voxels_of
 from segkit.volumes.dicom.stacks import Stack, stacks_of
 
@@ -98,7 +98,7 @@ def export_of(files: Sequence[DicomFile], where: Path, workers: int | None = Non
     for file in files:
         if is_directory(file):
             check_directory(file)
-    headers = read_headers([file for file in files if not is_directory(file)], workers)
+    headers = headers_of([file for file in files if not is_directory(file)], workers)
     kept, copies, clashes = without_copies(headers.images)
     by_series: dict[str, list[Instance]] = {}
     for instance in kept:

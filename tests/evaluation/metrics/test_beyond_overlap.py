@@ -86,6 +86,8 @@ def test_tolerances_may_be_a_labels_own():
     mask[5:10, 5:10], reference[5:10, 7:12] = True, True
     assert scores(mask, reference)["nsd"] < 1
     assert scores(mask, reference, settings=replace(EVERYTHING, tolerances={"liver": 3.0}))["nsd"] == 1
+    assert {metric.heading for metric in chosen(EVERYTHING)} >= {"nsd at 1 mm", "hd95 [mm]", "dice"}
+    assert "nsd" in {metric.heading for metric in chosen(replace(EVERYTHING, tolerances={"liver": 3.0}))}
 
 
 @pytest.mark.parametrize("swap", [False, True])

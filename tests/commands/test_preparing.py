@@ -1,0 +1,22 @@
+"""What `train`, `prepare` and `inspect` share."""
+
+import pytest
+
+from segkit.commands.preparing import may_plan_otherwise
+from segkit.config.compose import configure
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("plan.batch=2", True),
+        ("training.budget=10min", False),
+        ("training.steps=100", False),
+        ("plan.patch=[32,32,32]", False),
+        ("plan.file=plan.yaml", False),
+    ],
+)
+def test_a_budget_may_change_the_patches_that_are_inspected_without_one(word, expected, tmp_path):
+    (tmp_path / "plan.yaml").write_text("")
+    word = word.replace("plan.yaml", str(tmp_path / "plan.yaml"))
+    assert may_plan_otherwise(configure("inspect", ["data=paired", "data.root=cohort", word])) is expected
