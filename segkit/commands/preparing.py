@@ -186,6 +186,8 @@ def plan_dataset(
     previous = dataset.labels.classes - 1 if dataset.options.previous else 0
     if options.file:
         plan = plan_of_file(options.file, list(dataset.channels), network)
+        if steps or (budget and budget.leaves_flips):
+            say_flips(plan, options.file)
         transforms, on_scan = (
             tuple(dict(each) for each in listed or ()) for listed in (preprocessing.transforms, preprocessing.on_scan)
         )
@@ -220,6 +222,15 @@ def plan_of_file(file: str, channels: Sequence[str], network: Mapping[str, Any])
     check_patch(network, plan)
     reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}
     return replace(plan, features=plan.features if leaves_features(network) else None, reasons=reasons)
+
+
+def say_flips(plan: Plan, file: str) -> None:
+    """Say what a stored plan keeps of the training that it was made for: flips, which its length decided."""
+    why = plan.reasons.get("flips")
+    say(
+        f"{file} {'flips' if plan.flips else 'does not flip'} patches, as in the training that it is of"
+        f"{f' ({why})' if why else ''}; augmentation.mirror decides otherwise"
+    )
 
 
 def announce(study: Study) -> None:
