@@ -52,7 +52,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
             workers=config.workers,
             bootstrap=config.bootstrap.resamples,
             seed=config.bootstrap.seed,
-            tolerance=config.tolerance,
+            tolerance=config.grid_tolerance,
             failed=masks.failed,
             grouping=grouping_of(config, masks),
             unlabelled=masks.unlabelled,

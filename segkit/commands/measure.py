@@ -53,7 +53,7 @@ def measure(config: MeasureConfig) -> Measurements:
         check_parquet(f"writing {output}")
     cohort = cohort_of(config)
     check_writable(output.parent)
-    wanted = Wanted(config.labels or cohort.labels, config.components, config.bin_width, config.tolerance)
+    wanted = Wanted(config.labels or cohort.labels, config.components, config.bin_width, config.grid_tolerance)
     measured = measure_cases(cohort.cases, wanted, workers=config.workers, failed=cohort.failed)
     for case, reason in measured.failed.items():
         error(f"{case}: {reason}")
