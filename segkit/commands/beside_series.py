@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segkit.config.commands import ConvertConfig
 from segkit.config.labels import BACKGROUND, Declared, Labels, in_colour, labels_from
+from segkit.config.suggestions import some_of
 from segkit.foundation.console import paths_written
 from segkit.foundation.errors import DataError, GeometryError, UsageError
 from segkit.inference.exporters import Exporter, Segmented, check_objects, exporters
@@ -112,7 +113,7 @@ def from_volume(path: Path, like: Path, config: ConvertConfig) -> Laid:
         several = f"{path}: none of the {len(picks)} volumes in {like} has its voxels; the first: "
         raise GeometryError(reasons[0] if len(picks) == 1 else several + reasons[0])
     if len(fitting) > 1:
-        named = ", ".join(pick.name for pick, _ in fitting[:5])
+        named = some_of([pick.name for pick, _ in fitting])
         raise DataError(f"{path} fits {len(fitting)} volumes in {like} ({named}): take one with series.uid=NAME")
     return Laid(fitting[0][1], labels, fitting[0][0])
 

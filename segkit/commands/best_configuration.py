@@ -15,6 +15,7 @@ from segkit.commands.scored_runs import HELD_OUT, VALIDATION
 from segkit.config.commands import CompareConfig, TrainConfig
 from segkit.config.options import PostprocessingOptions
 from segkit.config.recorded import load_config
+from segkit.config.suggestions import some_of
 from segkit.datasets.dataset import Dataset, open_recorded
 from segkit.evaluation.comparison.comparing import compare as compare_methods
 from segkit.evaluation.comparison.comparison import Comparison, Method
@@ -119,7 +120,7 @@ def segmented(team: Runs, names: Sequence[str], place: Path, dataset: Dataset, c
     )  # fmt: skip
     cohort = segment_scans(model, {name: dict(dataset.cases[name].images) for name in names}, place, ["auto"])
     if cohort.failed:
-        raise CasesFailedError(f"{len(cohort.failed)} cases could not be segmented: {', '.join(cohort.failed)[:200]}")
+        raise CasesFailedError(f"{len(cohort.failed)} cases could not be segmented: {some_of(cohort.failed)}")
     return cohort.masks
 
 

@@ -12,6 +12,7 @@ from segkit.commands.usable import usable_dataset
 from segkit.config.commands import TrainConfig
 from segkit.config.options import CascadeOptions, PostprocessingOptions, TrainingOptions
 from segkit.config.plan import plan_from
+from segkit.config.suggestions import some_of
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.splits import ALL, Split, split_cases
 from segkit.foundation.console import say, warn
@@ -179,7 +180,7 @@ def write_masks(
     )  # fmt: skip
     cohort = predict_cohort(model, {name: dataset.cases[name].images for name in names}, output, "nifti")
     if cohort.failed:
-        raise CasesFailedError(f"the earlier stage could not segment {', '.join(sorted(cohort.failed)[:5])}")
+        raise CasesFailedError(f"the earlier stage could not segment {some_of(sorted(cohort.failed))}")
 
 
 def compare_resolutions(stage: EarlierStage, folder: RunFolder) -> None:

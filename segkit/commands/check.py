@@ -49,7 +49,7 @@ def check(config: CheckConfig) -> list[Finding]:
     cases, split = list(dataset.cases.values()), config.data.split
     grouped(cases, split.group_by)
     strata_column(cases, None if split.stratify_by == BY_LABELS else split.stratify_by)
-    examined = examinations(dataset, config.tolerance, config.workers)
+    examined = examinations(dataset, config.grid_tolerance, config.workers)
     findings = in_order(
         [
             *(finding for each in examined for finding in each.findings),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segkit.commands.scored_runs import by_data, finished, scored_runs, split_for, warn_of_labels
 from segkit.config.commands import CompareConfig
-from segkit.config.suggestions import did_you_mean
+from segkit.config.suggestions import did_you_mean, some_of
 from segkit.evaluation.comparison.comparing import compare as compare_methods
 from segkit.evaluation.comparison.comparison import Comparison, Question
 from segkit.foundation.console import paths_written, say, table, warn
@@ -111,7 +111,7 @@ def show(comparison: Comparison, difference: float | None = None, data: str = ""
     title += f"; difference to {comparison.against}" if len(comparison.standings) > 1 else ""
     table(title, *leaderboard_table(comparison))
     if comparison.left_out:
-        shown = ", ".join(comparison.left_out[:5]) + (" ..." if len(comparison.left_out) > 5 else "")
+        shown = some_of(comparison.left_out)
         warn(f"{len(comparison.left_out)} cases are left out, since not every run has a score for them: {shown}")
     if comparison.effects:
         table("what each choice does, all others being the same", *effects_table(comparison))

@@ -10,6 +10,7 @@ from segkit.commands.series_table import list_series
 from segkit.config.commands import ConvertConfig
 from segkit.config.data_checks import check_dataset
 from segkit.config.options import DatasetOptions
+from segkit.config.suggestions import some_of
 from segkit.foundation.console import error, paths_written, progress
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
 from segkit.volumes.dicom.exports import cases_in, is_export
@@ -67,10 +68,9 @@ def only_one(cases: Mapping[str, Selection], path: Path) -> Selection:
         DataError: when there are several.
     """
     if len(cases) > 1:
-        named = ", ".join(list(cases)[:5])
         raise DataError(
-            f"{path} holds {len(cases)} volumes ({named}): take one with series.uid=NAME, or write all into a folder "
-            "with output=DIR; list=true shows what they are"
+            f"{path} holds {len(cases)} volumes ({some_of(cases)}): take one with series.uid=NAME, or write all into "
+            "a folder with output=DIR; list=true shows what they are"
         )
     return next(iter(cases.values()))
 
@@ -108,7 +108,7 @@ def convert_series(cases: Mapping[str, Selection], output: Path) -> Path:
             failed.append(name)
     paths_written([*written, *([output] if written else [])])
     if failed:
-        raise CasesFailedError(f"{len(failed)} of {len(cases)} series failed: {', '.join(failed[:5])}")
+        raise CasesFailedError(f"{len(failed)} of {len(cases)} series failed: {some_of(failed)}")
     return output
 
 

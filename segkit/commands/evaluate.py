@@ -8,6 +8,7 @@ from pathlib import Path
 from segkit.commands.scored_masks import Masks, counted, masks_for
 from segkit.config.commands import EvaluateConfig
 from segkit.config.labels import UNSAFE, Declared
+from segkit.config.suggestions import some_of
 from segkit.datasets.columns import CASE, read_rows
 from segkit.evaluation.cases import Probabilities, foreground_of
 from segkit.evaluation.evaluate import (
@@ -52,7 +53,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
             workers=config.workers,
             bootstrap=config.bootstrap.resamples,
             seed=config.bootstrap.seed,
-            tolerance=config.tolerance,
+            tolerance=config.grid_tolerance,
             failed=masks.failed,
             grouping=grouping_of(config, masks),
             unlabelled=masks.unlabelled,
@@ -61,8 +62,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     written = write_evaluation(evaluation, masks.output, masks.source)
     paths_written([*written, *write_extras(evaluation, masks, config)])
     if evaluation.failed:
-        names = ", ".join(list(evaluation.failed)[:5])
-        raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {names}")
+        raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {some_of(evaluation.failed)}")
     return evaluation
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from segkit.config.commands import MeasureConfig
 from segkit.config.labels import Declared
+from segkit.config.suggestions import some_of
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.parquet import check_parquet, write_parquet
 from segkit.datasets.table import PARQUET
@@ -53,12 +54,12 @@ def measure(config: MeasureConfig) -> Measurements:
         check_parquet(f"writing {output}")
     cohort = cohort_of(config)
     check_writable(output.parent)
-    wanted = Wanted(config.labels or cohort.labels, config.components, config.bin_width, config.tolerance)
+    wanted = Wanted(config.labels or cohort.labels, config.components, config.bin_width, config.grid_tolerance)
     measured = measure_cases(cohort.cases, wanted, workers=config.workers, failed=cohort.failed)
     for case, reason in measured.failed.items():
         error(f"{case}: {reason}")
     if measured.unnamed:
-        values = ", ".join(map(str, measured.unnamed[:8])) + (" ..." if len(measured.unnamed) > 8 else "")
+        values = some_of([str(value) for value in measured.unnamed], 8)
         warn(f"masks hold the values {values}, which labels do not name: they are not measured")
     if measured.rows:
         table("", *summary_of(measured))
@@ -68,8 +69,7 @@ def measure(config: MeasureConfig) -> Measurements:
             write_text(output, as_csv(measured))
         paths_written([output])
     if measured.failed:
-        names = ", ".join(list(measured.failed)[:5])
-        raise CasesFailedError(f"{len(measured.failed)} cases could not be measured: {names}")
+        raise CasesFailedError(f"{len(measured.failed)} cases could not be measured: {some_of(measured.failed)}")
     return measured
 
 

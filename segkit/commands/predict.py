@@ -14,6 +14,7 @@ from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.config.shard import Shard, shard_from
+from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_dataset, open_recorded
@@ -65,7 +66,7 @@ def predict(config: PredictConfig) -> Cohort:
         paths_written([output_of(config)])
     if cohort.failed:
         count = len(cohort.failed) + len(cohort.masks)
-        raise CasesFailedError(f"{len(cohort.failed)} of {count} scans failed: {', '.join(list(cohort.failed)[:5])}")
+        raise CasesFailedError(f"{len(cohort.failed)} of {count} scans failed: {some_of(cohort.failed)}")
     return cohort
 
 
@@ -105,7 +106,7 @@ def _segmented(config: PredictConfig) -> Cohort:
     cohort = segment_scans(model, scans, output, config.export, shard_from(config.shard), config.objects)
     if cohort.trained and config.split != "training":
         warn(
-            f"{len(cohort.trained)} of {len(scans)} scans trained this model ({', '.join(cohort.trained[:5])}): their "
+            f"{len(cohort.trained)} of {len(scans)} scans trained this model ({some_of(cohort.trained)}): their "
             "masks say nothing about how it does on new ones"
         )
     return cohort

@@ -193,6 +193,8 @@ def plan_dataset(
     previous = dataset.labels.classes - 1 if dataset.options.previous else 0
     if options.file:
         plan = plan_of_file(options.file, list(dataset.channels), network)
+        if steps or (budget and budget.leaves_flips):
+            say_flips(plan, options.file)
         transforms, on_scan = (
             tuple(dict(each) for each in listed or ()) for listed in (preprocessing.transforms, preprocessing.on_scan)
         )
@@ -233,6 +235,15 @@ def may_plan_otherwise(config: TrainConfig | PrepareConfig | InspectConfig) -> b
     """Say whether a training of the same words, which has to say how long it takes as well, may have other patches."""
     is_decided = config.plan.file or config.plan.patch or config.training.budget or config.training.steps
     return not is_decided
+
+
+def say_flips(plan: Plan, file: str) -> None:
+    """Say what a stored plan keeps of the training that it was made for: flips, which its length decided."""
+    why = plan.reasons.get("flips")
+    say(
+        f"{file} {'flips' if plan.flips else 'does not flip'} patches, as in the training that it is of"
+        f"{f' ({why})' if why else ''}; augmentation.mirror decides otherwise"
+    )
 
 
 def announce(study: Study) -> None:

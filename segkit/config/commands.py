@@ -98,7 +98,7 @@ class CheckConfig:
     data: DatasetOptions
     output: str | None = path_key()
     outlier: float = range_key(1)
-    tolerance: float = range_key(0)
+    grid_tolerance: float = range_key(0)
     paths: PathsOptions
     workers: int | None = range_key(1)
     debug: bool
@@ -174,7 +174,7 @@ class EvaluateConfig:
     cluster_by: str | None
     trust: list[str]
     device: str
-    tolerance: float = range_key(0)
+    grid_tolerance: float = range_key(0)
     probabilities: str | None = path_key("folder")
     metrics: MetricsOptions
     format: str = choice_key("segkit", "nnunet")
@@ -246,7 +246,7 @@ class MeasureConfig:
     components: bool
     channels: list[str] | None
     bin_width: float = range_key(0)
-    tolerance: float = range_key(0)
+    grid_tolerance: float = range_key(0)
     workers: int | None = range_key(1)
     debug: bool
 

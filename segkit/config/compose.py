@@ -19,7 +19,7 @@ from segkit.config.groups import Sources, choices, config_sources, groups, not_c
 from segkit.config.hydra_loader import hydra_config
 from segkit.config.keys import keys_of, path_keys, unknown_key
 from segkit.config.literal_paths import escaped, located
-from segkit.config.overrides import Overrides, read_overrides, schema_of
+from segkit.config.overrides import Overrides, check_beside_plan_file, read_overrides, schema_of
 from segkit.config.ranges import without_ranges
 from segkit.config.recorded import configure_resumed
 from segkit.config.suggestions import listed
@@ -59,6 +59,7 @@ def configure(command: str, overrides: Sequence[str] = (), *, config_dirs: Itera
     if schema in (PrepareConfig, InspectConfig):  # an experiment also says what training alone needs
         values = {name: value for name, value in values.items() if name not in _training_only(schema)}
     config = typed(schema, values)
+    check_beside_plan_file(config, read)
     check_own_targets(config)
     check_config(config)
     return config

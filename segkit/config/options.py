@@ -196,8 +196,19 @@ class AugmentationOptions:
     transforms: list[Any]
 
 
+class Waiting:
+    """After how long a wait for files is worth a warning."""
+
+    stalled_after: str | None
+
+    @property
+    def stalled_seconds(self) -> float | None:
+        """`stalled_after` in seconds; None: never."""
+        return None if self.stalled_after is None else parse_duration(self.stalled_after)
+
+
 @dataclass(kw_only=True)
-class TrainingOptions:
+class TrainingOptions(Waiting):
     """How long, on which cases, and how."""
 
     budget: str | None = duration_key()
@@ -218,14 +229,9 @@ class TrainingOptions:
     patience: int | None = range_key(1)
     checkpoint_every: str = duration_key()
 
-    @property
-    def stalled_seconds(self) -> float | None:
-        """`stalled_after` in seconds; None: never."""
-        return None if self.stalled_after is None else parse_duration(self.stalled_after)
-
 
 @dataclass(kw_only=True)
-class InferenceOptions:
+class InferenceOptions(Waiting):
     """How a whole scan is covered by windows."""
 
     overlap: float = range_key(0, 0.9)
@@ -235,11 +241,6 @@ class InferenceOptions:
     skip_empty: bool
     precision: str = choice_key("auto", "bf16", "32")
     stalled_after: str | None = duration_key(only_some=True)
-
-    @property
-    def stalled_seconds(self) -> float | None:
-        """`stalled_after` in seconds; None: never."""
-        return None if self.stalled_after is None else parse_duration(self.stalled_after)
 
 
 @dataclass(kw_only=True)

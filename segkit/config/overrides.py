@@ -90,6 +90,19 @@ def _plan_file(word: str, sources: Sources) -> str:
     return f"plan.file={value}" if is_file else word
 
 
+def check_beside_plan_file(config: Any, read: Overrides) -> None:
+    """Refuse options of the planner that are typed beside a stored plan, which leaves nothing to decide.
+
+    Raises:
+        UsageError: naming them.
+    """
+    plan, cascade = getattr(config, "plan", None), getattr(config, "cascade", None)
+    idle = [override.key_or_group for override in read.values if override.key_or_group.startswith("plan.")]
+    # The earlier stage of a cascade is planned with them: the file is of the later one.
+    if idle and plan and plan.file and not (cascade and cascade.folds):
+        raise UsageError(f"{listed(idle)} would change nothing beside plan.file: edit {plan.file} instead")
+
+
 def parsed(word: str) -> Override:
     """Read one word with Hydra's grammar.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 from segkit.foundation.errors import one_line
 
@@ -27,6 +28,6 @@ def listed(choices: Iterable[str]) -> str:
     return one_line(", ".join(choices)) or "none"  # names of a damaged table hold anything
 
 
-def some_of(names: Sequence[str], most: int = 5) -> str:
+def some_of(names: Collection[str], most: int = 5) -> str:
     """Return names in a sentence, of many the first: `a, b, c ...`."""
-    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+    return ", ".join(islice(names, most)) + (" ..." if len(names) > most else "")

@@ -15,7 +15,7 @@ from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import typed
 from segkit.datasets.case import Case, Description, Layout
 from segkit.datasets.dataset_json import check_unique
-from segkit.foundation.console import warn
+from segkit.foundation.console import progress, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.dicom.choosing import chosen, fits
@@ -126,8 +126,10 @@ class DicomTree(Layout):
         for reason in self._export.unreadable.values():
             warn(reason)
         files = [other.file for other in self._export.others if other.modality in self.references]
-        workers = 1 if len(files) <= FEW_OBJECTS else None
-        outcomes = sorted(parallel_map(read_drawn, files, workers=workers), key=lambda outcome: outcome.index)
+        are_few = len(files) <= FEW_OBJECTS
+        found = parallel_map(read_drawn, files, workers=1 if are_few else None)
+        shown = found if are_few else progress(found, len(files), "reading segmentations")
+        outcomes = sorted(shown, key=lambda outcome: outcome.index)
         for outcome in outcomes:
             if outcome.error:
                 warn(outcome.error)

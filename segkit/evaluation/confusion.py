@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.config.suggestions import some_of
 from segkit.foundation.errors import DataError
 
 SLAB = 1 << 17  # voxels counted at a time: indices and histogram stay in the processor's cache
@@ -213,5 +214,5 @@ def _check_declared(array: NDArray[Any], known: NDArray[np.int64], name: str) ->
 
 
 def _listed(values: NDArray[Any]) -> str:
-    shown = ", ".join(f"{float(value):.6g}" if value.dtype.kind == "f" else f"{value}" for value in values[:SHOWN])
-    return f"{shown} ..." if values.size > SHOWN else shown
+    first = values[: SHOWN + 1]  # a damaged file holds thousands
+    return some_of([f"{float(value):.6g}" if value.dtype.kind == "f" else f"{value}" for value in first], SHOWN)

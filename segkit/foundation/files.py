@@ -79,12 +79,12 @@ def _prepared(path: str | os.PathLike[str]) -> Path:
     if target.is_symlink():
         target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     return target
 
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    _sweep(target)
     temporary = temporary_name(target)
     _being_written.add(temporary)
     try:
@@ -185,13 +185,17 @@ def _flush(path: Path) -> None:
 def staging_folder(beside: str | os.PathLike[str]) -> Iterator[Path]:
     """Make a hidden folder for files that are moved to their places later; what is left in it at the end goes with it.
 
+    The folder around it is not listed, which may hold the files of thousands: `remove_litter` goes before the first.
+
     Args:
         beside: a path in the folder that the files will be moved to, after which it is called.
 
     Raises:
         OSError: when the disk is full, read-only or closed to us.
     """
-    with _temporary(_prepared(beside)) as temporary:
+    target = Path(beside)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(target) as temporary:
         temporary.mkdir()
         yield temporary
 
@@ -293,7 +297,7 @@ def check_writable(folder: str | os.PathLike[str]) -> None:
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _temporary(folder / "probe") as probe:
+        with _temporary(_prepared(folder / "probe")) as probe:
             probe.write_bytes(bytes(_PROBE_BYTES))
             _flush(probe)
     except OSError as error:

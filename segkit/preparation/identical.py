@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segkit.datasets import Case
+from segkit.foundation.console import progress
 from segkit.preparation.contents import content_hash
 from segkit.volumes.selection import bytes_of
+
+FEW_BYTES = 1 << 30  # read before one would wonder
 
 
 def together_by_content(cases: Sequence[Case]) -> list[set[str]]:
@@ -20,6 +23,8 @@ def together_by_content(cases: Sequence[Case]) -> list[set[str]]:
             continue
         sizes.setdefault(tuple(map(bytes_of, case.images.values())), []).append(case)
     names: dict[tuple[str, ...], set[str]] = {}
-    for case in (case for alike in sizes.values() if len(alike) > 1 for case in alike):
+    alike = [case for same in sizes.values() if len(same) > 1 for case in same]
+    is_short = sum(sum(size) * len(same) for size, same in sizes.items() if len(same) > 1) <= FEW_BYTES
+    for case in alike if is_short else progress(alike, what="comparing images of one size"):
         names.setdefault(tuple(map(content_hash, case.images.values())), set()).add(case.name)
     return [same for same in names.values() if len(same) > 1]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from segkit.config.suggestions import some_of
 from segkit.reports.axes import axis_below, axis_left, scale_of, spans_decades
 from segkit.reports.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from segkit.reports.drawing import Dot, Drawing, Line, Mark, colour_kind
@@ -40,7 +41,7 @@ def scatter(
     for case in known.tolist():
         places.setdefault((float(x[case]), float(y[case])), []).append(cases[case])
     for (a, b), here in places.items():
-        said = f"{a:.4g}, {b:.4g}: {', '.join(here[:5])}{' ...' if len(here) > 5 else ''}"
+        said = f"{a:.4g}, {b:.4g}: {some_of(here)}"
         marks.append(Dot(across(a), up(b), 3 + min(len(here), 64) ** 0.5 / 2, "c5", said))
     (a, b), most = max(places.items(), key=lambda entry: len(entry[1]))
     caption = f"{len(most)} of {known.size} cases at {a:.4g}, {b:.4g}; larger dots are more cases."

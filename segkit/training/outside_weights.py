@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from segkit.config.suggestions import some_of
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.strangers import load_checkpoint, load_tensors
@@ -73,15 +74,10 @@ def start_from(network: nn.Module, path: Path) -> Taken:
     shapes = [f"{name} ({shapes})" for name, shapes in taken.mismatched.items()]
     for what, names in (("of another shape", shapes), ("not in the file", taken.missing)):
         if names:
-            say(f"{len(names)} {what}, which stay as drawn: {listed_first(names)}")
+            say(f"{len(names)} {what}, which stay as drawn: {some_of(names, SHOWN)}")
     if taken.unused:
-        say(f"{len(taken.unused)} in the file alone: {listed_first(taken.unused)}")
+        say(f"{len(taken.unused)} in the file alone: {some_of(taken.unused, SHOWN)}")
     return taken
-
-
-def listed_first(names: list[str] | tuple[str, ...]) -> str:
-    """Return the first few names in a sentence."""
-    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def weights_at(path: Path) -> dict[str, Tensor]:

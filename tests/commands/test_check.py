@@ -172,7 +172,7 @@ def test_a_wider_tolerance_lets_a_shift_pass(small, tmp_path):
     nib.save(nib.Nifti1Image(np.asarray(stored.dataobj), moved), path)
     with pytest.raises(CasesFailedError):
         check(configure("check", small))
-    assert check(configure("check", [*small, "tolerance=0.1"])) == []
+    assert check(configure("check", [*small, "grid_tolerance=0.1"])) == []
 
 
 def test_sided_labels_without_a_pair_are_told(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from segkit.config.compose import configure
+from segkit.foundation.errors import UsageError
 
 
 @pytest.mark.parametrize("preset", ["small", "medium", "large"])
@@ -21,6 +22,16 @@ def test_an_edited_plan_is_passed_back_by_its_path(tmp_path):
     )
     assert config.plan.file == f"{tmp_path}/my plan=1.yaml"
     assert configure("prepare", ["data=paired", f"data.root={tmp_path}", "plan=slices_2d.yaml"]).plan.file is None
+
+
+def test_options_of_the_planner_beside_a_stored_plan_are_refused_unless_an_earlier_stage_is_planned_too(tmp_path):
+    (tmp_path / "plan.yaml").write_text("dims: 3")
+    stored = f"plan={tmp_path}/plan.yaml"
+    words = ["data=paired", f"data.root={tmp_path}", "training.steps=1", "plan.batch=4", "plan.order=1"]
+    with pytest.raises(UsageError, match=r"^plan\.batch, plan\.order would change nothing beside plan\.file: edit /"):
+        configure("train", [*words, stored])
+    assert configure("train", words).plan.batch == 4
+    assert configure("train", [*words, stored, "cascade=low_full"]).plan.batch == 4
 
 
 def test_a_typed_length_replaces_the_experiments(tmp_path):

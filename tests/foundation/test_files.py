@@ -17,6 +17,7 @@ from segkit.foundation.files import (
     check_writable,
     read_json,
     read_yaml,
+    staging_folder,
     write_json,
     write_text,
     write_yaml,
@@ -266,3 +267,12 @@ def test_damaged_files_are_named_in_one_line(tmp_path, content):
         assert "\n" not in str(caught.value)
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "missing")
+
+
+def test_a_staging_folder_lists_no_folder_of_many_files(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", lambda folder: pytest.fail(f"{folder} was listed"))
+        with staging_folder(tmp_path / "case") as staged:
+            (staged / "mask").write_text("whole")
+            (staged / "mask").replace(tmp_path / "mask")
+    assert names(tmp_path) == ["mask"]

@@ -20,6 +20,15 @@ def test_cases_of_the_same_bytes_belong_together(case):
     assert together_by_content(turned) == [{"x", "z"}]
 
 
+def test_many_bytes_are_compared_with_a_bar(case, capsys, monkeypatch):
+    cases = [case("a", "one"), case("b", "two"), case("c", "copy"), case("d", "long")]
+    together_by_content(cases)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("segkit.preparation.identical.FEW_BYTES", 2)  # three of one byte are more
+    assert together_by_content(cases) == [{"a", "c"}]
+    assert "comparing images of one size: 3/3" in capsys.readouterr().out
+
+
 def test_a_case_that_lacks_a_file_is_like_no_other(case):
     absent = [case("a", "one", "absent"), case("b", "one", "absent")]
     assert together_by_content([*absent, case("c", "one"), case("d", "copy")]) == [{"c", "d"}]

@@ -36,11 +36,16 @@ def test_index_to_another_grid_by_hand():
         ((5, 4, 3), np.eye(3)),
         ((5, 4, 3), np.full((4, 4), np.nan)),
         ((5, 4, 3), np.diag([1, 1, 0, 1])),
+        ((5, 4, 3), np.diag([1, 1, 1, 1.001])),
     ],
 )
 def test_what_is_no_grid_is_refused(shape, affine):
     with pytest.raises(GeometryError):
         Grid(shape, affine)
+
+
+def test_a_last_row_that_is_off_by_rounding_is_a_grids():
+    assert Grid((5, 4, 3), np.diag([1, 1, 1, 1 + 1e-6])).spacing == (1, 1, 1)
 
 
 def test_equal_grids_pass_and_others_say_how_far_off():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels
 from segkit.config.options import ObjectOptions
-from segkit.config.suggestions import did_you_mean, listed
+from segkit.config.suggestions import did_you_mean, listed, some_of
 from segkit.config.typed import typed
 from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
@@ -197,7 +197,7 @@ def check_objects(wanted: Sequence[Exporter | None], labels: Labels, options: Ob
     unknown = [name for name in labels.foreground if not term_for(name, options.terms).is_known]
     if unknown:
         warn(
-            f"no code is known for {', '.join(unknown[:8])}: DICOM objects call them tissue; say what they are with "
+            f"no code is known for {some_of(unknown, 8)}: DICOM objects call them tissue; say what they are with "
             f"'objects.terms={{{unknown[0]}: NAME_THAT_SEGKIT_KNOWS}}' or [SCT, CODE, MEANING]"
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from segkit.config.options import SeriesOptions
+from segkit.config.suggestions import some_of
 from segkit.foundation.errors import DataError
 from segkit.volumes.dicom.stacks import Stack
 
@@ -90,4 +91,4 @@ def shown(stacks: Iterable[Stack]) -> str:
         count = f"{len(stack.planes)} slice{'s' if len(stack.planes) > 1 else ''} of "
         size = f"{'' if stack.is_picture else count}{columns} x {rows}"
         named.append(f"{stack.name} ({stack.first.modality}, {size})")
-    return ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN} more" if len(named) > SHOWN else "")
+    return some_of(named, SHOWN)
