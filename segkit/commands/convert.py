@@ -10,8 +10,9 @@ from segkit.commands.series_table import list_series
 from segkit.config.commands import ConvertConfig
 from segkit.config.data_checks import check_dataset
 from segkit.config.options import DatasetOptions
-from segkit.foundation.console import error, paths_written, progress
+from segkit.foundation.console import paths_written, progress
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
+from segkit.foundation.failures import failures_said
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.references import drawn_on
 from segkit.volumes.reading import read
@@ -98,14 +99,15 @@ def convert_series(cases: Mapping[str, Selection], output: Path) -> Path:
         CasesFailedError: when there were such.
     """
     written, failed = [], []
-    for name, series in progress(cases.items(), len(cases), "converting series"):
-        try:
-            target = output / f"{name}{SERIES_SUFFIX}"
-            write(read(series), target)
-            written.append(target)
-        except SegkitError as problem:
-            error(f"{name}: {problem}")
-            failed.append(name)
+    with failures_said("series") as tell:
+        for name, series in progress(cases.items(), len(cases), "converting series"):
+            try:
+                target = output / f"{name}{SERIES_SUFFIX}"
+                write(read(series), target)
+                written.append(target)
+            except SegkitError as problem:
+                tell(name, str(problem))
+                failed.append(name)
     paths_written([*written, *([output] if written else [])])
     if failed:
         raise CasesFailedError(f"{len(failed)} of {len(cases)} series failed: {', '.join(failed[:5])}")
