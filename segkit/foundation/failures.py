@@ -75,7 +75,8 @@ def groups_alike(failed: Mapping[str, str]) -> list[list[str]]:
 
 def kind_of(name: str, reason: str) -> str:
     """Return a reason without the files that it names: it is the same for all cases that fail alike."""
-    own = re.sub(rf"(?<=[/\\]){re.escape(name)}(?![^\W_])", "*", reason)  # a folder's name may hold blanks, and a case's
+    # Also in folders whose names hold blanks, where `_PATH` ends too early.
+    own = re.sub(rf"(?<=[/\\]){re.escape(name)}(?![^\W_])", "*", reason)
     return _PATH.sub("*", own)
 
 

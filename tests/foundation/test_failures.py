@@ -46,10 +46,13 @@ def test_while_work_goes_on_the_first_are_said_at_once_and_the_others_at_its_end
 
 
 def test_what_was_counted_is_said_where_the_work_is_cut_short(capsys):
-    with pytest.raises(KeyboardInterrupt), failures_said() as tell:
-        for name in "abcde":
-            tell(name, "torn")
-        raise KeyboardInterrupt
+    def cut_short():
+        with failures_said() as tell:
+            for name in "abcde":
+                tell(name, "torn")
+            raise KeyboardInterrupt
+
+    pytest.raises(KeyboardInterrupt, cut_short)
     assert capsys.readouterr().err.endswith("error: 2 more cases (d, e): torn\n")
 
 
