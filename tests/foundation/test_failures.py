@@ -52,7 +52,8 @@ def test_what_was_counted_is_said_where_the_work_is_cut_short(capsys):
                 tell(name, "torn")
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        cut_short()
     assert capsys.readouterr().err.endswith("error: 2 more cases (d, e): torn\n")
 
 
