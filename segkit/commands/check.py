@@ -17,10 +17,11 @@ from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.folds import grouped
 from segkit.datasets.side_by_side import over_cases, voxels_in
 from segkit.datasets.soundness import Examination, Finding, compare, examine, leaks, unusable, written_splits
-from segkit.datasets.soundness.findings import ERROR, WARNING, found, in_order
+from segkit.datasets.soundness.findings import ERROR, WARNING, found, in_order, order
 from segkit.datasets.splits import ALL, BY_LABELS, split_cases, strata_column
 from segkit.foundation.console import paths_written, say, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError
+from segkit.foundation.failures import FEW, first_of, kind_of
 from segkit.foundation.files import check_writable, write_json
 from segkit.reports.dataset_page import sketch, write_dataset_page
 
@@ -144,19 +145,35 @@ def words_of(label: str) -> tuple[str, ...]:
 
 def show(findings: Sequence[Finding], cases: int, root: Path) -> None:
     """Print a table of the findings, errors first, with files as seen from `root`, and how many there are."""
-    of_code: dict[tuple[str, str], list[Finding]] = {}
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        of_code.setdefault((finding.severity, finding.code), []).append(finding)
+        kind = kind_of(finding.case, finding.message) if finding.case else finding.message
+        alike.setdefault((finding.severity, finding.code, kind), []).append(finding)
+    lines: dict[str, list[list[Finding]]] = {}
+    for (_, code, _), same in alike.items():
+        lines.setdefault(code, []).extend([same] if len(same) > FEW else [[each] for each in same])
     if findings:
-        shown = [each for same in of_code.values() for each in same[:MOST]]
-        rows = [[each.severity, each.case or "(all)", each.code, from_root(each.file, root), each.message]
-                for each in in_order(shown)]  # fmt: skip
-        table("findings", ["severity", "case", "code", "file", "what, and what to do"], rows)
-        for (_, code), same in of_code.items():
-            if len(same) > MOST:
-                say(f"and {len(same) - MOST} more of {code} in {RESULT}")
+        shown = sorted((line for of_code in lines.values() for line in of_code[:MOST]), key=lambda line: order(line[0]))
+        table(
+            "findings",
+            ["severity", "case", "code", "file", "what, and what to do"],
+            [row(line, root) for line in shown],
+        )
+        for code, of_code in lines.items():
+            if len(of_code) > MOST:
+                say(f"and {sum(map(len, of_code[MOST:]))} more of {code} in {RESULT}")
     counts = Counter(each.severity for each in findings)
     say(f"{cases} cases; errors: {counts[ERROR]}, warnings: {counts[WARNING]}")
+
+
+def row(alike: Sequence[Finding], root: Path) -> list[str]:
+    """Return the cells of one finding, or of many that differ in nothing but case and file."""
+    first = alike[0]
+    case, file = first.case or "(all)", from_root(first.file, root)
+    if len(alike) > 1:
+        names = list(dict.fromkeys(each.case for each in alike))
+        case, file = f"{len(names)} cases: {first_of(names)}", f"{file}, ..."
+    return [first.severity, case, first.code, file, first.message]
 
 
 def from_root(file: str, root: Path) -> str:

@@ -11,8 +11,10 @@ from segkit.config.commands import ConvertConfig
 from segkit.config.data_checks import check_dataset
 from segkit.config.options import DatasetOptions
 from segkit.config.suggestions import some_of
-from segkit.foundation.console import error, paths_written, progress
+from segkit.foundation.console import paths_written, progress
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
+from segkit.foundation.failures import failures_said
+from segkit.volumes.dicom.choosing import refuse_filter
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.references import drawn_on
 from segkit.volumes.reading import read
@@ -43,6 +45,7 @@ def convert(config: ConvertConfig) -> Path:
         raise UsageError("output is not set: pass output=FILE, or of an export or a data set output=DIR")
     output = Path(config.output)
     if config.data is not None:
+        refuse_filter(config.series, "a data set is converted whole")
         return convert_dataset(config.data, output, config.workers)
     path = Path(config.input or "")
     exporter = exporter_for(output) if config.like is not None else None
@@ -51,6 +54,7 @@ def convert(config: ConvertConfig) -> Path:
     if config.like is not None:
         return convert_volume(drawn_on(path, Path(config.like), config.dicom), output)
     if not is_export(path):
+        refuse_filter(config.series, f"{path} holds none")
         return convert_volume(path, output)
     cases = cases_in(path, config.series, config.dicom, config.workers)
     return convert_series(cases, output) if is_folder(output) else convert_volume(only_one(cases, path), output)
@@ -98,14 +102,15 @@ def convert_series(cases: Mapping[str, Selection], output: Path) -> Path:
         CasesFailedError: when there were such.
     """
     written, failed = [], []
-    for name, series in progress(cases.items(), len(cases), "converting series"):
-        try:
-            target = output / f"{name}{SERIES_SUFFIX}"
-            write(read(series), target)
-            written.append(target)
-        except SegkitError as problem:
-            error(f"{name}: {problem}")
-            failed.append(name)
+    with failures_said("series") as tell:
+        for name, series in progress(cases.items(), len(cases), "converting series"):
+            try:
+                target = output / f"{name}{SERIES_SUFFIX}"
+                write(read(series), target)
+                written.append(target)
+            except SegkitError as problem:
+                tell(name, str(problem))
+                failed.append(name)
     paths_written([*written, *([output] if written else [])])
     if failed:
         raise CasesFailedError(f"{len(failed)} of {len(cases)} series failed: {some_of(failed)}")

@@ -25,6 +25,7 @@ from segkit.evaluation.settings import settings_of
 from segkit.evaluation.tables import metrics_beside
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.errors import CasesFailedError, DataError
+from segkit.foundation.failures import say_failures
 from segkit.foundation.files import check_writable
 from segkit.studies.launching import cases_spread
 from segkit.volumes.reading import find_volumes, stem
@@ -62,6 +63,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     written = write_evaluation(evaluation, masks.output, masks.source)
     paths_written([*written, *write_extras(evaluation, masks, config)])
     if evaluation.failed:
+        told = masks.failed if config.run else {}  # when they were segmented
+        say_failures({case: why for case, why in evaluation.failed.items() if case not in told})
         raise CasesFailedError(f"{len(evaluation.failed)} cases could not be scored: {some_of(evaluation.failed)}")
     return evaluation
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from segkit.config.addresses import address_from, is_address
 from segkit.config.commands import PredictConfig
-from segkit.foundation.console import error, progress, say
+from segkit.foundation.console import progress, say
 from segkit.foundation.errors import SegkitError, StoppedError, UsageError
+from segkit.foundation.failures import failures_said
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.locks import lock
 from segkit.inference.cohort import Cohort
@@ -82,17 +83,18 @@ def store_cohort(pacs: Pacs, cohort: Cohort, folder: Path) -> None:
     """Store every object of every case; a case of which one cannot be stored is named and counts as failed."""
     sent = there = 0
     listed = read_manifest(folder).cases
-    for name in progress(list(cohort.masks), len(cohort.masks), "storing"):
-        try:
-            for path in objects_of(listed[name], folder):
-                is_new = store(pacs, path)
-                sent, there = sent + is_new, there + (not is_new)
-        except StoppedError:
-            raise
-        except (SegkitError, OSError) as problem:
-            cohort.failed[name] = str(problem)
-            cohort.masks.pop(name)
-            error(f"{name}: {problem}")
+    with failures_said() as tell:
+        for name in progress(list(cohort.masks), len(cohort.masks), "storing"):
+            try:
+                for path in objects_of(listed[name], folder):
+                    is_new = store(pacs, path)
+                    sent, there = sent + is_new, there + (not is_new)
+            except StoppedError:
+                raise
+            except (SegkitError, OSError) as problem:
+                cohort.failed[name] = str(problem)
+                cohort.masks.pop(name)
+                tell(name, str(problem))
     say(f"{pacs.address.host}: {sent} objects stored" + (f", {there} were there already" if there else ""))
 
 

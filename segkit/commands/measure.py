@@ -14,8 +14,9 @@ from segkit.datasets.parquet import check_parquet, write_parquet
 from segkit.datasets.table import PARQUET
 from segkit.evaluation.feature_table import as_columns, as_csv, summary_of
 from segkit.evaluation.measure import Case, Measurements, Wanted, measure_cases
-from segkit.foundation.console import error, paths_written, table, warn
+from segkit.foundation.console import paths_written, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError
+from segkit.foundation.failures import say_failures
 from segkit.foundation.files import check_writable, write_text
 from segkit.runs.manifest import read_manifest
 from segkit.volumes.reading import find_volumes, stem
@@ -56,8 +57,7 @@ def measure(config: MeasureConfig) -> Measurements:
     check_writable(output.parent)
     wanted = Wanted(config.labels or cohort.labels, config.components, config.bin_width, config.grid_tolerance)
     measured = measure_cases(cohort.cases, wanted, workers=config.workers, failed=cohort.failed)
-    for case, reason in measured.failed.items():
-        error(f"{case}: {reason}")
+    say_failures(measured.failed)
     if measured.unnamed:
         values = some_of([str(value) for value in measured.unnamed], 8)
         warn(f"masks hold the values {values}, which labels do not name: they are not measured")

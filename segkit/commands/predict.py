@@ -33,6 +33,7 @@ from segkit.runs.ensemble import runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import NAME as MANIFEST
 from segkit.runs.package import check_is_run
+from segkit.volumes.dicom.choosing import filter_text, is_filter, refuse_filter
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.files import DicomFile, is_dicom
 from segkit.volumes.reading import find_volumes, is_volume, stem
@@ -79,6 +80,8 @@ def segment(config: PredictConfig) -> Cohort:
 
 def _segmented(config: PredictConfig) -> Cohort:
     check_prediction(config)
+    if config.input is None:
+        refuse_filter(config.series, "input=EXPORT, which may hold several, is not set")
     if config.split is not None:
         check_is_run(Path(config.run[0]), instead="pass input=SCANS output=DIR")
     output = output_of(config)
@@ -172,12 +175,16 @@ def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options
 
     Raises:
         DataError: when there is nothing to read, two scans share a name, or a channel is missing.
-        UsageError: when channels are asked for of an export whose series are one channel each.
+        UsageError: when channels are asked for of an export whose series are one channel each, or series are chosen
+            where there are none.
     """
     if not path.exists():
         raise DataError(f"there is no {path}")
     found = find_volumes(path) if path.is_dir() else []
     files = [each for each in found if each.is_file() and not is_dicom(DicomFile(each))]  # those are segmentations
+    holds_series = len(files) < len(found) or (path.is_file() and is_export(path))
+    if not holds_series:
+        refuse_filter(wanted, f"{path} holds none")
     is_apart = len(channels) > 1 and options.volumes != CHANNELS
     if is_apart and path.is_file() and is_export(path):
         raise UsageError(
@@ -185,8 +192,12 @@ def scans_in(path: Path, channels: Sequence[str], wanted: SeriesOptions, options
             "a data set (data=dicom_tree knows which series is which channel), or 4D series with dicom.volumes=channels"
         )
     if is_apart and found:
+        refuse_filter(wanted, "the files of several channels pair by their names")
         return {name: dict(images) for name, images in images_by_case(found, channels).items()}
-    series = cases_in(path, wanted, options) if len(files) < len(found) or (path.is_file() and is_export(path)) else {}
+    series = cases_in(path, wanted, options) if holds_series else {}
+    if files and is_filter(wanted):
+        names = some_of([file.name for file in files])
+        warn(f"{filter_text(wanted)} chooses among DICOM series only; what is none is segmented too: {names}")
     if not series and not files:
         if not is_volume(path):
             raise DataError(f"{path} is no volume and no folder that holds one")

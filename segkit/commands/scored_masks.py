@@ -110,12 +110,25 @@ def masks_beside_data(config: EvaluateConfig) -> Masks:
     masks = {stem(path): path for path in find_volumes(folder) if path not in others}
     pairs = referenced(masks, dataset)
     if not pairs:
-        raise DataError(f"no file of {folder} has the name of a case of {config.data.name} with a reference")
+        raise DataError(_unpaired(folder, masks, dataset))
     failed = {case: f"it was not segmented: {why}" for case, why in manifest.failed.items() if case in dataset.cases}
     missing = [case for case in with_reference(dataset.cases.values()) if case not in masks and case not in failed]
     if missing:
         warn(f"{counted(missing, 'case')} of {config.data.name} with a reference have no mask: {some_of(missing)}")
     return of_dataset(dataset, pairs, failed, Path(config.output), {"data": config.data.name})
+
+
+def _unpaired(folder: Path, masks: Mapping[str, Path], dataset: Dataset) -> str:
+    """Return why none of a folder's masks can be scored against a data set."""
+    name, cases = dataset.options.name, with_reference(dataset.cases.values())
+    if not masks:
+        return f"{folder} holds no volume that segkit reads"
+    if not cases:
+        return f"no case of {name} has a reference: there is nothing to score against"
+    return (
+        f"no file of {folder} has the name of a case of {name} with a reference (e.g. {masks[min(masks)].name} beside "
+        f"the case {min(cases)}): a mask is called as its case, up to the suffix; rename the masks"
+    )
 
 
 def masks_of_run(config: EvaluateConfig) -> Masks:

@@ -9,8 +9,9 @@ from pathlib import Path
 from segkit.config.commands import CompareConfig
 from segkit.datasets.splits import split_from
 from segkit.evaluation.comparison.comparison import Method
-from segkit.foundation.console import error, say, warn
+from segkit.foundation.console import say, warn
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, StoppedError, UsageError
+from segkit.foundation.failures import failures_said
 from segkit.foundation.strangers import load_json
 from segkit.runs.folder import RunFolder
 from segkit.runs.model_file import read_record
@@ -80,14 +81,15 @@ def scored_runs(
         DataError: when none has any.
     """
     scored, failed = [], []
-    for run in runs:
-        try:
-            scored.append((run, saved_scores(run, split, config)))
-        except StoppedError:
-            raise
-        except SegkitError as problem:
-            error(f"{run.name}: {problem}")
-            failed.append(run.name)
+    with failures_said("runs") as tell:
+        for run in runs:
+            try:
+                scored.append((run, saved_scores(run, split, config)))
+            except StoppedError:
+                raise
+            except SegkitError as problem:
+                tell(run.name, str(problem))
+                failed.append(run.name)
     if not scored:
         raise DataError(f"none of {len(failed)} runs has {split} scores: there is nothing to compare")
     return scored, failed

@@ -12,6 +12,7 @@ from segkit.config.recorded import CONFIG_FILE
 from segkit.config.shard import Shard
 from segkit.foundation.console import Advance, progress_bar, say, warn
 from segkit.foundation.errors import CasesFailedError
+from segkit.foundation.failures import say_failures
 from segkit.foundation.files import check_writable, write_yaml
 from segkit.foundation.locks import lock
 from segkit.inference.cohort import Cohort
@@ -53,6 +54,7 @@ def segment_in_jobs(config: PredictConfig, names: Sequence[str], output: Path) -
             watched()
         repeat_warnings(jobs)
         cohort = cohort_of(output, results, dict(zip(jobs, shards, strict=True)), names)
+        say_failures(cohort.failed)
         write_cases(output, read_manifest(output), config.scores.flagged)
     if all(result.is_success for result in results):
         shutil.rmtree(output / JOBS)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytorch_lightning as pl
@@ -44,7 +45,7 @@ from segkit.foundation.locks import lock
 from segkit.networks.precision import choose_device
 from segkit.preparation.intensity_transforms import portable
 from segkit.runs.environment import environment
-from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
+from segkit.runs.folder import FINISHED, RunFolder, check_same_config, new_run_folder
 from segkit.runs.model_file import read_record, write_model, write_record
 from segkit.training.building import check_strangers_config
 from segkit.training.clock import Clock
@@ -122,14 +123,8 @@ def is_finished(folder: RunFolder, config: TrainConfig) -> bool:
     Raises:
         UsageError: when the folder holds a run of another config.
     """
-    if not folder.is_run:
-        return False
-    changed = changed_keys(folder.read_config(), asdict(config))
-    if changed:
-        raise UsageError(
-            f"output={folder.path} holds a run with another {', '.join(changed[:3])}; choose another output"
-        )
-    return folder.is_finished
+    check_same_config(folder, asdict(config), f"go on with that run: segkit train resume={quote(str(folder.path))}")
+    return folder.is_run and folder.is_finished
 
 
 @contextmanager

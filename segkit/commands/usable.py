@@ -13,6 +13,7 @@ from segkit.datasets.dataset import Dataset
 from segkit.datasets.soundness import examine_headers, unusable
 from segkit.foundation.console import error, progress, warn
 from segkit.foundation.errors import CasesFailedError
+from segkit.foundation.failures import say_failures
 from segkit.foundation.parallel import parallel_map
 from segkit.volumes.selection import has_many_files
 
@@ -38,8 +39,7 @@ class Usable:
             CasesFailedError: when there are any and `data.skip_unusable` is false.
         """
         skip = self.dataset.options.skip_unusable
-        for name, reason in sorted(failed.items()):
-            (warn if skip else error)(f"{name}{' is left out' if skip else ''}: {reason}")
+        say_failures(dict(sorted(failed.items())), *((warn, "left out") if skip else (error,)))
         if failed and not skip:
             total = len(self.dataset.cases) + len(self.left_out)
             raise CasesFailedError(

@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from segkit.config.commands import CONFIGS
+from segkit.config.data_places import refuse_place
 from segkit.config.groups import Sources, choices, groups, unknown_choice
 from segkit.config.keys import Key, declared_key
 from segkit.config.literal_paths import PathValue, split_paths
@@ -19,6 +20,7 @@ from segkit.config.typed import MISSING, checked
 from segkit.foundation.errors import UsageError, one_line
 
 YAML = ".yaml"
+DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ def read_overrides(command: str, words: Sequence[str], sources: Sources, *, swee
         UsageError: naming the first word that is malformed, or whose key, choice or value does not exist.
     """
     schema, offered = schema_of(command), groups(sources, command)
+    for word in words:
+        group, _, value = word.partition("=")
+        if group == DATA and group in offered and value.removesuffix(YAML) not in choices(sources, DATA):
+            refuse_place(command, word)
     paths, others = split_paths(schema, [_plan_file(word, sources) for word in words])
     chosen, values, tables = [], [], {}
     for override in map(parsed, others):

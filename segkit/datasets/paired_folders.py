@@ -11,6 +11,8 @@ from segkit.datasets.channel_files import images_by_case
 from segkit.foundation.errors import DataError
 from segkit.volumes.reading import find_volumes, stem
 
+UNREFERENCED = ", or null where no case has one (predict needs none, training does)"
+
 
 @dataclass(frozen=True)
 class PairedFolders(Layout):
@@ -35,7 +37,7 @@ class PairedFolders(Layout):
         """
         names, folder = list(channels), Path(self.images)
         references = volumes_by_name(Path(self.references)) if self.references else {}
-        images = images_by_case(volumes_in(folder), names, folder=folder, names=references)
+        images = images_by_case(volumes_in(folder, "data.layout.images"), names, folder=folder, names=references)
         if self.references is None:
             return [Case(name, files) for name, files in images.items()]
         if not images.keys() & references.keys():
@@ -97,28 +99,33 @@ def suffix_of(path: Path) -> str:
     return path.name[len(stem(path)) :]
 
 
-def volumes_in(folder: Path) -> list[Path]:
+def volumes_in(folder: Path, key: str, otherwise: str = "") -> list[Path]:
     """Return the volumes below a folder, sorted.
+
+    Args:
+        folder: where they lie.
+        key: that names it.
+        otherwise: what else the key may be.
 
     Raises:
         DataError: when the folder is missing or holds no volume.
     """
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}")
+        raise DataError(f"there is no folder {folder}: pass {key}=DIR{otherwise}")
     volumes = find_volumes(folder)
     if not volumes:
-        raise DataError(f"{folder} holds no volume that segkit reads")
+        raise DataError(f"{folder} holds no volume that segkit reads: pass {key}=DIR{otherwise}")
     return volumes
 
 
 def volumes_by_name(folder: Path) -> dict[str, Path]:
-    """Return the volumes of a folder by case name, sorted.
+    """Return the references of a folder by case name, sorted.
 
     Raises:
         DataError: when the folder is missing, holds no volume, or holds two with one name.
     """
     volumes: dict[str, Path] = {}
-    for path in volumes_in(folder):
+    for path in volumes_in(folder, "data.layout.references", UNREFERENCED):
         name = stem(path)
         if name in volumes:
             raise DataError(f"{path} and {volumes[name]} are both called {name}; a case name must be unique")

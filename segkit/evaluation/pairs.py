@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +57,16 @@ def match_folders(predictions: Path, references: Path, *, leave_out: Collection[
             pairs[case] = (mask_paths[0], reference_paths[0])
     if not set(masks) & set(experts):
         raise DataError(
-            f"no file of {predictions} has the name of a reference in {references} (e.g. {min(masks)}, {min(experts)})"
+            f"no file of {predictions} has the name of a reference in {references} (e.g. {_first(masks)} beside "
+            f"{_first(experts)}): they pair by file name up to the suffix; rename one to the other"
         )
     # No mistake: predictions may be of more scans than those that an expert has drawn.
     skipped = tuple(path for case, paths in sorted(masks.items()) if case not in experts for path in paths)
     return Matched(pairs, failed, tuple(missing), skipped)
+
+
+def _first(cases: Mapping[str, list[Path]]) -> str:
+    return cases[min(cases)][0].name
 
 
 def _by_case(folder: Path, leave_out: Collection[Path] = ()) -> dict[str, list[Path]]:

@@ -48,6 +48,11 @@ def error(text: str) -> None:
     _print(text, sys.stderr, logging.ERROR, prefix="error: ", style="bold red")
 
 
+def journal(text: str) -> None:
+    """Write one line into the log file only, where there is one."""
+    JOURNAL.info("%s", _printable(text, None))
+
+
 def paths_written(paths: Iterable[str | os.PathLike[str]]) -> None:
     """Print the lines that close a command: one for each file or folder it wrote."""
     for path in paths:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.console import Advance, error, told_if_longer, warn
+from segkit.foundation.console import Advance, told_if_longer, warn
 from segkit.foundation.errors import StoppedError
+from segkit.foundation.failures import failures_said
 from segkit.foundation.machine import available_memory, memory_used
 from segkit.foundation.memory_size import amount_of, size_text
 from segkit.foundation.overlapping import Ahead, Behind, Room
@@ -98,6 +99,10 @@ class AssemblyLine:
 
     def run(self, scans: Mapping[str, Images]) -> None:
         """Segment scans; what goes wrong with one is recorded, and said, as its own."""
+        with failures_said() as self._tell:
+            self._run(scans)
+
+    def _run(self, scans: Mapping[str, Images]) -> None:
         ahead = Ahead(self._tasks(scans))
         try:
             while (task := ahead.take()) is not None:
@@ -228,7 +233,7 @@ class AssemblyLine:
 
     def _note_failure(self, name: str, reason: str, shown: str) -> None:
         self.folder.register.fail(name, reason)
-        error(f"{name}: {shown}")
+        self._tell(name, shown)
         self.advance()
 
     def _foresee(self, task: Task, ready: Ready) -> None:

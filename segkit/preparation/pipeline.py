@@ -15,8 +15,9 @@ from segkit.config.plan import Plan
 from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.side_by_side import FEW_VOXELS, PROCESS
-from segkit.foundation.console import error, progress
+from segkit.foundation.console import progress
 from segkit.foundation.errors import CasesFailedError
+from segkit.foundation.failures import failures_said
 from segkit.foundation.parallel import parallel_map
 from segkit.preparation.disk import check_disk, disk_needed, memory_needed
 from segkit.preparation.fingerprint import CaseFingerprint
@@ -131,12 +132,13 @@ def attempted(
     )  # fmt: skip
     values: dict[str, Value] = {}
     failed: list[str] = []
-    for outcome in progress(outcomes, len(cases), what):
-        if outcome.value is None:
-            error(f"{outcome.name}: {outcome.error}")
-            failed.append(outcome.name)
-        else:
-            values[outcome.name] = outcome.value[0]
+    with failures_said() as tell:
+        for outcome in progress(outcomes, len(cases), what):
+            if outcome.value is None:
+                tell(outcome.name, str(outcome.error))
+                failed.append(outcome.name)
+            else:
+                values[outcome.name] = outcome.value[0]
     return values, failed
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TILE = 240  # pixels of the longest side of a plane
 OPACITY = 0.55  # of what is painted over an image
-# Told apart by colour-blind readers, and of different lightness.
-ERROR_COLOURS = {HIT: (0, 158, 115), EXTRA: (255, 228, 66), MISSED: (220, 38, 127)}
+# Blue, yellow and red: told apart by colour-blind readers, from each other and from the grey beneath.
+ERROR_COLOURS = {HIT: (0, 114, 178), EXTRA: (255, 228, 66), MISSED: (220, 30, 30)}
 AXES = ("sagittal", "coronal", "axial")
 
 

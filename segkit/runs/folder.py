@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from segkit.config.recorded import RESUMABLE
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_json, write_json
 from segkit.foundation.strangers import load_yaml
 
 FINISHED = "finished"
 # Keys that do not change what a run learns.
 FREE = (*RESUMABLE, "output", "launcher", "tracker", "study", "paths", "inference", "profiler", "training.devices")
+
+CHANGES = 3  # keys that differ, named in a message
+LONGEST = 60  # characters of a value in it
 
 
 @dataclass(frozen=True)
@@ -145,15 +149,43 @@ def new_run_folder(runs: Path, name: str) -> RunFolder:
     return RunFolder(runs / name / datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S"))
 
 
-def changed_keys(before: Mapping[str, Any], now: Mapping[str, Any], section: str = "") -> list[str]:
-    """Return the dotted keys in which two configs would train differently."""
-    changed = []
+def check_same_config(folder: RunFolder, now: Mapping[str, Any], way_out: str) -> None:
+    """Make sure that a folder holds no run, or one that a config would train.
+
+    Args:
+        folder: of a run.
+        now: the config.
+        way_out: what goes on with what is there.
+
+    Raises:
+        UsageError: when it would train otherwise; the message says what differs.
+    """
+    if not folder.is_run:
+        return
+    changed = changed_values(folder.read_config(), now)
+    if changed:
+        few = [f"{key} ({shown(old)} -> {shown(new)})" for key, (old, new) in [*changed.items()][:CHANGES]]
+        more = f" and {len(changed) - CHANGES} more" if len(changed) > CHANGES else ""
+        raise UsageError(
+            f"{folder.path} holds a run with another {', '.join(few)}{more}: choose another output, or {way_out}"
+        )
+
+
+def changed_values(before: Mapping[str, Any], now: Mapping[str, Any], section: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return the dotted keys in which two configs would train differently, each with the old and the new value."""
+    changed: dict[str, tuple[Any, Any]] = {}
     for key in sorted({*before, *now}):
         name, old, new = f"{section}{key}", before.get(key), now.get(key)
         if name in FREE or old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changed += changed_keys(old, new, f"{name}.")
+            changed |= changed_values(old, new, f"{name}.")
         else:
-            changed.append(name)
+            changed[name] = old, new
     return changed
+
+
+def shown(value: Any) -> str:
+    """Return a value as it is typed, a long one without its middle."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from segkit.config.call import Call
@@ -19,7 +20,7 @@ from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.machine import starter
 from segkit.preparation.intensity_transforms import portable
-from segkit.runs.folder import RunFolder, changed_keys, new_run_folder
+from segkit.runs.folder import RunFolder, check_same_config, new_run_folder
 from segkit.studies.board import Board
 from segkit.studies.combinations import Combination, expand
 from segkit.studies.engine import Engine
@@ -117,7 +118,7 @@ def _written(folder: Path, composed: Sequence[Composed]) -> list[Entry]:
     names: list[str] = []
     for combination, config in composed:
         names.append(trial_name(combination.swept, names))
-        _check_same(folder / names[-1], config)
+        _check_same(folder, names[-1], config)
     entries = [
         entry_of(write_trial(folder, name, combination.words, config), combination.swept, config)
         for name, (combination, config) in zip(names, composed, strict=True)
@@ -189,12 +190,12 @@ def _study_folder(configs: Sequence[Any]) -> Path:
     return new_run_folder(Path(first.paths.runs), first.name if len(names) == 1 else "sweep").path
 
 
-def _check_same(run: Path, config: Any) -> None:
-    """Make sure that a run folder holds, as far as it was trained, what a config would train."""
-    if RunFolder(run).is_run:
+def _check_same(study: Path, name: str, config: Any) -> None:
+    """Make sure that a trial's run folder holds, as far as it was trained, what a config would train."""
+    run = RunFolder(study / name)
+    if run.is_run:
         wanted = asdict(replace(config, data=completed(config.data)))
-        if changed := changed_keys(RunFolder(run).read_config(), wanted):
-            raise UsageError(f"{run} holds a run with another {', '.join(changed[:3])}; choose another output")
+        check_same_config(run, wanted, f"go on with that study: segkit train -m study.resume={quote(str(study))}")
 
 
 def unmeasured(words: Sequence[str]) -> list[str]:

@@ -1,13 +1,16 @@
 import json
+import re
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from segkit.commands.check import check, examinations, sided_labels
+from segkit.commands.check import check, examinations, show, sided_labels
 from segkit.config.compose import configure
 from segkit.datasets.dataset import open_dataset
+from segkit.datasets.soundness.findings import ERROR, found
 from segkit.foundation.errors import CasesFailedError, UsageError
 from tests.commands.faulty_hippocampi import faulty_set
 from tests.reports.reading_pages import Reader
@@ -195,3 +198,13 @@ def test_sided_labels_without_a_pair_are_told(tmp_path):
     assert "left_kidney and right_kidney are sided" in found("left_kidney right_kidney")[0]
     assert found("left_kidney right_kidney", "[[right_kidney, left_kidney]]") == []
     assert found("left_kidney liver colon rectum") == []
+
+
+def test_findings_that_differ_in_nothing_but_the_case_share_a_row(capsys):
+    lacking = [found(f"case_{n}", ERROR, "missing-reference", "there is none", f"/set/{n}.nii") for n in range(4)]
+    show([*lacking, found("case_9", ERROR, "missing-reference", "it is torn", "/set/9.nii")], 9, Path("/set"))
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(ERROR)]
+    assert [re.split(r"\s{2,}", row)[1:4] for row in rows] == [
+        ["4 cases: case_0, case_1, case_2, ...", "missing-reference", "0.nii, ..."],
+        ["case_9", "missing-reference", "9.nii"],
+    ]

@@ -85,6 +85,7 @@ def test_probabilities_with_the_wrong_channels_name_the_file(cohort, capfd):
     tree = json.loads((cohort / "out" / "summary.json").read_text(encoding="utf-8"))
     assert [case["case"] for case in tree["failed"]] == ["a"]
     assert "a.nii.gz has 5 channels" in tree["failed"][0]["error"]
+    assert f"error: a: {tree['failed'][0]['error']}\n" in capfd.readouterr().err
     assert tree["cases"] == 1
 
 

@@ -72,10 +72,13 @@ def test_a_numbered_image_pairs_with_a_reference_without_number(touch):
     assert [case.name for case in layout(folder).cases(["MR"])] == ["a"]
 
 
-@pytest.mark.parametrize("missing", ["images", "labels"])
-def test_a_missing_folder_is_named(missing, touch):
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("images", r"data\.layout\.images=DIR$"), ("labels", r"data\.layout\.references=DIR, or null where .*predict")],
+)
+def test_a_missing_folder_is_named(missing, words, touch):
     folder = touch("images/a.nii" if missing == "labels" else "labels/a.nii")
-    with pytest.raises(DataError, match=f"there is no folder .*{missing}"):
+    with pytest.raises(DataError, match=f"there is no folder .*{missing}: pass {words}"):
         layout(folder).cases(["MR"])
 
 

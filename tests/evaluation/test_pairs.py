@@ -34,7 +34,7 @@ def test_a_name_that_stands_for_two_files_fails_that_case_only(write_nifti, tmp_
 def test_folders_without_a_common_name_say_so(write_nifti, tmp_path):
     write_nifti("p/pred_1.nii", MASK)
     write_nifti("r/case_1.nii", MASK)
-    with pytest.raises(DataError, match=r"pred_1.*case_1"):
+    with pytest.raises(DataError, match=r"e\.g\. pred_1\.nii beside case_1\.nii\): they pair by file name"):
         match_folders(tmp_path / "p", tmp_path / "r")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no volume"):

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import write_yaml
-from segkit.runs.folder import FINISHED, RunFolder, changed_keys, new_run_folder
+from segkit.runs.folder import FINISHED, RunFolder, changed_values, check_same_config, new_run_folder
 
 
 def test_places_are_those_of_the_design(tmp_path):
@@ -71,23 +71,39 @@ def test_a_strangers_config_is_only_read(text, tmp_path):
 
 def test_keys_that_train_differently():
     before = {"seed": 1, "network": {"features": [4, 8], "block": "plain"}, "training": {"steps": 5, "workers": 0}}
-    assert changed_keys(before, before) == []
+    assert list(changed_values(before, before)) == []
     now = {"seed": 2, "network": {"features": [4, 8], "block": "residual"}, "training": {"steps": 9, "workers": 4}}
-    assert changed_keys(before, now) == ["network.block", "seed", "training.steps"]
+    assert list(changed_values(before, now)) == ["network.block", "seed", "training.steps"]
+
+
+def test_what_differs_from_a_run_that_is_there_is_said_with_both_ways_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    before = {"seed": 1, "training": {"steps": 5, "budget": None}, "data": {"root": "/a" * 40, "name": "x"}}
+    check_same_config(folder, before, "go on")
+    folder.config.write_text(json.dumps(before))
+    check_same_config(folder, before, "go on")
+    now = {"seed": 2, "training": {"steps": None, "budget": "1h"}, "data": {"root": "/b" * 40, "name": "x"}}
+    with pytest.raises(UsageError) as refused:
+        check_same_config(folder, now, "go on")
+    assert str(refused.value) == (
+        f"{tmp_path} holds a run with another data.root ({'/a' * 15}...{'/a' * 15} -> {'/b' * 15}...{'/b' * 15}), "
+        "seed (1 -> 2), training.budget (null -> 1h) and 1 more: choose another output, or go on"
+    )
 
 
 def test_keys_that_only_one_side_knows():
-    assert changed_keys({"network": {"a": {"b": 1}}}, {"network": {"a": {"b": 1, "c": 2}}}) == ["network.a.c"]
-    assert changed_keys({"network": {"a": {"b": 1}}}, {"network": {}}) == ["network.a"]
-    assert changed_keys({}, {"network": {"a": 1}}) == ["network"]
-    assert changed_keys({"network": {"a": 1}}, {"network": 3}) == ["network"]
-    assert changed_keys({"network": {"a": None}}, {"network": {}}) == []
+    assert list(changed_values({"network": {"a": {"b": 1}}}, {"network": {"a": {"b": 1, "c": 2}}})) == ["network.a.c"]
+    assert list(changed_values({"network": {"a": {"b": 1}}}, {"network": {}})) == ["network.a"]
+    assert list(changed_values({}, {"network": {"a": 1}})) == ["network"]
+    assert list(changed_values({"network": {"a": 1}}, {"network": 3})) == ["network"]
+    assert list(changed_values({"network": {"a": None}}, {"network": {}})) == []
 
 
 @pytest.mark.parametrize("key", ["device", "workers", "debug", "trust", "resume", "output", "launcher", "inference"])
 def test_keys_that_train_the_same(key):
-    assert changed_keys({key: "one"}, {key: {"another": 2}}) == []
+    assert list(changed_values({key: "one"}, {key: {"another": 2}})) == []
 
 
 def test_a_cache_that_moved_trains_the_same():
-    assert changed_keys({"paths": {"cache": "/a", "runs": "runs"}}, {"paths": {"cache": "/b", "runs": "runs"}}) == []
+    before, now = ({"paths": {"cache": cache, "runs": "runs"}} for cache in ("/a", "/b"))
+    assert changed_values(before, now) == {}

@@ -67,6 +67,11 @@ def unusable(findings: Iterable[Finding]) -> dict[str, str]:
     return reasons
 
 
+def order(finding: Finding) -> tuple[bool, str, str, str]:
+    """Return what findings are sorted by: errors first, then by case and code."""
+    return finding.severity != ERROR, finding.case, finding.code, finding.file
+
+
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings sorted: errors first, then by case and code."""
-    return sorted(findings, key=lambda finding: (finding.severity != ERROR, finding.case, finding.code, finding.file))
+    """Return findings sorted, as `order` has it."""
+    return sorted(findings, key=order)

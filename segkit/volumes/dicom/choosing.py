@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from segkit.config.options import SeriesOptions
 from segkit.config.suggestions import some_of
-from segkit.foundation.errors import DataError
+from segkit.foundation.errors import DataError, UsageError
 from segkit.volumes.dicom.stacks import Stack
 
 SHOWN = 5  # volumes named in a message
@@ -23,6 +23,21 @@ def is_captured(stack: Stack) -> bool:
 def is_filter(wanted: SeriesOptions | None) -> TypeGuard[SeriesOptions]:
     """Tell whether any filter is set."""
     return wanted is not None and any(vars(wanted).values())
+
+
+def filter_text(wanted: SeriesOptions) -> str:
+    """Return filters as they are typed: `series.modality=CT`."""
+    return " ".join(f"series.{name}={value}" for name, value in vars(wanted).items() if value)
+
+
+def refuse_filter(wanted: SeriesOptions, why: str) -> None:
+    """Refuse filters where there are no series.
+
+    Raises:
+        UsageError: when one is set.
+    """
+    if is_filter(wanted):
+        raise UsageError(f"{filter_text(wanted)}: this chooses among DICOM series, and {why}: leave it out")
 
 
 def chosen(stacks: Sequence[Stack], wanted: SeriesOptions | None, where: Path) -> list[Stack]:
