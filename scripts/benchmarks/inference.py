@@ -40,7 +40,7 @@ from segkit.runs.model_file import ModelRecord, write_model
 MEAN, STD, LOW, HIGH = 20.0, 300.0, -1000.0, 1000.0  # HU: how both normalise
 GIGABYTE = 1e9
 LARGE = (2, 25, 105)
-AMOUNT = re.compile(r"at most ([\d.]+) (GB|MB)")
+AMOUNT = re.compile(r"memory: at most ([\d.]+) ([GM]B)")
 ALLOWED = 1.1  # times the announced peak
 
 

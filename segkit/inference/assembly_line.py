@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.foundation.console import Advance, told_if_longer, warn
+from segkit.foundation.console import Advance, say, told_if_longer, warn
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.failures import failures_said
 from segkit.foundation.machine import available_memory, memory_used
@@ -27,6 +27,7 @@ from segkit.volumes.selection import Location, without_folders
 
 LIBRARIES = 60e6  # bytes that PyTorch's kernels take when they are first used
 WRITING = 2  # bytes for each byte of a mask that is written: itself, and once more in the order of the file
+MORE = 1.25  # times the memory told before that is worth another line
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class AssemblyLine:
         self.reused = 0
         self._room = Room(amount_of(model.options.memory, key="inference.memory"))
         self._behind = Behind()
-        self.need: Need | None = None  # of the scan that took most memory so far
+        self._told: Need | None = None
 
     def run(self, scans: Mapping[str, Images]) -> None:
         """Segment scans; what goes wrong with one is recorded, and said, as its own."""
@@ -237,17 +238,19 @@ class AssemblyLine:
         self.advance()
 
     def _foresee(self, task: Task, ready: Ready) -> None:
-        """Note what memory a mask will take where that is most so far, and warn where it is more than is free."""
-        need = need_of(task, ready, self._room.limit, 0 if self.need else LIBRARIES)
-        if self.need and need.most <= self.need.most:
+        """Tell what memory a mask will take where that is much more than was told before, and where it is not free."""
+        need = need_of(task, ready, self._room.limit, 0 if self._told else LIBRARIES)
+        if self._told and need.most <= MORE * self._told.most:
             return
-        self.need = need
+        self._told = need
         free = available_memory()
         if need.more > free and not need.on_gpu:
             warn(
                 f"{need}; {size_text(need.more)} of it are still to be taken, and {size_text(free)} are free: set "
                 "inference.memory lower, or end other programs"
             )
+        else:
+            say(str(need))
 
 
 def need_of(task: Task, ready: Ready, limit: int, loading: float) -> Need:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segkit.config.options import ObjectOptions
 from segkit.config.shard import Shard
-from segkit.foundation.console import progress_bar, say
+from segkit.foundation.console import progress_bar
 from segkit.foundation.locks import lock
 from segkit.inference.assembly_line import AssemblyLine
 from segkit.inference.cohort_table import write_cases
@@ -82,6 +82,4 @@ def _segmented(model: Model, scans: Mapping[str, Mapping[str, Location]], folder
             line.run(scans)
     finally:
         folder.register.close()
-    if line.need:
-        say(str(line.need))
     return line

@@ -34,12 +34,13 @@ def test_finished_masks_are_kept_until_scan_model_or_settings_change(tmp_path, s
     assert predict_cohort(Fake("other weights"), scans, output, "auto").reused == 2
 
 
-def test_memory_is_told_once_of_the_scan_that_takes_most(tmp_path, scans, capsys):
-    model, sizes = Fake(), iter((1000, 5_000_000_000, 2000))
+def test_memory_is_told_before_and_again_only_where_it_is_much_more(tmp_path, scans, capsys):
+    model, sizes = Fake(), iter((1000, 5_000_000_000, 5_100_000_000))
     model.ready_of = lambda scan: Ready(scan, (), Work(axis=0, pieces=1, windows=2, bytes=next(sizes)))
     predict_cohort(model, scans, tmp_path / "masks", "auto")
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("memory: ")]
-    assert ", for b: 5.0 GB for logits and networks (2 windows at once)" in line
+    first, second = [line for line in capsys.readouterr().out.splitlines() if line.startswith("memory: ")]
+    assert ", for a: 0.0 MB for logits and networks (2 windows at once)" in first
+    assert ", for b: 5.0 GB for logits and networks (2 windows at once)" in second
     predict_cohort(model, scans, tmp_path / "masks", "auto")  # nothing is computed
     assert "memory" not in capsys.readouterr().out
 
