@@ -34,16 +34,19 @@ class Errors:
 class EarlierMaskErrors(BatchTransform):
     """Grow, shrink, open or close classes of an earlier stage's mask, and drop some of its small components.
 
+    No class is lost as a whole: masks of networks that never saw a case miss it as often as they really do, and since
+    patches are drawn around what is searched, more misses would teach to find it where the mask has nothing.
+
     Args:
         classes: of the mask but the background, the last channels of an image.
         shapes: probability that a sample's classes change their shape.
         shaped: probability of that for each of its classes.
         radius: largest, in voxels.
-        loses: probability for each class that it loses a component.
+        loses: probability for each class that it loses one of its components.
         largest: share of the patch; a component larger than that is never lost.
 
     Source: nnU-Net 2, `ApplyRandomBinaryOperatorTransform` and
-        `RemoveRandomConnectedComponentFromOneHotEncodingTransform`.
+        `RemoveRandomConnectedComponentFromOneHotEncodingTransform`, which may leave nothing of a class.
     """
 
     def __init__(
@@ -91,15 +94,16 @@ class EarlierMaskErrors(BatchTransform):
         """Return one class's mask with its errors."""
         if operation and mask.any():
             name, radius = operation
-            mask = OPERATIONS[name](mask, radius)
+            shaped = OPERATIONS[name](mask, radius)
+            mask = shaped if shaped.any() else mask
         return mask if losing is None else self.without_component(mask, losing)
 
     def without_component(self, mask: Mask, losing: float) -> Mask:
-        """Return a mask without one of its small connected components, that which `losing` picks."""
-        labelled, _ = ndimage.label(mask)
+        """Return a mask without one of its small connected components, that which `losing` picks; never without all."""
+        labelled, count = ndimage.label(mask)
         sizes = np.bincount(labelled.reshape(-1))[1:]
         small = np.flatnonzero(sizes <= self.largest * mask.size)
-        if not len(small):
+        if count < 2 or not len(small):
             return mask
         lost = int(small[int(losing * len(small))]) + 1
         remaining: Mask = mask & (labelled != lost)

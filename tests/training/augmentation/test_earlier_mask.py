@@ -38,6 +38,13 @@ def test_only_small_components_are_lost():
     assert not errors.without_component(np.zeros((4, 4, 4), bool), 0.5).any()
 
 
+def test_no_class_is_lost_as_a_whole():
+    small = ball(1, (2, 2, 2))
+    errors = EarlierMaskErrors(1)
+    assert np.array_equal(errors.changed(small, ("shrink", 3), 0.5), small)
+    assert errors.changed(small | ball(1, (9, 9, 9)), ("open", 3), 0.5).sum() == small.sum()
+
+
 def test_images_stay_and_masks_change():
     images = batch(ball(3), ball(2))
     before = images.clone()
