@@ -35,7 +35,8 @@ def logits_of(classes: int, shape: Sequence[int]) -> np.ndarray:
 
 
 def segkit(logits: np.ndarray) -> np.ndarray:
-    from segkit.inference.restoring import Planes, write_labels
+    from segkit.inference.planes import LabelledPlanes
+    from segkit.inference.restoring import write_labels
     from segkit.inference.route import route_across
     from segkit.volumes.grid import Grid, affine_from
 
@@ -44,7 +45,7 @@ def segkit(logits: np.ndarray) -> np.ndarray:
     route = route_across(0, grid, Grid(fine, affine_from((1.0, 1.0, 1.0))))
     parts = (logits[:, start : start + CHUNK] for start in range(0, logits.shape[1], CHUNK))
     order = [1 + axis for axis in route.source] + [0]
-    planes = Planes((np.ascontiguousarray(part.transpose(order)) for part in parts), is_regions=False)
+    planes = LabelledPlanes((np.ascontiguousarray(part.transpose(order)) for part in parts), is_regions=False)
     result = np.zeros(fine, np.uint8)
     write_labels(planes, route, range(route.planes[1]), 0, result)
     return result
