@@ -96,7 +96,7 @@ class AssemblyLine:
         self.reused = 0
         self._room = Room(amount_of(model.options.memory, key="inference.memory"))
         self._behind = Behind()
-        self._told: Need | None = None
+        self._told = 0.0  # bytes
 
     def run(self, scans: Mapping[str, Images]) -> None:
         """Segment scans; what goes wrong with one is recorded, and said, as its own."""
@@ -240,9 +240,9 @@ class AssemblyLine:
     def _foresee(self, task: Task, ready: Ready) -> None:
         """Tell what memory a mask will take where that is much more than was told before, and where it is not free."""
         need = need_of(task, ready, self._room.limit, 0 if self._told else LIBRARIES)
-        if self._told and need.most <= MORE * self._told.most:
+        if need.most <= MORE * self._told:
             return
-        self._told = need
+        self._told = need.most
         free = available_memory()
         if need.more > free and not need.on_gpu:
             warn(

@@ -10,8 +10,7 @@ from shlex import quote
 from typing import Any
 
 from segkit.config.call import Call
-from segkit.config.checks import EACH, check_inputs
-from segkit.config.compose import configure
+from segkit.config.checks import EACH
 from segkit.config.groups import config_sources
 from segkit.datasets.dataset import completed
 from segkit.foundation.console import paths_written, say, table
@@ -19,7 +18,6 @@ from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.machine import starter
-from segkit.preparation.intensity_transforms import portable
 from segkit.runs.folder import RunFolder, check_same_config, new_run_folder
 from segkit.studies.board import Board
 from segkit.studies.combinations import Combination, expand
@@ -29,7 +27,7 @@ from segkit.studies.naming import trial_name
 from segkit.studies.resuming import KEY, recall, resumed_study
 from segkit.studies.study import STUDY_FILE, Entry, Study, entry_of, held, is_study, read_study
 from segkit.studies.trackers.tracking import Tracker, build_tracker, ended, track
-from segkit.studies.trial import write_trial
+from segkit.studies.trial import training_config, write_trial
 
 Composed = tuple[Combination, Any]  # the latter is its checked config
 
@@ -174,9 +172,7 @@ def _fold_count(config: Any) -> int:
 
 def _checked(combination: Combination, call: Call) -> Any:
     try:
-        config = configure("train", combination.words, config_dirs=call.config_dirs)
-        check_inputs(config)
-        return portable(config)
+        return training_config(combination.words, call.config_dirs)
     except UsageError as error:
         where = f"trial {', '.join(combination.swept)}: " if combination.swept else ""
         raise UsageError(f"{where}{error}") from error

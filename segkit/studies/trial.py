@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from segkit.config.checks import check_inputs
+from segkit.config.commands import TrainConfig
+from segkit.config.compose import configure
 from segkit.config.recorded import CONFIG_FILE, OVERRIDES_FILE
 from segkit.foundation.errors import StoppedError
 from segkit.foundation.files import write_yaml
+from segkit.preparation.intensity_transforms import portable
 from segkit.runs.folder import FINISHED
 from segkit.studies.progress import Progress
 
@@ -79,6 +83,17 @@ class Result:
         if self.exit_code == StoppedError.exit_code:
             return STOPPED
         return f"failed with exit code {self.exit_code}"
+
+
+def training_config(words: Sequence[str], config_dirs: Iterable[str | Path] = ()) -> TrainConfig:
+    """Compose the training of a trial, checked, and without files that its transforms learn from.
+
+    Raises:
+        UsageError: when it does not hold together, or something that it names is not there.
+    """
+    config: TrainConfig = configure("train", words, config_dirs=config_dirs)
+    check_inputs(config)
+    return portable(config)
 
 
 def write_trial(study: Path, name: str, words: Sequence[str], config: Any) -> Trial:

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.config.call import Call
-from segkit.config.checks import check_inputs
 from segkit.config.commands import TuneConfig
-from segkit.config.compose import configure
 from segkit.config.search import Space, SweepOptions, space_from, word
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.durations import format_duration
@@ -18,7 +16,6 @@ from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.locks import lock
 from segkit.foundation.plain import plain
-from segkit.preparation.intensity_transforms import portable
 from segkit.runs.folder import FREE, new_run_folder
 from segkit.studies.engine import Engine
 from segkit.studies.launching import build_launcher
@@ -32,6 +29,7 @@ from segkit.studies.search.worker import LOCK, Worker
 from segkit.studies.study import STUDY_FILE
 from segkit.studies.sweep import unmeasured
 from segkit.studies.trackers.tracking import build_tracker
+from segkit.studies.trial import training_config
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -113,7 +111,7 @@ def check_ends(words: Sequence[str], space: Space, call: Call) -> None:
         for value in dimension.ends:
             tried = [word(name, member) for name, member in {**first, key: value}.items()]
             try:
-                check_inputs(portable(configure("train", [*words, *tried], config_dirs=call.config_dirs)))
+                training_config([*words, *tried], call.config_dirs)
             except UsageError as error:
                 raise UsageError(f"with {word(key, value)}: {error}") from error
 

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.config.checks import check_inputs
 from segkit.config.commands import TuneConfig
-from segkit.config.compose import configure
 from segkit.config.search import Scalar, Space, word
 from segkit.foundation.console import say
 from segkit.foundation.durations import format_duration, parse_duration
 from segkit.foundation.errors import SegkitError, StoppedError
 from segkit.foundation.locks import lock
-from segkit.preparation.intensity_transforms import portable
 from segkit.studies.board import Board
 from segkit.studies.engine import Engine
 from segkit.studies.naming import plain_name
@@ -26,7 +23,7 @@ from segkit.studies.search.records import Records, counted
 from segkit.studies.search.sampling import combinations, distributions, make_sampler, shown
 from segkit.studies.study import RUNNING, Entry, entry_of
 from segkit.studies.trackers.tracking import Tracker, ended, track
-from segkit.studies.trial import STOPPED, Result, write_trial
+from segkit.studies.trial import STOPPED, Result, training_config, write_trial
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -153,9 +150,7 @@ class Worker:
 
     def _submitted(self, trial: Trial, name: str, swept: Sequence[str]) -> Entry:
         words = [*self.words, *swept]
-        config = configure("train", words, config_dirs=self.config_dirs)
-        check_inputs(config)
-        config = portable(config)
+        config = training_config(words, self.config_dirs)
         trial.set_user_attr(claims.RUN, name)
         written = write_trial(self.folder, name, words, config)
         # The training of a dead worker may still be saving its state.

@@ -17,8 +17,8 @@ from segkit.config.compose import configure
 from segkit.config.recorded import load_config
 from segkit.foundation.errors import CasesFailedError, StoppedError, UsageError
 from segkit.studies import board
+from segkit.studies import trial as trials
 from segkit.studies.search import claims
-from segkit.studies.search import search as searching
 from segkit.studies.search import worker as working
 from segkit.studies.search.search import training_words
 from segkit.studies.search.storage import JOURNAL
@@ -51,8 +51,7 @@ def quickly(base, monkeypatch):
         rate, seed = float(settings.get("optimizer.lr", 0.01)), int(settings.get("seed", 1))
         return replace(first, optimizer={**first.optimizer, "lr": rate}, seed=seed)
 
-    for module in (searching, working):
-        monkeypatch.setattr(module, "configure", composed)
+    monkeypatch.setattr(trials, "configure", composed)
     return base
 
 
