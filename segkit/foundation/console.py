@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PLAIN_LINES = 10
 _PLAIN_SECONDS = 2.0
+_PLAIN_SILENCE = 600.0  # the longest
+_PLAIN_FIRST = 30.0  # after which one wonders whether it goes on at all
 _BAR_WIDTH = 50  # characters: a narrower terminal shows the count without a bar
 # Names in scans are a stranger's text: control characters could rewrite the terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
@@ -175,7 +177,7 @@ def progress(iterable: Iterable[T], total: int | None = None, what: str = "") ->
 
 @contextmanager
 def progress_bar(total: int | None, what: str, *, percent: bool = False) -> Iterator[Advance]:
-    """Show how far a piece of work is: a bar on a terminal, about ten lines when piped.
+    """Show how far a piece of work is: a bar on a terminal; when piped about ten lines, more of long work.
 
     Args:
         total: how many steps there are; None when nobody knows.
@@ -202,14 +204,16 @@ def progress_bar(total: int | None, what: str, *, percent: bool = False) -> Iter
 
 
 def _line_counter(total: int | None, words: str, percent: bool = False) -> Advance:
-    started, done, shown, said = time.monotonic(), 0, 0, time.monotonic()
+    started = said = time.monotonic()
+    done = shown = 0
 
     def advance(steps: int = 1, what: str | None = None) -> None:
         nonlocal done, shown, said, words
         done, words = done + steps, words if what is None else what
         # Tenths where the total is known, else powers of two, and only where one would begin to wonder.
         mark = done * _PLAIN_LINES // total if total else done.bit_length()
-        if done == total or (mark > shown and time.monotonic() - said >= _PLAIN_SECONDS):
+        silence, longest = time.monotonic() - said, _PLAIN_FIRST if said == started else _PLAIN_SILENCE
+        if done == total or silence >= (_PLAIN_SECONDS if mark > shown else longest):
             shown, said = mark, time.monotonic()
             elapsed = said - started
             left = f", about {format_duration(elapsed / done * (total - done))} left" if total and done < total else ""

@@ -111,6 +111,17 @@ def test_piped_progress_without_a_total_stays_short(capsys, monkeypatch):
     assert lines[-1].startswith("reading: 4096 after ")
 
 
+def test_piped_progress_of_a_night_speaks_after_half_a_minute_and_then_each_ten_minutes(capsys, monkeypatch):
+    clock = iter(range(0, 10**9, 36))  # one reading of it in each advance but where a line is said: two
+    monkeypatch.setattr(console.time, "monotonic", lambda: float(next(clock)))
+    with progress_bar(1000, "training for 10h", percent=True) as advance:
+        for _ in range(100):
+            advance()
+    lines = [line.split(" left")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].startswith("training for 10h: 0.1% after ")
+    assert 5 <= len(lines) <= 8
+
+
 def test_progress_of_nothing_says_nothing(capsys):
     assert list(progress([], what="reading")) == []
     assert capsys.readouterr().out == ""
