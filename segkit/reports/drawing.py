@@ -8,7 +8,6 @@ from html import escape
 
 # Okabe and Ito's hues, as `segkit.volumes.outlines.COLOURS` has them; darker on white so that small marks stay visible.
 ON_WHITE = ("#a96f00", "#2079ae", "#00805e", "#8a7f00", "#005a8f", "#b84e00", "#a34a82")
-ON_BLACK = ("#e69f00", "#56b4e9", "#1fb68d", "#f0e442", "#4aa3df", "#ff8a4d", "#e08fbc")
 LIGHT = {"ink": "#1a2027", "muted": "#55606e", "grid": "#dde2e8", "paper": "#ffffff"}
 PALETTE = len(ON_WHITE)
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 # steps (x, y) lead from the one inside to the one outside, for each of four headings, each a quarter turn to the left
 # of the one before: up, left, down, right.
 OUTWARD = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
-UP, DOWN = 0, 2  # headings at which the neighbour outside has the larger x, the smaller x
+DOWN = 2  # the heading at which the neighbour outside has the smaller x
 # Corners lie half a pixel from the centres beside them. Edges keep this much, in pixels along each gap, from every
 # centre that they pass: so they leave the border by 0.35 at most, decimals and another reader's rounding move no pixel
 # to the other side, and round shapes of 16 pixels and more keep their area within 0.4%.
