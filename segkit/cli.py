@@ -91,7 +91,7 @@ def parse_line(words: Sequence[str]) -> Line:
                 raise UsageError(f"{flag} is followed by {_VALUED[flag]}: write {flag} {_VALUED[flag]}")
             values.append((flag, value))
         else:
-            from segkit.config.suggestions import did_you_mean, listed
+            from segkit.foundation.suggestions import did_you_mean, listed
 
             flags = (*_SWITCHES, *_VALUED)
             raise UsageError(f"{word} is not a flag{did_you_mean(flag, flags) or ';'} flags: {listed(flags)}")
@@ -130,7 +130,7 @@ def _task(line: Line) -> tuple[Task, bool]:
 
 def _check_command(command: str) -> None:
     if command not in commands():
-        from segkit.config.suggestions import did_you_mean, listed
+        from segkit.foundation.suggestions import did_you_mean, listed
 
         if "=" in command:
             raise UsageError(f"{command}: a command comes first; commands: {listed(commands())}")

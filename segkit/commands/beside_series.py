@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from segkit.config.commands import ConvertConfig
 from segkit.config.labels import BACKGROUND, Declared, Labels, in_colour, labels_from
-from segkit.config.suggestions import some_of
 from segkit.foundation.console import paths_written
 from segkit.foundation.errors import DataError, GeometryError, UsageError
+from segkit.foundation.suggestions import some_of
 from segkit.inference.exporters import Exporter, Segmented, check_objects, exporters
 from segkit.runs.manifest import read_manifest
 from segkit.volumes.dicom.choosing import chosen

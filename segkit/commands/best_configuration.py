@@ -15,7 +15,6 @@ from segkit.commands.scored_runs import HELD_OUT, VALIDATION
 from segkit.config.commands import CompareConfig, TrainConfig
 from segkit.config.options import PostprocessingOptions
 from segkit.config.recorded import load_config
-from segkit.config.suggestions import some_of
 from segkit.datasets.dataset import Dataset, open_recorded
 from segkit.evaluation.comparison.comparing import compare as compare_methods
 from segkit.evaluation.comparison.comparison import Comparison, Method
@@ -23,6 +22,7 @@ from segkit.evaluation.evaluate import Evaluation
 from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
+from segkit.foundation.suggestions import some_of
 from segkit.inference.model import load
 from segkit.studies.best import CANDIDATES, check_free, write_best
 from segkit.studies.configurations import Candidate, Runs, candidates_of, configurations_of, reason, simplest

@@ -12,7 +12,6 @@ from segkit.commands.usable import usable_dataset
 from segkit.config.commands import TrainConfig
 from segkit.config.options import CascadeOptions, PostprocessingOptions, TrainingOptions
 from segkit.config.plan import plan_from
-from segkit.config.suggestions import some_of
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.splits import ALL, Split, split_cases
 from segkit.foundation.console import say, warn
@@ -20,6 +19,7 @@ from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import write_json
 from segkit.foundation.strangers import load_yaml
+from segkit.foundation.suggestions import some_of
 from segkit.preparation.identical import together_by_content
 from segkit.runs.folder import RunFolder
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from segkit.commands.prepared_check import check_prepared
 from segkit.config.commands import CheckConfig
-from segkit.config.suggestions import some_of
 from segkit.config.targets import check_signatures
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.folds import grouped
@@ -21,8 +20,9 @@ from segkit.datasets.soundness.findings import ERROR, WARNING, found, in_order, 
 from segkit.datasets.splits import ALL, BY_LABELS, split_cases, strata_column
 from segkit.foundation.console import paths_written, say, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError
-from segkit.foundation.failures import FEW, first_of, kind_of
+from segkit.foundation.failures import FEW, kind_of
 from segkit.foundation.files import check_writable, write_json
+from segkit.foundation.suggestions import some_of
 from segkit.reports.dataset_page import sketch, write_dataset_page
 
 RESULT, PAGE = "check.json", "check.html"
@@ -172,7 +172,7 @@ def row(alike: Sequence[Finding], root: Path) -> list[str]:
     case, file = first.case or "(all)", from_root(first.file, root)
     if len(alike) > 1:
         names = list(dict.fromkeys(each.case for each in alike))
-        case, file = f"{len(names)} cases: {first_of(names)}", f"{file}, ..."
+        case, file = f"{len(names)} cases: {some_of(names, FEW)}", f"{file} ..."
     return [first.severity, case, first.code, file, first.message]
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from segkit.commands.scored_runs import by_data, finished, scored_runs, split_for, warn_of_labels
 from segkit.config.commands import CompareConfig
-from segkit.config.suggestions import did_you_mean, some_of
 from segkit.evaluation.comparison.comparing import compare as compare_methods
 from segkit.evaluation.comparison.comparison import Comparison, Question
 from segkit.foundation.console import paths_written, say, table, warn
 from segkit.foundation.errors import CasesFailedError, UsageError
 from segkit.foundation.files import check_writable
+from segkit.foundation.suggestions import did_you_mean, some_of
 from segkit.reports.leaderboard_page import write_leaderboard_page
 from segkit.studies.across import across_table, baselines, write_across
 from segkit.studies.leaderboard import effects_table, leaderboard_table, lines_on_cases_needed, write_comparison

@@ -10,10 +10,10 @@ from segkit.commands.series_table import list_series
 from segkit.config.commands import ConvertConfig
 from segkit.config.data_checks import check_dataset
 from segkit.config.options import DatasetOptions
-from segkit.config.suggestions import some_of
 from segkit.foundation.console import paths_written, progress
 from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, UsageError
 from segkit.foundation.failures import failures_said
+from segkit.foundation.suggestions import some_of
 from segkit.volumes.dicom.choosing import refuse_filter
 from segkit.volumes.dicom.exports import cases_in, is_export
 from segkit.volumes.dicom.references import drawn_on

@@ -8,7 +8,6 @@ from pathlib import Path
 from segkit.commands.scored_masks import Masks, counted, masks_for
 from segkit.config.commands import EvaluateConfig
 from segkit.config.labels import UNSAFE, Declared
-from segkit.config.suggestions import some_of
 from segkit.datasets.columns import CASE, read_rows
 from segkit.evaluation.cases import Probabilities, foreground_of
 from segkit.evaluation.evaluate import (
@@ -27,6 +26,7 @@ from segkit.foundation.console import paths_written, say, table
 from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.failures import say_failures
 from segkit.foundation.files import check_writable
+from segkit.foundation.suggestions import some_of
 from segkit.studies.launching import cases_spread
 from segkit.volumes.reading import find_volumes, stem
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from segkit.config.commands import MeasureConfig
 from segkit.config.labels import Declared
-from segkit.config.suggestions import some_of
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.parquet import check_parquet, write_parquet
 from segkit.datasets.table import PARQUET
@@ -18,6 +17,7 @@ from segkit.foundation.console import paths_written, table, warn
 from segkit.foundation.errors import CasesFailedError, DataError
 from segkit.foundation.failures import say_failures
 from segkit.foundation.files import check_writable, write_text
+from segkit.foundation.suggestions import some_of
 from segkit.runs.manifest import read_manifest
 from segkit.volumes.reading import find_volumes, stem
 

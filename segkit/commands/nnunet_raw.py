@@ -14,7 +14,6 @@ import numpy as np
 from segkit.config.channels import Channel, total_width
 from segkit.config.labels import Labels
 from segkit.config.options import DatasetOptions, SplitOptions
-from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.dataset import Dataset, open_dataset
 from segkit.datasets.dataset_json import FILE
@@ -28,6 +27,7 @@ from segkit.foundation.errors import CasesFailedError, DataError, SegkitError, S
 from segkit.foundation.files import check_writable, read_json, write_json
 from segkit.foundation.hashing import value_hash
 from segkit.foundation.strangers import load_json
+from segkit.foundation.suggestions import some_of
 from segkit.preparation.contents import content_of
 from segkit.preparation.identical import together_by_content
 from segkit.preparation.pipeline import attempted

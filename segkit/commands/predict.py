@@ -14,7 +14,6 @@ from segkit.config.commands import PredictConfig, TrainConfig
 from segkit.config.options import DicomOptions, ObjectOptions, SeriesOptions
 from segkit.config.recorded import load_config
 from segkit.config.shard import Shard, shard_from
-from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.channel_files import images_by_case
 from segkit.datasets.dataset import open_dataset, open_recorded
@@ -23,6 +22,7 @@ from segkit.foundation.console import paths_written, say, warn
 from segkit.foundation.errors import CasesFailedError, DataError, UsageError
 from segkit.foundation.files import check_writable
 from segkit.foundation.strangers import load_json
+from segkit.foundation.suggestions import some_of
 from segkit.inference.case_scores import check_scores
 from segkit.inference.cohort import Cohort, predict_cohort
 from segkit.inference.exporters import check_objects, exporters_named

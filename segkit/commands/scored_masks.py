@@ -9,7 +9,6 @@ from typing import Any
 
 from segkit.config.commands import EvaluateConfig
 from segkit.config.labels import Declared
-from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.dataset import Dataset, open_dataset, open_recorded
 from segkit.datasets.splits import split_from
@@ -18,6 +17,7 @@ from segkit.evaluation.pairs import match_folders
 from segkit.foundation.console import say, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_json
+from segkit.foundation.suggestions import some_of
 from segkit.runs.ensemble import is_ensemble, runs_of
 from segkit.runs.folder import RunFolder
 from segkit.runs.manifest import read_manifest

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from segkit.config.channels import Channel
-from segkit.config.suggestions import some_of
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset
 from segkit.datasets.soundness import examine_headers, unusable
@@ -15,6 +14,7 @@ from segkit.foundation.console import error, progress, warn
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.failures import say_failures
 from segkit.foundation.parallel import parallel_map
+from segkit.foundation.suggestions import some_of
 from segkit.volumes.selection import has_many_files
 
 FEW = 100  # cases, looked at in a moment

@@ -27,9 +27,9 @@ from segkit.config.rules import rules_from
 from segkit.config.search import check_search
 from segkit.config.shard import shard_from
 from segkit.config.sharing import check_sharing
-from segkit.config.suggestions import did_you_mean
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean
 
 EACH = "each"  # of training.fold: every fold validates once, each in a training of its own
 DEBUG = ("fast", "overfit")

@@ -22,11 +22,11 @@ from segkit.config.literal_paths import escaped, located
 from segkit.config.overrides import Overrides, check_beside_plan_file, read_overrides, schema_of
 from segkit.config.ranges import without_ranges
 from segkit.config.recorded import configure_resumed
-from segkit.config.suggestions import listed
 from segkit.config.targets import check_own_targets
 from segkit.config.typed import MISSING, not_set, typed
 from segkit.foundation.errors import UsageError, one_line
 from segkit.foundation.plain import to_yaml
+from segkit.foundation.suggestions import listed
 
 SEARCH = "tune"  # the command to which ranges may be typed
 # What is typed wrong also surfaces as plain errors of the libraries beneath Hydra: a bad interpolation, a bad file.

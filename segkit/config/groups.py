@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import DataError, UsageError, reason_of_system
 from segkit.foundation.files import read_yaml
+from segkit.foundation.suggestions import did_you_mean, listed
 
 Sources = tuple[Path, ...]
 

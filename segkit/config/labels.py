@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 BACKGROUND = "background"
 IGNORE = "ignore"  # the label whose voxels count nowhere: nobody looked at them

@@ -15,9 +15,9 @@ from segkit.config.data_places import refuse_place
 from segkit.config.groups import Sources, choices, groups, unknown_choice
 from segkit.config.keys import Key, declared_key
 from segkit.config.literal_paths import PathValue, split_paths
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import MISSING, checked
 from segkit.foundation.errors import UsageError, one_line
+from segkit.foundation.suggestions import did_you_mean, listed
 
 YAML = ".yaml"
 DATA = "data"

@@ -9,11 +9,11 @@ from typing import Any
 from segkit.config.checks import check_config
 from segkit.config.groups import config_sources
 from segkit.config.overrides import Overrides, read_overrides, schema_of
-from segkit.config.suggestions import listed
 from segkit.config.targets import check_own_targets
 from segkit.config.typed import shown, typed
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.strangers import load_yaml
+from segkit.foundation.suggestions import listed
 
 CONFIG_FILE = "config.yaml"
 OVERRIDES_FILE = "overrides.yaml"

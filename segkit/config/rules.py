@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from segkit.config.options import choice_key, duration_key, range_key, text_key
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import shown
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 MOST_COMBINATIONS = 1_000_000  # of a grid: they are listed and shuffled before the first is tried
 OBJECTIVES = ("dice", "seconds")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segkit.config.hints import accepts
-from segkit.config.suggestions import did_you_mean
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _LONGEST_NAME = 100  # of a module of ours

@@ -10,10 +10,10 @@ from typing import Any, cast, get_type_hints
 
 from segkit.config.hints import accepts, describe
 from segkit.config.signatures import Parameter, Signature, source_signature
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import shown
 from segkit.foundation.building import TARGET, arguments_of
 from segkit.foundation.errors import UsageError, one_line
+from segkit.foundation.suggestions import did_you_mean, listed
 
 # What segkit passes to the target of a slot when it builds it, where the config does not say otherwise.
 PROVIDED: Mapping[str, frozenset[str]] = {

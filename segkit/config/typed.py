@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from segkit.config.hints import accepts, coerced, describe
 from segkit.config.keys import Key, keys_of, unknown_key
 from segkit.config.literal_paths import located
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.durations import parse_duration
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 Schema = TypeVar("Schema")
 MISSING = "???"  # OmegaConf's word for a value that must be given

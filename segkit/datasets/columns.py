@@ -9,9 +9,9 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
-from segkit.config.suggestions import listed
 from segkit.datasets.case import Case
 from segkit.foundation.errors import DataError
+from segkit.foundation.suggestions import listed
 
 CASE = "case"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.datasets.case import PART, TEST, Case, Description, Layout
 from segkit.datasets.dataset_json import (
     FILE,
@@ -21,6 +20,7 @@ from segkit.datasets.dataset_json import (
 )
 from segkit.datasets.decathlon_download import HOME, download_task
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 from segkit.volumes.reading import stem
 
 TASKS = (

@@ -11,13 +11,13 @@ from typing import Any
 
 from segkit.config.labels import BACKGROUND, IGNORE
 from segkit.config.options import DicomOptions, SeriesOptions
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.config.typed import typed
 from segkit.datasets.case import Case, Description, Layout
 from segkit.datasets.dataset_json import check_unique
 from segkit.foundation.console import progress, warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.parallel import parallel_map
+from segkit.foundation.suggestions import did_you_mean, listed
 from segkit.volumes.dicom.choosing import chosen, fits
 from segkit.volumes.dicom.datasets import read_dataset
 from segkit.volumes.dicom.exports import gives_away

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from segkit.config.labels import IGNORE
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.datasets.case import PART, TEST, Case, Description, Layout
 from segkit.datasets.channel_files import NUMBERED
 from segkit.datasets.dataset_json import (
@@ -21,6 +20,7 @@ from segkit.datasets.dataset_json import (
     read_description,
 )
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = "imagesTr", "labelsTr", "imagesTs", "labelsTs"
 RGB = "RGB"

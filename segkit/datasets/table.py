@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.datasets.case import Case, Layout
 from segkit.datasets.columns import CASE, read_rows
 from segkit.datasets.dataset_json import check_unique
 from segkit.datasets.parquet import read_parquet
 from segkit.foundation.errors import DataError
+from segkit.foundation.suggestions import did_you_mean, listed
 from segkit.volumes.reading import stem
 
 IMAGE = "image"  # the column of the only channel, or of files that hold all channels

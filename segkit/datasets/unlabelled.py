@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segkit.config.labels import Labels
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.datasets.case import Case
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 SEPARATOR = ";"
 

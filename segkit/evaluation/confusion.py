@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.suggestions import some_of
 from segkit.foundation.errors import DataError
+from segkit.foundation.suggestions import some_of
 
 SLAB = 1 << 17  # voxels counted at a time: indices and histogram stay in the processor's cache
 BYTE_VALUES = 256

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from segkit.config.suggestions import did_you_mean
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean
 
 MOST_GROUPS = 20  # a column with more values is a measurement, not a group
 UNKNOWN = "(unknown)"  # the group of cases whose cell is empty

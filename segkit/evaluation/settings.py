@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from segkit.config.options import MetricsOptions
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 DEFAULT = ("overlap", "hd95", "assd", "nsd", "others")
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from segkit.foundation.console import error, journal
+from segkit.foundation.suggestions import some_of
 
 FEW = 3  # cases of one reason that have a line each; of more, so many are named
 # Reasons name files: alike are those that differ in nothing else. What stands between words (3/4) is no path.
@@ -37,7 +38,7 @@ def say_failures(failed: Mapping[str, str], say: Callable[[str], None] = error, 
             continue
         for name in alike:
             journal(f"{name}{singly}: {failed[name]}")
-        say(f"{len(alike)} cases ({first_of(alike)}){many}: {_shared([failed[name] for name in alike])}")
+        say(f"{len(alike)} cases ({some_of(alike, FEW)}){many}: {_shared([failed[name] for name in alike])}")
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def failures_said(what: str = "cases") -> Iterator[TellFailure]:
     finally:
         for same in alike.values():
             if names := list(same)[FEW:]:
-                error(f"{len(names)} more {what} ({first_of(names)}): {_shared([same[name] for name in names])}")
+                error(f"{len(names)} more {what} ({some_of(names, FEW)}): {_shared([same[name] for name in names])}")
 
 
 def groups_alike(failed: Mapping[str, str]) -> list[list[str]]:
@@ -78,11 +79,6 @@ def kind_of(name: str, reason: str) -> str:
     # Also in folders whose names hold blanks, where `_PATH` ends too early.
     own = re.sub(rf"(?<=[/\\]){re.escape(name)}(?![^\W_])", "*", reason)
     return _PATH.sub("*", own)
-
-
-def first_of(names: Sequence[str]) -> str:
-    """Return names in a sentence, of many the first: `a, b, c, ...`."""
-    return ", ".join([*names[:FEW], *(["..."] if len(names) > FEW else [])])
 
 
 def _shared(reasons: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.plan import Normalisation
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 from segkit.preparation.standard_scale import PERCENTS, onto_standard_scale, standard_landmarks
 
 SCHEMES = ("clip_zscore", "zscore", "zscore_nonzero", "percentile", "nyul", "unit", "none")

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from segkit.config.labels import Labels
 from segkit.config.plan import Plan
-from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.side_by_side import FEW_VOXELS, PROCESS
 from segkit.foundation.console import progress
 from segkit.foundation.errors import CasesFailedError
 from segkit.foundation.failures import failures_said
 from segkit.foundation.parallel import parallel_map
+from segkit.foundation.suggestions import some_of
 from segkit.preparation.disk import check_disk, disk_needed, memory_needed
 from segkit.preparation.fingerprint import CaseFingerprint
 from segkit.preparation.grids import orthogonal, respaced_shape, target_grid

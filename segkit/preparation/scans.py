@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
-from segkit.config.suggestions import some_of
 from segkit.datasets.case import check_has
 from segkit.foundation.errors import DataError
+from segkit.foundation.suggestions import some_of
 from segkit.preparation.resampling import image_onto
 from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.label_values import label_values, value_counts

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.suggestions import some_of
+from segkit.foundation.suggestions import some_of
 from segkit.reports.axes import axis_below, axis_left, scale_of, spans_decades
 from segkit.reports.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from segkit.reports.drawing import Dot, Drawing, Line, Mark, colour_kind

@@ -168,7 +168,7 @@ def chosen(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
         return list(names[:1])
     absent = [name for name in wanted if name not in names]
     if absent:
-        from segkit.config.suggestions import did_you_mean
+        from segkit.foundation.suggestions import did_you_mean
 
         hint = did_you_mean(absent[0], names) or ";"
         raise UsageError(

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from segkit.config.suggestions import did_you_mean
 from segkit.evaluation.comparison.comparison import Comparison, Standing
 from segkit.evaluation.comparison.sentences import digits
 from segkit.foundation.errors import UsageError
 from segkit.foundation.files import write_text
+from segkit.foundation.suggestions import did_you_mean
 from segkit.studies.leaderboard import Table
 from segkit.studies.pooling import Pool
 

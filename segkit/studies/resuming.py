@@ -16,8 +16,8 @@ from segkit.config.compose import compose
 from segkit.config.groups import config_sources
 from segkit.config.overrides import Overrides, read_overrides
 from segkit.config.recorded import CONFIG_FILE, load_config
-from segkit.config.suggestions import listed
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.suggestions import listed
 from segkit.runs.folder import FINISHED, RunFolder
 from segkit.studies.launching import Launcher, build_launcher
 from segkit.studies.study import STUDY_FILE, WAITING, Entry, Study, entry_of, held, is_study, read_study

@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segkit.config.suggestions import some_of
 from segkit.foundation.console import say
 from segkit.foundation.errors import DataError
 from segkit.foundation.strangers import load_checkpoint, load_tensors
+from segkit.foundation.suggestions import some_of
 from segkit.runs.model_file import read_record, read_weights
 from segkit.runs.package import SUFFIX, models_in
 

@@ -205,6 +205,6 @@ def test_findings_that_differ_in_nothing_but_the_case_share_a_row(capsys):
     show([*lacking, found("case_9", ERROR, "missing-reference", "it is torn", "/set/9.nii")], 9, Path("/set"))
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(ERROR)]
     assert [re.split(r"\s{2,}", row)[1:4] for row in rows] == [
-        ["4 cases: case_0, case_1, case_2, ...", "missing-reference", "0.nii, ..."],
+        ["4 cases: case_0, case_1, case_2 ...", "missing-reference", "0.nii ..."],
         ["case_9", "missing-reference", "9.nii"],
     ]

@@ -13,7 +13,7 @@ def test_many_cases_that_fail_alike_are_said_in_one_line(capsys, tmp_path):
     with logged_to(tmp_path / "log.txt"):
         say_failures({**missing("a", "b", "c", "d"), "e": "it is empty"})
     assert capsys.readouterr().err.splitlines() == [
-        "error: 4 cases (a, b, c, ...): e.g. /my scans/a_0000.nii.gz: there is no image",
+        "error: 4 cases (a, b, c ...): e.g. /my scans/a_0000.nii.gz: there is no image",
         "error: e: it is empty",
     ]
     logged = (tmp_path / "log.txt").read_text()
@@ -29,7 +29,7 @@ def test_a_reason_that_is_the_same_word_by_word_is_no_example(capsys):
     say_failures(dict.fromkeys("abcde", "no mask"), warn, "left out")
     say_failures({"f": "no mask"}, warn, "left out")
     assert capsys.readouterr().err.splitlines() == [
-        "warning: 5 cases (a, b, c, ...) are left out: no mask",
+        "warning: 5 cases (a, b, c ...) are left out: no mask",
         "warning: f is left out: no mask",
     ]
 
@@ -40,7 +40,7 @@ def test_while_work_goes_on_the_first_are_said_at_once_and_the_others_at_its_end
             tell(name, reason)
         assert [line[:8] for line in capsys.readouterr().err.splitlines()] == ["error: a", "error: b", "error: c"]
     assert capsys.readouterr().err == (
-        "error: 5 more series (d, e, f, ...): e.g. /my scans/d_0000.nii.gz: there is no image\n"
+        "error: 5 more series (d, e, f ...): e.g. /my scans/d_0000.nii.gz: there is no image\n"
     )
     assert "h: /my scans/h_0000.nii.gz: there is no image" in (tmp_path / "log.txt").read_text()
 

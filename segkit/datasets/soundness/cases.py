@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from segkit.config.channels import Channel
 from segkit.config.labels import Labels
-from segkit.config.suggestions import some_of
 from segkit.datasets.case import Case
 from segkit.datasets.soundness.findings import ERROR, WARNING, Finding, found
 from segkit.datasets.soundness.headers import disagreements, missing_files, read_by
 from segkit.datasets.soundness.mirrored import Mirroring, best_mirroring
 from segkit.datasets.soundness.voxels import levels, voxel_hash
 from segkit.foundation.errors import DataError
+from segkit.foundation.suggestions import some_of
 from segkit.volumes.grid import APART, Grid, as_3d
 from segkit.volumes.label_values import label_values, value_counts
 from segkit.volumes.reading import read

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from segkit.config.channels import Channel
-from segkit.config.suggestions import some_of
 from segkit.datasets.soundness.cases import Examination, mirrored_reference
 from segkit.datasets.soundness.findings import WARNING, Finding, found, unusable
 from segkit.datasets.soundness.mirrored import BETTER
 from segkit.datasets.soundness.outliers import Measure
 from segkit.datasets.soundness.voxels import LEVELS
 from segkit.foundation.hashing import file_hash
+from segkit.foundation.suggestions import some_of
 
 NEEDED = 10  # cases, from which on what nearly all have in common is a rule
 RARE = 0.1  # of the cases: what as many lack is no oddity

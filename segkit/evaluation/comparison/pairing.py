@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.config.suggestions import did_you_mean
 from segkit.evaluation.comparison.comparison import Method, Question
 from segkit.evaluation.grouping import cluster_numbers
 from segkit.evaluation.summary import MEAN, mean_over_labels, score_table
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.suggestions import did_you_mean
 
 Array = NDArray[np.float64]
 

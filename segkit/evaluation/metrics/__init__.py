@@ -15,10 +15,10 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.evaluation.label_pair import LabelPair
 from segkit.evaluation.settings import Settings
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 
 __all__ = ["LabelPair", "Metric", "Worst", "chosen", "declared", "metrics"]
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from segkit.config.groups import conf_folder
 from segkit.config.labels import Labels
 from segkit.config.options import ObjectOptions
-from segkit.config.suggestions import did_you_mean, listed, some_of
 from segkit.config.typed import typed
 from segkit.foundation.console import warn
 from segkit.foundation.errors import DataError, UsageError
 from segkit.foundation.files import read_yaml
 from segkit.foundation.hashing import value_hash
+from segkit.foundation.suggestions import did_you_mean, listed, some_of
 from segkit.volumes.dicom.derived.mask import Author, Segment
 from segkit.volumes.dicom.derived.segmentation import (
     LABELMAP,

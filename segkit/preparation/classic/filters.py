@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segkit.config.suggestions import did_you_mean, listed
 from segkit.foundation.errors import UsageError
+from segkit.foundation.suggestions import did_you_mean, listed
 from segkit.preparation.classic.channels import ChannelTransform, FloatArray, Spacing, as_itk, from_itk, imported
 
 OPERATIONS = ("erosion", "dilation", "opening", "closing", "white_tophat", "black_tophat")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeGuard
 
 from segkit.config.options import SeriesOptions
-from segkit.config.suggestions import some_of
 from segkit.foundation.errors import DataError, UsageError
+from segkit.foundation.suggestions import some_of
 from segkit.volumes.dicom.stacks import Stack
 
 SHOWN = 5  # volumes named in a message

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.config.suggestions import did_you_mean
 from segkit.foundation.errors import UsageError
 from segkit.foundation.files import read_yaml
+from segkit.foundation.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from pydicom.sr.coding import Code

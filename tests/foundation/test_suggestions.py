@@ -1,6 +1,6 @@
 """Nearest words, and lists of them."""
 
-from segkit.config.suggestions import did_you_mean, listed, some_of
+from segkit.foundation.suggestions import did_you_mean, listed, some_of
 
 
 def test_the_nearest_choice_is_named_whatever_its_case():
