@@ -42,7 +42,7 @@ def model_record(config: TrainConfig, study: Study) -> ModelRecord:
         labels=dict(data.labels or {}),
         region_order=list(study.labels.region_order),
         mirrored=data.mirrored,
-        flips=list(training_flips(config.augmentation, study.plan, swapped)),
+        flips=list(training_flips(config.augmentation.of(long=study.plan.long), study.plan, swapped)),
         plan=study.plan,
         network=network_arguments(config.network, study.plan, out_channels=study.labels.outputs),
         segkit=__version__,
@@ -62,7 +62,7 @@ def build_module(config: TrainConfig, study: Study, record: ModelRecord, clock: 
         optimizer=build_optimizer(config.optimizer),
         schedule=build(config.schedule),
         augmentation=build_augmentation(
-            config.augmentation, study.plan, swapped_classes(labels, mirrored), config.seed
+            config.augmentation.of(long=study.plan.long), study.plan, swapped_classes(labels, mirrored), config.seed
         ),
         regions=labels.membership if labels.is_regions else None,
         validator=Validator(

@@ -36,10 +36,12 @@ def budget_of(config: TrainConfig | PrepareConfig | InspectConfig) -> Budget | N
         lambda step: training.accumulate * cost(step),
         source,
         1 if training.weights else MOST_MEMBERS,  # weights from elsewhere are those of one network
-        leaves_flips(config),
+        depends_on_length(config),
     )
 
 
-def leaves_flips(config: TrainConfig | PrepareConfig | InspectConfig) -> bool:
-    """Say whether the plan decides if patches are flipped; a preparation knows of no augmentation."""
-    return not isinstance(config, PrepareConfig) and config.augmentation.mirror is None
+def depends_on_length(config: TrainConfig | PrepareConfig | InspectConfig) -> bool:
+    """Say whether augmentation is another in long trainings; a preparation knows of none."""
+    if isinstance(config, PrepareConfig):
+        return False
+    return config.augmentation.mirror is None or config.augmentation.long is not None

@@ -84,7 +84,7 @@ def training_patches(config: InspectConfig, study: Study) -> Iterator[Patch]:
         study.of("training"), plan.patch, config.seed, config.training.foreground, neighbours=plan.neighbours
     )
     swapped = swapped_classes(study.labels, study.dataset.options.mirrored)
-    augment = build_augmentation(config.augmentation, plan, swapped, config.seed)
+    augment = build_augmentation(config.augmentation.of(long=plan.long), plan, swapped, config.seed)
     flat = plan.slice_axis
     for number in range(config.patches):
         sample = divmod(number, plan.batch)

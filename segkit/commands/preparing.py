@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.commands.budgets import budget_of, leaves_flips
+from segkit.commands.budgets import budget_of, depends_on_length
 from segkit.commands.plan_memory import with_memory
 from segkit.commands.usable import Usable, usable_dataset
 from segkit.config.checks import EACH
@@ -112,7 +112,7 @@ def prepare_study(
         split = without(split, usable.left_out)
         made = plan_dataset(
             usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config),
-            config.training.steps if leaves_flips(config) else None,
+            config.training.steps if depends_on_length(config) else None,
         )  # fmt: skip
         study = Study(usable.dataset, split, made, {})
     announce(study)
@@ -184,7 +184,7 @@ def plan_dataset(
         network: its yaml.
         preprocessing: transforms that the plan keeps.
         budget: of the training.
-        steps: of a training whose flips are left to the plan, where it counts them.
+        steps: of a training whose augmentation depends on its length, where it counts them.
 
     Raises:
         DataError: when the file cannot be read, or is of other channels.
@@ -193,13 +193,13 @@ def plan_dataset(
     previous = dataset.labels.classes - 1 if dataset.options.previous else 0
     if options.file:
         plan = plan_of_file(options.file, list(dataset.channels), network)
-        if steps or (budget and budget.leaves_flips):
-            say_flips(plan, options.file)
+        if steps or (budget and budget.tells_length):
+            say_length(plan, options.file)
         transforms, on_scan = (
             tuple(dict(each) for each in listed or ()) for listed in (preprocessing.transforms, preprocessing.on_scan)
         )
         return replace(plan, on_scan=on_scan, transforms=transforms, previous=previous)
-    from segkit.preparation.budget import enlarged, plan_within, with_flips
+    from segkit.preparation.budget import enlarged, plan_within, with_length
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
 
     outputs = dataset.labels.outputs
@@ -208,7 +208,7 @@ def plan_dataset(
         on_scan=preprocessing.on_scan or (), previous=previous,
     )  # fmt: skip
     made = plan_within(budget, make, options, network, outputs) if budget else make(options, network=network)
-    made = with_flips(made, steps) if steps else made
+    made = with_length(made, steps) if steps else made
     return enlarged(made, options.members, CONFIGURED) if options.members else made
 
 
@@ -237,12 +237,12 @@ def may_plan_otherwise(config: TrainConfig | PrepareConfig | InspectConfig) -> b
     return not is_decided
 
 
-def say_flips(plan: Plan, file: str) -> None:
-    """Say what a stored plan keeps of the training that it was made for: flips, which its length decided."""
-    why = plan.reasons.get("flips")
+def say_length(plan: Plan, file: str) -> None:
+    """Say what a stored plan keeps of the training that it was made for: augmentation, which its length decided."""
+    why = plan.reasons.get("long")
     say(
-        f"{file} {'flips' if plan.flips else 'does not flip'} patches, as in the training that it is of"
-        f"{f' ({why})' if why else ''}; augmentation.mirror decides otherwise"
+        f"{file} augments patches as {'a long' if plan.long else 'a short'} training does, like the one that it is of"
+        f"{f' ({why})' if why else ''}; its key long decides otherwise"
     )
 
 

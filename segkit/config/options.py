@@ -188,12 +188,23 @@ class CascadeOptions:
 
 
 @dataclass(kw_only=True)
-class AugmentationOptions:
+class PatchChanges:
     """What a training patch goes through."""
 
     mirror: float | None = range_key(0, 1)
     mirror_axes: list[int] | None
     transforms: list[Any]
+
+
+@dataclass(kw_only=True)
+class AugmentationOptions(PatchChanges):
+    """The same, and what takes its place in long trainings; None: nothing."""
+
+    long: PatchChanges | None = None
+
+    def of(self, *, long: bool) -> PatchChanges:
+        """Return what the patches of a long training, or of another, go through."""
+        return self.long if long and self.long else self
 
 
 class Waiting:

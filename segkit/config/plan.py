@@ -61,7 +61,8 @@ class Plan:
         members: networks that learn side by side, each from its share of the batch, and are averaged in prediction.
         previous: classes of the mask of an earlier stage that follow the channels, one image each, 1 inside; 0: none.
         neighbours: slices on each side that a 2D network sees beside its own, as further images; 0: none.
-        flips: whether a training whose `augmentation.mirror` is null flips its patches.
+        long: whether the training has many steps: then patches are flipped where `augmentation.mirror` is null, and
+            `augmentation.long` takes the place of the rest.
         reasons: a sentence for each choice.
     """
 
@@ -81,7 +82,7 @@ class Plan:
     members: int = 1
     previous: int = 0
     neighbours: int = 0
-    flips: bool = True
+    long: bool = True
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -152,7 +153,7 @@ def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
                 "members": int(mapping.get("members", 1)),
                 "previous": int(mapping.get("previous", 0)),
                 "neighbours": int(mapping.get("neighbours", 0)),
-                "flips": bool(mapping.get("flips", True)),
+                "long": bool(mapping.get("long", True)),
             }
         )
         wrong = _contradiction(plan) or _unseen(plan)

@@ -25,7 +25,7 @@ LEAST_STEPS = 1000  # of a member, however short the budget
 MOST_MEMBERS = 5  # a scan takes as many times as long to segment
 # Flipped anatomy has to be learnt beside the real one. On the hippocampus 1500 steps with flips lose 0.03 Dice even
 # where prediction averages over them, 900 wider ones 0.006, 6000 nothing; membranes lose 0.003 after 1500.
-FLIP_STEPS = 5000  # of each member, from which on they are made
+LONG_STEPS = 5000  # of each member, from which on they are made
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ class Budget:
         step_cost: tells what a step takes.
         source: how it knows, in words.
         members: networks that may learn side by side.
-        leaves_flips: whether the plan is to say if patches are flipped.
+        tells_length: whether the plan is to say if the training is a long one.
     """
 
     seconds: float
     step_cost: StepCost
     source: str
     members: int = MOST_MEMBERS
-    leaves_flips: bool = False
+    tells_length: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
         outputs: logits a voxel.
     """
     plans, most = candidates(make, options, network), most_members(budget, options)
-    if len(plans) == 1 and most == 1 and not budget.leaves_flips:  # all is configured
+    if len(plans) == 1 and most == 1 and not budget.tells_length:  # all is configured
         return plans[0]
 
     def priced(plan: Plan) -> Priced:
@@ -148,7 +148,7 @@ def plan_within(budget: Budget, make: Make, options: PlanOptions, network: Mappi
     if len(plans) > 1:
         chosen = explained(chosen, larger, budget, wanted)
     plan = chosen.plan if larger else with_members(chosen, budget, most)
-    return with_flips(plan, int(budget.seconds / chosen.seconds / plan.members)) if budget.leaves_flips else plan
+    return with_length(plan, int(budget.seconds / chosen.seconds / plan.members)) if budget.tells_length else plan
 
 
 def most_members(budget: Budget, options: PlanOptions) -> int:
@@ -172,11 +172,10 @@ def enlarged(plan: Plan, members: int, why: str) -> Plan:
     return replace(plan, members=members, batch=members * plan.batch, reasons={**plan.reasons, "members": why})
 
 
-def with_flips(plan: Plan, steps: int) -> Plan:
-    """Return a plan that flips patches where so many steps learn from it."""
-    flips = steps >= FLIP_STEPS
-    why = f"{steps} steps, of {FLIP_STEPS} from which on they help"
-    return replace(plan, flips=flips, reasons={**plan.reasons, "flips": why})
+def with_length(plan: Plan, steps: int) -> Plan:
+    """Return a plan that says whether so many steps of each network are a long training."""
+    why = f"{steps} steps, of {LONG_STEPS} from which on flips and augmentation.long help"
+    return replace(plan, long=steps >= LONG_STEPS, reasons={**plan.reasons, "long": why})
 
 
 def steps_wanted(seconds: float) -> int:

@@ -13,7 +13,7 @@ from pytorch_lightning.profilers import Profiler
 from torch import nn
 
 from segkit.config.commands import TrainConfig
-from segkit.config.options import AugmentationOptions
+from segkit.config.options import PatchChanges
 from segkit.config.plan import Plan
 from segkit.datasets import Layout
 from segkit.foundation.building import arguments_of, build
@@ -27,7 +27,7 @@ from segkit.training.augmentation.kornia_steps import kornia_roles
 from segkit.training.lightning_parts import PLUGINS
 from segkit.training.schedules import Schedule
 
-FLIPPED = 0.5  # probability of a flip along each axis, where the plan has flips
+FLIPPED = 0.5  # probability of a flip along each axis, where the length of the training decides
 
 
 def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.Optimizer]:
@@ -35,7 +35,7 @@ def build_optimizer(options: Mapping[str, Any]) -> Callable[[Any], torch.optim.O
     return partial(build, options)
 
 
-def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequence[int], seed: int) -> Augmentation:
+def build_augmentation(options: PatchChanges, plan: Plan, swapped: Sequence[int], seed: int) -> Augmentation:
     """Return the augmentation of a data set.
 
     Args:
@@ -62,9 +62,9 @@ def build_augmentation(options: AugmentationOptions, plan: Plan, swapped: Sequen
     )
 
 
-def training_flips(options: AugmentationOptions, plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
+def training_flips(options: PatchChanges, plan: Plan, swapped: Sequence[int]) -> tuple[int, ...]:
     """Return the prepared axes along which training flips."""
-    if options.mirror == 0 or (options.mirror is None and not plan.flips):
+    if options.mirror == 0 or (options.mirror is None and not plan.long):
         return ()
     wanted = options.mirror_axes
     return tuple(axis for axis in flippable_axes(plan, swapped) if wanted is None or axis in wanted)
@@ -80,7 +80,8 @@ def check_strangers_config(config: TrainConfig) -> None:
     check_network(config.network, config.trust)
     check_transforms(config.preprocessing.on_scan or [], config.trust, key=BEFORE)
     check_transforms(config.preprocessing.transforms, config.trust)
-    check_transforms(config.augmentation.transforms, config.trust, BatchTransform, *kornia_roles(config.trust))
+    for changes in filter(None, (config.augmentation, config.augmentation.long)):
+        check_transforms(changes.transforms, config.trust, BatchTransform, *kornia_roles(config.trust))
     roles = {
         "loss": nn.Module, "optimizer": torch.optim.Optimizer, "schedule": Schedule, "logger": Logger,
         "profiler": Profiler,

@@ -304,3 +304,13 @@ def test_an_experiment_may_say_what_training_alone_needs(mine):
     assert configure("prepare", words, config_dirs=[mine]).plan.batch == 3
     assert configure("train", [*words, "training.steps=1"], config_dirs=[mine]).optimizer["momentum"] == 0.99
     assert refusal("prepare", "seed=3").startswith("seed is not a key")
+
+
+def test_a_growing_augmentation_is_a_light_one_and_for_long_trainings_a_strong_one():
+    light, strong, growing = (
+        configure("train", [*TRAIN, f"augmentation={name}"]).augmentation for name in ("light", "strong", "growing")
+    )
+    assert (light.long, strong.long) == (None, None)
+    assert growing.of(long=False).transforms == light.transforms
+    assert growing.of(long=True).transforms == strong.transforms == strong.of(long=True).transforms
+    assert growing.of(long=True).mirror == 0

@@ -54,6 +54,14 @@ def test_no_part_of_a_recorded_config_calls_what_it_names(recorded, slot, target
         recorded(**{slot: {**RUNS, "_target_": target}})
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_no_transform_of_a_recorded_augmentation_calls_what_it_names(recorded, long):
+    changes = {"mirror": 0.0, "mirror_axes": None, "transforms": [RUNS]}
+    augmentation = {**changes, "transforms": [], "long": changes} if long else {**changes, "long": None}
+    with pytest.raises(SegkitError, match=r"os\.system"):
+        recorded(augmentation=augmentation)
+
+
 @pytest.mark.parametrize("first", [UNLOCKS, "segkit.foundation.targets.resolve_target"])
 def test_one_part_cannot_open_the_gate_for_the_next(recorded, first):
     """CVE-2026-106439: a part could take a name off Hydra's list of refused ones, and the part after it use that."""

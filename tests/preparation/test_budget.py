@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segkit.config.channels import channels_from
-from segkit.preparation.budget import Budget, Step, candidates, features_of, plan_within, steps_wanted, with_flips
+from segkit.preparation.budget import Budget, Step, candidates, features_of, plan_within, steps_wanted, with_length
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.planner import make_plan
 from tests.plan_options import plan_options
@@ -99,17 +99,17 @@ def test_nothing_is_timed_where_all_is_configured(members, most):
     assert plan.batch == 2
 
 
-@pytest.mark.parametrize(("steps", "flips"), [(4999, False), (5000, True)])
-def test_long_trainings_flip(steps, flips):
+@pytest.mark.parametrize(("steps", "is_long"), [(4999, False), (5000, True)])
+def test_a_plan_says_whether_a_training_is_long(steps, is_long):
     def cost(step):
         return 600 / (steps + 0.5)
 
     wanted, network = plan_options(patch=[32, 32, 32], batch=2), CONFIGURED["network"]
-    left = Budget(600, cost, "imagined", 1, leaves_flips=True)
+    left = Budget(600, cost, "imagined", 1, tells_length=True)
     plan = plan_within(left, make((64, 64, 64)), wanted, network, outputs=3)
-    assert plan.flips == flips
-    assert plan.reasons["flips"] == f"{steps} steps, of 5000 from which on they help"
-    assert with_flips(plan, 4).flips is False
+    assert plan.long == is_long
+    assert plan.reasons["long"] == f"{steps} steps, of 5000 from which on flips and augmentation.long help"
+    assert with_length(plan, 4).long is False
 
 
 @pytest.mark.parametrize(

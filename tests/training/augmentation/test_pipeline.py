@@ -99,7 +99,7 @@ def test_unknown_orientation_forbids_flips_of_sided_labels(balls):
     assert training_flips(AugmentationOptions(mirror=0, mirror_axes=None, transforms=[]), plan, [0, 1, 2]) == ()
     left = AugmentationOptions(mirror=None, mirror_axes=None, transforms=[])
     assert training_flips(left, plan, [0, 1, 2]) == training_flips(options, plan, [0, 1, 2])
-    assert training_flips(left, replace(plan, flips=False), [0, 1, 2]) == ()
+    assert training_flips(left, replace(plan, long=False), [0, 1, 2]) == ()
     assert build_augmentation(left, plan, [0, 1, 2], seed=0).mirror == 0.5
 
 
