@@ -42,7 +42,7 @@ def of_segkit(size: int) -> Augment:
     from segkit.foundation.building import build
     from segkit.training.augmentation import Augmentation
 
-    config = configure("train", ["data=paired", "data.root=/", "training.steps=1"])
+    config = configure("train", ["data=paired", "data.root=/", "training.steps=1", "augmentation.mirror=0.5"])
     steps = tuple(build(each) for each in config.augmentation.transforms)
     spacing, mirror = (1.0, 1.0, 1.0), config.augmentation.mirror
     augmentation = Augmentation(steps, mirror, (0, 1, 2), None, tuple(range(CLASSES)), spacing, 0)
