@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from segkit.config.channels import Channel
-from segkit.config.options import PlanOptions
+from segkit.config.compose import configure
 from segkit.config.plan import Plan
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.planner import make_plan
@@ -61,20 +61,8 @@ TASKS = (
 
 def plan_of(task: Task, memory: str, levels: int, resolution: str) -> Plan:
     """Return our plan for a task."""
-    options = PlanOptions(
-        file=None,
-        dims=3,
-        resolution=resolution,
-        memory=memory,
-        orientation="RAS",
-        spacing=None,
-        patch=None,
-        max_voxels=None,
-        batch=None,
-        measure=False,
-        order=3,
-        normalisation={},
-    )
+    words = [f"plan={resolution}_3d", f"plan.memory={memory}", "plan.measure=false"]
+    options = configure("prepare", ["data=paired", f"data.root={Path.cwd()}", *words]).plan
     fingerprint = Fingerprint(
         np.tile(task.size[::-1], (task.cases, 1)),
         np.tile(np.array(task.spacing[::-1], dtype=float), (task.cases, 1)),
