@@ -15,7 +15,7 @@ from segkit.config.checks import EACH
 from segkit.config.commands import InspectConfig, PrepareConfig, TrainConfig
 from segkit.config.labels import Labels
 from segkit.config.options import PlanOptions, PreprocessingOptions
-from segkit.config.plan import Plan, plan_from
+from segkit.config.plan import Plan, leaves_features, plan_from
 from segkit.config.sharing import check_sharing
 from segkit.datasets import Case
 from segkit.datasets.dataset import Dataset, open_dataset
@@ -31,7 +31,6 @@ from segkit.preparation.fingerprints import read_fingerprints
 from segkit.preparation.identical import together_by_content
 from segkit.preparation.normalisation import check_schemes
 from segkit.preparation.pipeline import prepare_dataset
-from segkit.preparation.reasons import CONFIGURED
 from segkit.preparation.store import PreparedCase, total_bytes
 from segkit.preparation.upkeep import keep_in_use
 
@@ -91,7 +90,7 @@ def prepare_study(
     Raises:
         DataError: when the data set cannot be split.
         CasesFailedError: when cases cannot be used, each named in a line.
-        UsageError: when the processes of the training cannot share a batch.
+        UsageError: when the processes of the training cannot share a batch, or its network does not take the patch.
     """
     plan, cache, workers = with_memory(config.plan, config.device), Path(config.paths.cache), config.workers
     check_writable(cache)
@@ -114,6 +113,10 @@ def prepare_study(
             usable.dataset, list(found.values()), plan, config.network, config.preprocessing, budget_of(config),
             config.training.steps if depends_on_length(config) else None,
         )  # fmt: skip
+        if plan.file and not isinstance(config, PrepareConfig):  # what is prepared suits any network
+            from segkit.networks.building import check_patch
+
+            check_patch(config.network, made)
         study = Study(usable.dataset, split, made, {})
     announce(study)
     if not before and may_plan_otherwise(config):
@@ -201,6 +204,7 @@ def plan_dataset(
         return replace(plan, on_scan=on_scan, transforms=transforms, previous=previous)
     from segkit.preparation.budget import enlarged, plan_within, with_length
     from segkit.preparation.planner import make_plan  # it runs networks, and PyTorch takes 2 s and 250 MB to load
+    from segkit.preparation.reasons import CONFIGURED
 
     outputs = dataset.labels.outputs
     make = partial(
@@ -217,16 +221,12 @@ def plan_of_file(file: str, channels: Sequence[str], network: Mapping[str, Any])
 
     Raises:
         DataError: when it cannot be read, or is of other channels.
-        UsageError: when the network does not take the patch.
     """
     plan = plan_from(load_yaml(Path(file)), where=file)
     if list(plan.normalisation) != channels:
         raise DataError(
             f"{file} is for the channels {', '.join(plan.normalisation)}; the data set has {', '.join(channels)}"
         )
-    from segkit.networks.building import check_patch, leaves_features  # PyTorch takes 2 s to load
-
-    check_patch(network, plan)
     reasons = {name: why for name, why in plan.reasons.items() if name != "budget"}
     return replace(plan, features=plan.features if leaves_features(network) else None, reasons=reasons)
 

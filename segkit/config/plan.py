@@ -122,6 +122,11 @@ class Plan:
         return tuple(size for axis, size in enumerate(self.patch) if axis != self.slice_axis)
 
 
+def leaves_features(network: Mapping[str, Any]) -> bool:
+    """Say whether a network's yaml leaves the channels of its levels to the plan."""
+    return "features" in network and network["features"] is None
+
+
 def plan_from(mapping: Mapping[str, Any], *, where: str) -> Plan:
     """Read a plan back from its yaml mapping.
 

@@ -10,7 +10,7 @@ import torch
 from hydra.utils import get_class
 from torch import nn
 
-from segkit.config.plan import Plan
+from segkit.config.plan import Plan, leaves_features
 from segkit.foundation.building import TARGET, arguments_of, build
 from segkit.foundation.counted import seed_from
 from segkit.foundation.errors import DataError, UsageError, one_line
@@ -48,11 +48,6 @@ def network_arguments(network: Mapping[str, Any], plan: Plan, *, out_channels: i
     if plan.features is not None and leaves_features(network):
         arguments["features"] = list(plan.features)
     return arguments if plan.members == 1 else {TARGET: COMMITTEE, "members": plan.members, "network": arguments}
-
-
-def leaves_features(network: Mapping[str, Any]) -> bool:
-    """Say whether a network's yaml leaves the channels of its levels to the plan."""
-    return "features" in network and network["features"] is None
 
 
 def halvings(network: Mapping[str, Any]) -> int | None:

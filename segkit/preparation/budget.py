@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from segkit.config.options import PlanOptions
-from segkit.config.plan import Plan
+from segkit.config.plan import Plan, leaves_features
 from segkit.foundation.durations import format_duration
 from segkit.foundation.errors import UsageError
 from segkit.foundation.memory_size import memory_bytes
-from segkit.networks.building import leaves_features, network_arguments
+from segkit.networks.building import network_arguments
 from segkit.networks.unet import FEATURES
 
 STEPS = 3000  # that ten minutes should hold; four times the budget holds twice as many, each twice as long

@@ -10,9 +10,9 @@ import numpy as np
 
 from segkit.config.channels import Channel
 from segkit.config.options import PlanOptions
-from segkit.config.plan import AXES, Normalisation, Plan
+from segkit.config.plan import AXES, Normalisation, Plan, leaves_features
 from segkit.foundation.memory_size import memory_bytes
-from segkit.networks.building import halvings, leaves_features
+from segkit.networks.building import halvings
 from segkit.networks.unet import FEATURES
 from segkit.preparation.fingerprint import Fingerprint
 from segkit.preparation.normalisation import check_schemes, normalisation_of, scheme_for
