@@ -1,5 +1,8 @@
 """What `train`, `prepare` and `inspect` share."""
 
+import subprocess
+import sys
+
 import pytest
 
 from segkit.commands.budgets import depends_on_length
@@ -36,3 +39,8 @@ def test_augmentation_depends_on_the_length_where_it_leaves_that_open(words, exp
     config = configure("train", ["data=paired", "data.root=cohort", "training.steps=10", *words])
     assert depends_on_length(config) is expected
     assert not depends_on_length(configure("prepare", ["data=paired", "data.root=cohort"]))
+
+
+def test_preparing_by_a_stored_plan_needs_no_pytorch():
+    code = "import sys, segkit.commands.prepare; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
