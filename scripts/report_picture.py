@@ -1,6 +1,8 @@
-"""Draws docs/report.png from what `segkit demo` left: the viewer of its run's report, as Chromium shows it.
+"""Draws docs/report.png from the report of what `segkit demo` trained: its viewer, as Chromium shows it.
 
-Run in the checkout: PYTHONPATH=. python scripts/report_picture.py segkit_demo docs/report.png
+Run in the checkout, after `segkit report run=segkit_demo/run`:
+
+    PYTHONPATH=. python scripts/report_picture.py segkit_demo/run/report.html docs/report.png
 """
 
 import io
@@ -24,7 +26,7 @@ def viewer_of(report: Path, profile: Path) -> bytes:
     """Return a PNG of the report's viewer with its first case open, the one with the lowest Dice."""
     browser = Chromium(profile)
     try:
-        page = Page(browser, report.resolve().as_uri(), width=930)
+        page = Page(browser, report.resolve().as_uri(), width=1000)
         page.evaluate("document.getElementById('viewer').scrollIntoView({behavior: 'instant'})")
         page.wait_for(SHOWN)
         page.evaluate(DRAWN)
@@ -33,13 +35,13 @@ def viewer_of(report: Path, profile: Path) -> bytes:
         browser.close()
 
 
-def draw(demo: Path, output: Path) -> None:
+def draw(report: Path, output: Path) -> None:
     if installed() is None:
         sys.exit("no browser: chromium is not on the path")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        shot = viewer_of(demo / "run" / "report.html", Path(profile))
+        shot = viewer_of(report, Path(profile))
     with Image.open(io.BytesIO(shot)) as picture:
-        picture.convert("RGB").quantize(128).save(output, optimize=True)  # a third of the bytes, hardly seen
+        picture.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE).save(output, optimize=True)  # half the bytes
 
 
 if __name__ == "__main__":
