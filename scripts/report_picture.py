@@ -12,10 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.reports.chromium import Chromium, Page, installed
+from tests.reports.chromium import VIEWER_SHOWS, Chromium, Page, installed
 
-SHOWN = "window.segkitViewer?.case === 0 && document.getElementById('viewer-over').hidden"
-DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 PLACE = """(() => {
     const box = document.getElementById('viewer').getBoundingClientRect()
     return {x: 0, y: box.top + scrollY - 12, width: innerWidth, height: box.height + 24}
@@ -28,8 +26,8 @@ def viewer_of(report: Path, profile: Path) -> bytes:
     try:
         page = Page(browser, report.resolve().as_uri(), width=1000)
         page.evaluate("document.getElementById('viewer').scrollIntoView({behavior: 'instant'})")
-        page.wait_for(SHOWN)
-        page.evaluate(DRAWN)
+        page.wait_for(VIEWER_SHOWS.format(0))
+        page.wait_until_drawn()
         return page.screenshot(**page.evaluate(PLACE))
     finally:
         browser.close()

@@ -130,7 +130,8 @@ def test_an_edited_plan_is_followed(segkit, ball_options):
     (segkit.folder / "mine.yaml").write_text(text.replace("batch: 2", "batch: 3"))
     words = [word for word in ball_options if not word.startswith("plan.")]
     second = segkit("train", *words, "plan=mine.yaml", "training.steps=1", "output=second")
-    assert "mine.yaml augments patches as a short training does, like the one that it is of (1 steps" in second.stdout
+    told = "mine.yaml augments patches as a short training does, like the one that it is of (1 steps, of 5000 "
+    assert told in second.stdout
     assert "batch: 3" in (segkit.folder / "second" / "plan.yaml").read_text()
     missing = segkit("train", *words, "plan=nowhere.yaml", "training.steps=1", "output=third", expect=2)
     assert "nowhere.yaml" in missing.stderr

@@ -23,6 +23,8 @@ os.dup2(reads, 3)
 os.dup2(writes, 4)
 os.execvp(sys.argv[3], sys.argv[3:])
 """
+# What is true once the viewer of a report shows the case of that number.
+VIEWER_SHOWS = "window.segkitViewer?.case === {} && document.getElementById('viewer-over').hidden"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -108,6 +110,10 @@ class Page:
         while not self.evaluate(expression):
             assert time.monotonic() < deadline, f"never true: {expression}"
             time.sleep(0.05)
+
+    def wait_until_drawn(self) -> None:
+        """Wait until what changed last is on the screen."""
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def screenshot(self, whole: bool = False, **clip) -> bytes:
         """Return a PNG of what is seen, of the whole page, or of a part (x, y, width, height in CSS pixels)."""

@@ -9,12 +9,11 @@ from PIL import Image
 from segkit import cli
 from segkit.commands.report import report
 from segkit.config.compose import configure
-from tests.reports.chromium import Chromium, Page, installed
+from tests.reports.chromium import VIEWER_SHOWS, Chromium, Page, installed
 from tests.reports.made_runs import rename_case
 from tests.studies.scored_runs import scores_of, write_run
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="no browser: chromium is not on the path")
-OPEN = "window.segkitViewer?.case === {} && document.getElementById('viewer-over').hidden"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def chromium(tmp_path_factory):
 
 def picture(page: Page) -> np.ndarray:
     """What the canvas shows, in grey or colours."""
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_until_drawn()
     box = page.evaluate(
         "(() => { const box = document.getElementById('viewer-canvas').getBoundingClientRect();"
         "return [box.left, box.top, box.right, box.bottom] })()"
@@ -44,7 +43,7 @@ def test_the_viewer_shows_a_case_and_every_control_changes_the_picture(chromium,
     run = scored_run()
     page = Page(chromium, report(configure("report", [f"run={run}"])).as_uri(), 800, 640)
     page.evaluate("document.getElementById('viewer').scrollIntoView({behavior: 'instant'})")
-    page.wait_for(OPEN.format(0))
+    page.wait_for(VIEWER_SHOWS.format(0))
     seen = [picture(page)]
     assert seen[0].std() > 10  # not blank
     assert (seen[0].max(axis=2) - seen[0].min(axis=2) > 60).mean() > 0.01  # labels have colours
@@ -60,11 +59,11 @@ def test_the_viewer_shows_a_case_and_every_control_changes_the_picture(chromium,
     click(page, "#viewer-reference")
     first = picture(page)
     page.key("n")
-    page.wait_for(OPEN.format(1))
+    page.wait_for(VIEWER_SHOWS.format(1))
     assert page.evaluate("document.getElementById('viewer-title').textContent").startswith("case_2")
     assert np.abs(picture(page) - first).mean() > 0.05
     page.key("p")
-    page.wait_for(OPEN.format(0))
+    page.wait_for(VIEWER_SHOWS.format(0))
     assert np.abs(picture(page) - first).mean() < 0.05
     assert page.evaluate("document.getElementById('viewer-previous').disabled")
     assert page.complaints == []
@@ -79,7 +78,7 @@ def test_tables_sort_and_filter_and_their_rows_open_cases(chromium, scored_run):
     assert page.evaluate(names) == ["case_0", "case_1", "case_2", "case_3"]
     assert page.evaluate("document.querySelector('#case-table [aria-sort]').getAttribute('aria-sort')") == "descending"
     click(page, "#case-table tbody tr:nth-child(2)")
-    page.wait_for(OPEN.format(2))
+    page.wait_for(VIEWER_SHOWS.format(2))
     page.evaluate(
         "(() => { const find = document.querySelector('input[type=search]'); find.value = 'case_2';"
         "find.dispatchEvent(new Event('input', {bubbles: true})) })()"
@@ -94,7 +93,7 @@ def test_parts_beside_a_page_are_loaded_from_disk(chromium, scored_run):
     path = report(configure("report", [f"run={run}", "file_size=2.501MB"]))
     assert len(list((run / "report_parts").iterdir())) == 4
     page = Page(chromium, f"{path.as_uri()}#case-3")
-    page.wait_for(OPEN.format(3))
+    page.wait_for(VIEWER_SHOWS.format(3))
     assert picture(page).std() > 10
     (run / "report_parts" / "1.js").unlink()
     page.evaluate("segkitViewer.open(1)")
